@@ -1,0 +1,229 @@
+"""
+The typed face of the Rust module ``sensor._core``: bytes go in, frozen records come out, in batches.
+
+Nothing here calls back into Python, and every call that works on packets releases the GIL. Only ``sensor.taps`` imports it.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal, final
+
+class CaptureError(Exception):
+    """A capture could not be opened or is not one; the message says what was found and what would work."""
+
+@final
+class Interest:
+    """What the artifact table wants kept, made ready for searching. Raises ValueError for patterns that can't be compiled."""
+    def __new__(
+        cls,
+        *,
+        fields: Sequence[str] = (),
+        reverse_path_marks: Sequence[str] = (),
+        subject_prefixes: Sequence[str] = (),
+        body_marks: Sequence[str] = (),
+    ) -> Interest: ...
+
+@final
+class Flow:
+    """Client and server of a session."""
+    community_id: str
+    src_ip: str
+    src_port: int
+    dst_ip: str
+    dst_port: int
+
+@final
+class Session:
+    """What is known of the session a transaction belongs to."""
+    protocol: Literal["smtp", "esmtp", "lmtp"] | None
+    helo: str | None
+    auth_user: str | None
+    tls: bool
+    client_ip: str | None
+    transaction_index: int
+
+@final
+class ForwardPath:
+    """One RCPT with its own verdict."""
+    address: str
+    reply_code: int | None
+    accepted: bool
+    orcpt: str | None
+
+@final
+class Reply:
+    """The reply that decided a transaction."""
+    code: int
+    enhanced: str | None
+    text: str
+
+@final
+class Header:
+    """The common header fields; bare addresses, decoded text."""
+    message_id: str | None
+    sender: str | None
+    to: list[str]
+    cc: list[str]
+    reply_to: list[str]
+    subject: str | None
+    date: str | None
+    in_reply_to: str | None
+    references: list[str]
+    resent_from: list[str]
+    delivered_to: list[str]
+    list_id: str | None
+    auto_submitted: str | None
+    received_count: int
+    thread_topic: str | None
+    # ``from`` is a keyword: getattr(header, "from") works too.
+    from_: list[str]
+
+@final
+class KeptField:
+    """A header field kept raw because the artifact table names it; position 0 is the topmost field."""
+    name: str
+    value: str
+    position: int
+    received_above: int
+
+@final
+class Received:
+    """One Received line, topmost first."""
+    from_: str | None
+    from_ip: str | None
+    by: str | None
+    with_: str | None
+    id: str | None
+    for_address: str | None
+    date: str | None
+    position: int
+
+@final
+class Attachment:
+    """One attachment: name, type and decoded size."""
+    filename: str | None
+    content_type: str
+    size_octets: int
+
+@final
+class Completeness:
+    """What was not seen of a record."""
+    missing_octets: int
+    one_sided: bool
+    midstream: bool
+    truncated: bool
+
+@final
+class Transaction:
+    """One mail transaction. Attributes are made on access, so ordinary mail costs little."""
+    id: str
+    started_at_ns: int
+    ended_at_ns: int
+    flow: Flow
+    session: Session
+    reverse_path: str | None
+    reverse_path_params: dict[str, str | None]
+    forward_paths: list[ForwardPath]
+    outcome: Literal["delivered", "rejected", "deferred", "aborted", "unknown"]
+    reply: Reply | None
+    size_octets: int | None
+    header: Header | None
+    fields: list[KeptField]
+    received: list[Received]
+    attachments: list[Attachment]
+    attached_messages: int
+    content_type: str | None
+    report_type: str | None
+    calendar_method: str | None
+    body_digest: str | None
+    body_marks: list[int]
+    touched: bool
+    """True if anything the artifact table names occurs at all; false means that no row can match."""
+    completeness: Completeness
+    anomalies: list[str]
+
+@final
+class TlsSession:
+    """A session that turned to TLS: what stayed visible."""
+    id: str
+    started_at_ns: int
+    ended_at_ns: int
+    flow: Flow
+    session: Session
+    tls_start: Literal["starttls", "x-anonymoustls", "implicit"]
+    sni: str | None
+    client_octets: int
+    server_octets: int
+    completeness: Completeness
+    anomalies: list[str]
+
+Event = Transaction | TlsSession
+
+@final
+class Damage:
+    """One thing that was wrong with a capture file: what could be read was read."""
+    path: str
+    kind: Literal["truncated", "corrupt", "unreadable", "empty", "not_a_capture"]
+    detail: str
+    offset: int | None
+    """Octet offset in the uncompressed file where it was found."""
+
+@final
+class Batch:
+    """Events in the order in which they became known."""
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[Event]: ...
+    def to_json_lines(self, forwardings: Mapping[int, bytes], default_forwarding: bytes, *, sensor: str, tap: str) -> bytes:
+        """
+        The whole batch as JSON Lines (design 3.1), one record a line, in order.
+
+        *forwardings* maps an event's index in the batch to its ``forwarding`` block as JSON; every other transaction gets
+        *default_forwarding*. Raises ValueError for an index out of range or a block that is not a JSON object.
+        """
+
+@final
+class Replay:
+    """
+    Reads capture files (pcap, pcapng, plain, gzip or zstd; ``-`` is standard input) on threads of its own.
+
+    A file that can't be read becomes a Damage and the rest go on. Flows go on from one file into the next where its packet
+    time follows on (rotated captures); otherwise they are closed between the files.
+    """
+    def __new__(
+        cls,
+        paths: Sequence[str],
+        interest: Interest,
+        *,
+        limits: Mapping[str, int] | None = None,
+        batch_events: int = 4096,
+    ) -> Replay: ...
+    def next_batch(self, timeout_s: float | None = None) -> Batch | None:
+        """The next events; None at the end. With a timeout, an empty batch when it passes. The GIL is released while waiting."""
+    def stop(self) -> None:
+        """Stop reading. What was read so far is finished: further batches come until None."""
+    def progress(self) -> tuple[int, int, str]:
+        """Octets read of the files as stored, their total (0: unknown), and the path being read."""
+    def counters(self) -> dict[str, int]: ...
+    def anomalies(self) -> dict[str, int]:
+        """How often each anomaly was seen; every slug is present."""
+    def damage(self) -> list[Damage]: ...
+
+def parse_message(
+    content: bytes,
+    interest: Interest,
+    *,
+    reverse_path: str | None = None,
+    forward_paths: Sequence[str] = (),
+    limits: Mapping[str, int] | None = None,
+) -> Transaction:
+    """A mail as a Transaction of outcome "delivered", by the same header code that captured mail meets. LF or CRLF line ends."""
+
+def limits() -> list[tuple[str, str, int]]:
+    """Every bound of the core: name, reason, default."""
+
+def counters() -> list[tuple[str, str]]:
+    """Every counter of the core: name, meaning."""
+
+def anomalies() -> list[tuple[str, str]]:
+    """Every anomaly of the core: slug, meaning."""
+
+__version__: str

@@ -1,0 +1,1 @@
+//! Capture files in, frames out. The only crate of the core that does I/O.

@@ -1,0 +1,101 @@
+//! Every bound of the core, with its reason. What is reached is counted and named in the record.
+
+/// Declares the limits once, so that Python can list and override them by name.
+macro_rules! limits {
+    ($($(#[doc = $reason:literal])+ $name:ident: $default:expr,)+) => {
+        /// The bounds in force.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub struct Limits { $($(#[doc = $reason])+ pub $name: usize,)+ }
+
+        impl Default for Limits {
+            fn default() -> Self { Self { $($name: $default,)+ } }
+        }
+
+        impl Limits {
+            /// Each limit as (name, reason, value).
+            #[must_use]
+            pub fn list(&self) -> Vec<(&'static str, &'static str, usize)> {
+                vec![$((stringify!($name), concat!($($reason),+), self.$name),)+]
+            }
+
+            /// Sets the limit *name*; false if there is none of that name.
+            pub fn set(&mut self, name: &str, value: usize) -> bool {
+                match name { $(stringify!($name) => { self.$name = value; true })+ _ => false }
+            }
+        }
+    };
+}
+
+limits! {
+    // ---- link and ip
+    /// Encapsulations inside each other. A provider's mirror of a mirror has six or seven; more is an attack on the decoder.
+    encapsulations: 16,
+    /// IPv6 extension headers in one packet. RFC 8200 4.1 names seven in its recommended order.
+    ipv6_extension_headers: 16,
+    /// Datagrams under reassembly at once. Mail is rarely fragmented; a flood of first fragments must not grow memory.
+    fragment_datagrams: 1_024,
+    /// Fragments of one datagram: 64 KiB in pieces of the IPv6 minimum MTU is 52; small pieces are an attack.
+    fragments_per_datagram: 256,
+    /// Octets held for fragments in all.
+    fragment_octets: 16 << 20,
+    /// Milliseconds of packet time a datagram may wait for its fragments (RFC 791 suggests 15 s, Linux waits 30 s).
+    fragment_timeout_ms: 30_000,
+    // ---- tcp
+    /// Flows followed at once. A flow between mails costs under 1 KiB, so this bounds the table to half a GiB.
+    flows: 524_288,
+    /// Flows that have shown no payload yet. A flood of SYNs fills this table, not the one above.
+    embryonic_flows: 65_536,
+    /// Octets held out of order for one direction of a flow. Two windows of 1 MiB, the largest common receive window.
+    out_of_order_octets_per_flow: 2 << 20,
+    /// Segments held out of order for one direction of a flow: the bound against one-octet segments.
+    out_of_order_segments_per_flow: 2_048,
+    /// Octets held out of order in all flows.
+    out_of_order_octets: 256 << 20,
+    /// Milliseconds of packet time that acknowledged but unseen octets may still come late before they count as a gap.
+    gap_grace_ms: 1_000,
+    /// Milliseconds of packet time after which a silent flow is closed. RFC 5321 4.5.3.2 lets an endpoint wait ten minutes.
+    flow_idle_timeout_ms: 660_000,
+    /// Milliseconds of packet time after which a flow that never showed payload is forgotten.
+    embryonic_timeout_ms: 60_000,
+    // ---- smtp
+    /// Octets of one command or reply line. RFC 5321 4.5.3.1.4 says 512; extensions raise it and real AUTH lines reach 12,288.
+    line_octets: 16_384,
+    /// Octets looked at, on each side, before a flow on an unknown port is given up as not mail.
+    probe_octets: 4_096,
+    /// Unanswered commands of one session. Postfix pipelines its whole recipient list, by default 50 at a time.
+    pending_commands: 10_000,
+    /// Recipients kept with their verdict; RFC 5321 4.5.3.1.8 asks servers for at least 100.
+    recipients: 10_000,
+    /// Lines kept of one multi-line reply (EHLO lists are under 30).
+    reply_lines: 100,
+    /// Octets kept of a reply's text in a record.
+    reply_text_octets: 512,
+    // ---- header section
+    /// Octets of one header section. Exchange allows 64 KiB, Postfix 100 KiB (header_size_limit); real chains reach 200 KiB.
+    header_octets: 262_144,
+    /// Octets of one header field: Postfix's header_size_limit.
+    header_field_octets: 102_400,
+    /// Fields of one header section.
+    header_fields: 2_000,
+    /// Addresses kept of one field.
+    header_addresses: 2_000,
+    /// Message identifiers kept of References.
+    header_references: 200,
+    /// Received lines parsed; RFC 5321 6.3 asks for loops to be cut at 100 or above.
+    received_lines: 200,
+    /// Header fields kept raw for the artifact table.
+    kept_fields: 200,
+    /// Octets kept of such a field.
+    kept_field_octets: 4_096,
+    // ---- mime
+    /// Parts nested inside each other that are looked into.
+    mime_depth: 12,
+    /// Parts of one mail that are looked at.
+    mime_parts: 1_000,
+    /// Attachments listed.
+    attachments: 200,
+    /// Octets of a part's header kept for parsing.
+    mime_part_header_octets: 16_384,
+    /// Decoded octets of the first text part that are searched for forward markers.
+    body_search_octets: 16_384,
+}

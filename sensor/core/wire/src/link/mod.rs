@@ -1,0 +1,1 @@
+//! Link layers and tunnels: one file per encapsulation, one table that says by key what comes next.

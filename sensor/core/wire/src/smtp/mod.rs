@@ -1,0 +1,1 @@
+//! SMTP, ESMTP and LMTP as both sides spoke it: two streams in, transactions out.
