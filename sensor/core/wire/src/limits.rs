@@ -64,6 +64,8 @@ limits! {
     probe_octets: 4_096,
     /// Unanswered commands of one session. Postfix pipelines its whole recipient list, by default 50 at a time.
     pending_commands: 10_000,
+    /// Octets of a client held while the reply is awaited that tells how to read them. Clients that do not wait send a few KiB.
+    held_octets: 65_536,
     /// Recipients kept with their verdict; RFC 5321 4.5.3.1.8 asks servers for at least 100.
     recipients: 10_000,
     /// Lines kept of one multi-line reply (EHLO lists are under 30).

@@ -1,1 +1,18 @@
-//! SMTP, ESMTP and LMTP as both sides spoke it: two streams in, transactions out.
+//! SMTP, ESMTP and LMTP as both sides spoke it: two streams in, transactions out (RFC 5321, RFC 2033, RFC 3030).
+
+pub mod auth;
+mod client;
+pub mod command;
+pub mod context;
+pub mod data;
+pub mod draft;
+mod emit;
+pub mod line;
+pub mod origin;
+pub mod path;
+pub mod queue;
+pub mod reply;
+mod server;
+pub mod session;
+pub mod state;
+pub mod tls;

@@ -1,0 +1,547 @@
+//! What the client sends: commands, content, and what stands in place of them.
+
+use super::auth::SaslExchange;
+use super::command::{bdat_size, is_unmistakable, payload_size, Command, Verb};
+use super::context::Context;
+use super::draft::{Draft, Seal};
+use super::line::{Line, LineEnd};
+use super::origin::{preamble, Origin, Preamble};
+use super::path::Path;
+use super::session::{Blocker, Mode, Pending, Session, Step};
+use super::tls::looks_like_hello;
+use crate::anomaly::Anomaly;
+use crate::content::ContentReader;
+use crate::frame::Timestamp;
+use crate::record::event::{ForwardPath, Protocol};
+
+/// Octets that tell a command from content, or from a SASL response, where the reply that would tell is lost.
+const GUESS_OCTETS: usize = 512;
+
+impl Session {
+    /// Reads client octets, mode after mode, until they are used up or held.
+    pub(super) fn read_client(&mut self, octets: &[u8], at: Timestamp, context: &mut Context) {
+        let mut rest = octets;
+        while !rest.is_empty() {
+            rest = match self.mode {
+                Mode::Commands => self.read_command(rest, at, context),
+                Mode::Content => self.read_content(rest, at, context),
+                Mode::Chunk { left, last } => self.read_chunk(rest, left, last, at, context),
+                Mode::Payload { left } => self.read_payload(rest, left),
+                Mode::Sasl => self.read_sasl(rest, context),
+                Mode::Resync { inside_line } => self.read_resync(rest, inside_line, at, context),
+                Mode::Tls => return self.read_tls(rest),
+                Mode::Opening => return self.read_opening(rest, at, context),
+                Mode::Guess(blocker) => return self.read_guess(rest, blocker, at, context),
+                Mode::Await(_) => return self.hold(rest, at, context),
+            };
+        }
+    }
+
+    fn read_command<'a>(&mut self, octets: &'a [u8], at: Timestamp, context: &mut Context) -> &'a [u8] {
+        let mut reader = std::mem::take(&mut self.client_line);
+        let taken = match reader.next(octets, &context.limits) {
+            Some((line, rest)) => {
+                let used = octets.len() - rest.len();
+                self.command(&line, at, context);
+                used
+            }
+            None => octets.len(),
+        };
+        self.client_line = reader;
+        &octets[taken..]
+    }
+
+    fn command(&mut self, line: &Line<'_>, at: Timestamp, context: &mut Context) {
+        self.settle_as_client_speaks(false, at, context);
+        self.note_line(line, context);
+        let command = Command::parse(line.octets);
+        self.note_pipelining(command.verb, context);
+        match command.verb {
+            Verb::Mail => self.mail(command.arguments, at, context),
+            Verb::Rcpt => self.rcpt(command.arguments, at, context),
+            Verb::Data => self.block(Step::Data, Blocker::Data, at, context),
+            Verb::Bdat => self.bdat(command.arguments, at, context),
+            Verb::Ehlo => self.hello(Protocol::Esmtp, &command, context),
+            Verb::Helo => self.hello(Protocol::Smtp, &command, context),
+            Verb::Lhlo => self.hello(Protocol::Lmtp, &command, context),
+            Verb::Rset => self.end_transaction(Step::Rset, at, context),
+            Verb::Quit => self.end_transaction(Step::Quit, at, context),
+            Verb::Auth => {
+                self.sasl = Some(SaslExchange::start(command.arguments));
+                self.block(Step::Auth, Blocker::Auth, at, context);
+            }
+            Verb::Starttls => self.block(Step::Tls("starttls"), Blocker::Tls("starttls"), at, context),
+            Verb::XAnonymousTls => self.block(Step::Tls("x-anonymoustls"), Blocker::Tls("x-anonymoustls"), at, context),
+            Verb::Xclient => self.origin(command.arguments, Step::Xclient, context),
+            Verb::Xforward => self.origin(command.arguments, Step::Xforward, context),
+            Verb::Xexch50 => match payload_size(command.arguments) {
+                Some(size) => self.block(Step::Payload, Blocker::Payload(size), at, context),
+                None => self.odd_command(Anomaly::SmtpMalformedCommand, context),
+            },
+            Verb::Neutral => self.push(Step::Other, false, context),
+            Verb::Unknown => self.odd_command(Anomaly::SmtpUnknownCommand, context),
+        }
+    }
+
+    fn note_line(&mut self, line: &Line<'_>, context: &mut Context) {
+        if line.end == LineEnd::Lf {
+            self.note(Anomaly::SmtpBareLfInCommand, context);
+        }
+        if line.dropped > 0 {
+            context.counters.line_octets_dropped += line.dropped;
+            self.note(Anomaly::SmtpLineTooLong, context);
+        }
+        if memchr::memchr(0, line.octets).is_some() {
+            self.note(Anomaly::SmtpNulInContent, context);
+        }
+    }
+
+    fn note_pipelining(&mut self, verb: Verb, context: &mut Context) {
+        if self.queue.is_empty() || self.queue.is_ambiguous() {
+            return;
+        }
+        if self.protocol.is_none() && !self.server_seen {
+            // Spoke before the server's greeting (RFC 5321 3.1): spam engines do.
+            self.note(Anomaly::SmtpPipelinedBeforeReply, context);
+        } else if !self.pipelining && verb != Verb::Quit {
+            self.note(Anomaly::SmtpPipelinedUnannounced, context);
+        }
+    }
+
+    fn odd_command(&mut self, anomaly: Anomaly, context: &mut Context) {
+        self.note(anomaly, context);
+        self.push(Step::Other, false, context);
+    }
+
+    fn hello(&mut self, protocol: Protocol, command: &Command<'_>, context: &mut Context) {
+        self.seal_open(Seal::Abandoned);
+        self.protocol = Some(protocol);
+        let name = command.arguments.split(u8::is_ascii_whitespace).next().unwrap_or_default();
+        self.helo = (!name.is_empty()).then(|| printable(name));
+        self.midstream = false;
+        self.pipelining = false;
+        self.push(Step::Hello(command.verb), false, context);
+    }
+
+    fn end_transaction(&mut self, step: Step, at: Timestamp, context: &mut Context) {
+        if let Some(draft) = self.open_draft() {
+            draft.last_at = at;
+        }
+        self.seal_open(Seal::Abandoned);
+        self.push(step, false, context);
+        self.emit_settled(context);
+    }
+
+    fn mail(&mut self, arguments: &[u8], at: Timestamp, context: &mut Context) {
+        let Some(path) = Path::parse(arguments, b"FROM:") else {
+            return self.odd_command(Anomaly::SmtpMalformedCommand, context);
+        };
+        if self.open_draft().is_some_and(|draft| draft.sender_accepted) {
+            return self.push(Step::MailAgain(Box::new(path)), false, context);
+        }
+        self.seal_open(Seal::Abandoned);
+        self.emit_settled(context);
+        self.loose_missing = 0;
+        self.open_transaction(at, context);
+        self.set_sender(path, context);
+        self.push(Step::Mail, true, context);
+    }
+
+    pub(super) fn set_sender(&mut self, path: Path, context: &mut Context) {
+        if !path.well_formed {
+            self.note(Anomaly::SmtpMalformedCommand, context);
+        }
+        let touched = context.interest.marks_reverse_path(path.address.as_bytes());
+        if let Some(draft) = self.open_draft() {
+            draft.touched |= touched;
+            draft.reverse_path = Some(path.address);
+            draft.parameters = path.parameters;
+        }
+    }
+
+    /// Opens a draft; what was lost or odd before it and belongs to no other is told with it.
+    pub(super) fn open_transaction(&mut self, at: Timestamp, _context: &mut Context) {
+        let mut draft = Draft { number: self.next_draft, started_at: at, last_at: at, ..Draft::default() };
+        draft.anomalies = std::mem::take(&mut self.loose_anomalies);
+        draft.completeness.missing_octets = std::mem::take(&mut self.loose_missing);
+        draft.completeness.midstream = self.midstream;
+        self.next_draft = self.next_draft.wrapping_add(1);
+        self.drafts.push_back(draft);
+        self.has_open_draft = true;
+    }
+
+    /// Opens a draft whose MAIL was lost.
+    pub(super) fn open_unseen(&mut self, at: Timestamp, context: &mut Context) {
+        self.open_transaction(at, context);
+        self.note(Anomaly::SmtpEnvelopeUnseen, context);
+        if let Some(draft) = self.open_draft() {
+            draft.completeness.midstream = true;
+        }
+    }
+
+    /// True if commands are known to be missing, so that a transaction may have begun unseen.
+    pub(super) const fn may_have_lost_commands(&self) -> bool {
+        self.midstream || matches!(self.state, super::state::State::Unknown)
+    }
+
+    fn rcpt(&mut self, arguments: &[u8], at: Timestamp, context: &mut Context) {
+        let Some(path) = Path::parse(arguments, b"TO:") else {
+            return self.odd_command(Anomaly::SmtpMalformedCommand, context);
+        };
+        if !self.has_open_draft {
+            if !self.may_have_lost_commands() {
+                return self.push(Step::Other, false, context);
+            }
+            self.open_unseen(at, context);
+        }
+        if !path.well_formed {
+            self.note(Anomaly::SmtpMalformedCommand, context);
+        }
+        let orcpt = path.parameter("ORCPT").map(str::to_owned);
+        let limit = context.limits.recipients;
+        let mut index = None;
+        if let Some(draft) = self.open_draft() {
+            draft.last_at = at;
+            draft.touched |= orcpt.is_some();
+            if draft.forward_paths.len() < limit {
+                index = Some(draft.forward_paths.len());
+                draft.forward_paths.push(ForwardPath { address: path.address, reply_code: None, accepted: false, orcpt });
+            }
+        }
+        if index.is_none() {
+            context.counters.recipients_dropped += 1;
+            self.note(Anomaly::SmtpTooManyRecipients, context);
+        }
+        self.push(Step::Rcpt(index), true, context);
+    }
+
+    fn bdat(&mut self, arguments: &[u8], at: Timestamp, context: &mut Context) {
+        let Some((left, last)) = bdat_size(arguments) else {
+            return self.odd_command(Anomaly::SmtpBdatMalformed, context);
+        };
+        if !self.has_open_draft && self.may_have_lost_commands() {
+            self.open_unseen(at, context);
+        }
+        if let Some(draft) = self.open_draft() {
+            draft.last_at = at;
+            draft.content.get_or_insert_with(|| Box::new(ContentReader::new()));
+        }
+        let step = if last { Step::Content } else { Step::Chunk };
+        self.push(step, true, context);
+        self.mode = Mode::Chunk { left, last };
+        if left == 0 {
+            self.chunk_taken(0, last, at, context);
+        }
+    }
+
+    fn origin(&mut self, arguments: &[u8], step: fn(Box<Origin>) -> Step, context: &mut Context) {
+        match Origin::parse_attributes(arguments) {
+            Some(origin) => self.push(step(Box::new(origin)), false, context),
+            None => self.odd_command(Anomaly::SmtpXclientMalformed, context),
+        }
+    }
+
+    /// Sends *step* and holds what follows until its reply came.
+    fn block(&mut self, step: Step, blocker: Blocker, at: Timestamp, context: &mut Context) {
+        let belongs = matches!(step, Step::Data);
+        if belongs && !self.has_open_draft && self.may_have_lost_commands() {
+            self.open_unseen(at, context);
+        }
+        if let Some(draft) = self.open_draft().filter(|_| belongs) {
+            draft.last_at = at;
+        }
+        self.push(step, belongs, context);
+        self.mode = Mode::Await(blocker);
+    }
+
+    /// Queues *step* for its reply; *belongs* ties it to the open draft.
+    pub(super) fn push(&mut self, step: Step, belongs: bool, context: &mut Context) {
+        if self.queue.len() >= context.limits.pending_commands {
+            context.counters.commands_dropped += 1;
+            self.note(Anomaly::SmtpTooManyPending, context);
+            return self.queue.lose_commands();
+        }
+        let draft = self.open_draft().filter(|_| belongs).map(|draft| {
+            draft.awaited += 1;
+            draft.number
+        });
+        self.queue.push(Pending { step, draft });
+    }
+
+    fn hold(&mut self, octets: &[u8], at: Timestamp, context: &mut Context) {
+        if self.held.is_empty() {
+            self.note(Anomaly::SmtpPipelinedBeforeReply, context);
+        }
+        self.held.extend_from_slice(octets);
+        if self.held.len() > context.limits.held_octets {
+            // Nobody sends this much without the reply: it was there and we did not see it.
+            self.queue.lose_replies();
+            self.settle_as_client_speaks(true, at, context);
+        }
+    }
+
+    /// Reads what was held, now that the mode is known.
+    pub(super) fn release_held(&mut self, at: Timestamp, context: &mut Context) {
+        if !self.held.is_empty() && !matches!(self.mode, Mode::Await(_)) {
+            let held = std::mem::take(&mut self.held);
+            self.read_client(&held, at, context);
+        }
+    }
+
+    fn read_opening(&mut self, octets: &[u8], at: Timestamp, context: &mut Context) {
+        self.held.extend_from_slice(octets);
+        let used = match preamble(&self.held) {
+            Preamble::NeedMore => return,
+            Preamble::None => 0,
+            Preamble::Proxy { used, ip } => {
+                self.proxied_ip = ip;
+                used
+            }
+            Preamble::Malformed { used } => {
+                self.note(Anomaly::SmtpXclientMalformed, context);
+                used
+            }
+        };
+        let held = std::mem::take(&mut self.held);
+        self.mode = Mode::Commands;
+        self.read_client(&held[used..], at, context);
+    }
+
+    /// Decides by the look of the next octets, since the reply that would tell was lost.
+    fn read_guess(&mut self, octets: &[u8], blocker: Blocker, at: Timestamp, context: &mut Context) {
+        self.held.extend_from_slice(octets);
+        let line_end = memchr::memchr(b'\n', &self.held);
+        let decided = line_end.is_some() || self.held.len() >= GUESS_OCTETS || matches!(blocker, Blocker::Tls(_) | Blocker::Payload(_));
+        if !decided {
+            return;
+        }
+        let first_line = &self.held[..line_end.unwrap_or(self.held.len())];
+        let is_command = is_unmistakable(first_line);
+        match blocker {
+            Blocker::Data if !is_command => self.open_content(false, at, context),
+            Blocker::Auth if !is_command => self.mode = Mode::Sasl,
+            Blocker::Tls(start) if self.held[0] == 22 || looks_like_hello(&self.held) => self.turn_to_tls(start, context),
+            Blocker::Payload(size) if !is_command => self.mode = Mode::Payload { left: size },
+            _ => self.mode = Mode::Commands,
+        }
+        self.release_held(at, context);
+    }
+
+    fn read_sasl<'a>(&mut self, octets: &'a [u8], context: &mut Context) -> &'a [u8] {
+        let mut reader = std::mem::take(&mut self.client_line);
+        let taken = match reader.next(octets, &context.limits) {
+            Some((line, rest)) => {
+                if let Some(sasl) = &mut self.sasl {
+                    sasl.response(line.octets);
+                }
+                let used = octets.len() - rest.len();
+                self.push(Step::Auth, false, context);
+                self.mode = Mode::Await(Blocker::Auth);
+                used
+            }
+            None => octets.len(),
+        };
+        if taken == octets.len() && self.mode == Mode::Sasl {
+            self.client_line = reader;
+        }
+        &octets[taken..]
+    }
+
+    fn read_tls(&mut self, octets: &[u8]) {
+        if let Some(tls) = &mut self.tls {
+            if let Some(name) = tls.hello.feed(octets) {
+                tls.sni = Some(name);
+            }
+        }
+    }
+
+    fn read_resync<'a>(&mut self, octets: &'a [u8], inside_line: bool, at: Timestamp, context: &mut Context) -> &'a [u8] {
+        let mut reader = std::mem::take(&mut self.client_line);
+        let Some((line, rest)) = reader.next(octets, &context.limits) else {
+            self.client_line = reader;
+            return &octets[octets.len()..];
+        };
+        let used = octets.len() - rest.len();
+        let neutral = line.octets.len() <= 64 && Command::parse(line.octets).verb == Verb::Neutral;
+        if is_unmistakable(line.octets) || (neutral && !inside_line) {
+            self.mode = Mode::Commands;
+            self.command(&line, at, context);
+        } else if inside_line {
+            self.mode = Mode::Resync { inside_line: false };
+        } else {
+            // Neither command nor inside a line: content whose DATA was lost, if it turns out to end like content.
+            self.open_unseen(at, context);
+            self.open_content(true, at, context);
+            let line = line.octets.to_vec();
+            self.read_content(&line, at, context);
+            self.read_content(b"\r\n", at, context);
+        }
+        reader.clear();
+        &octets[used..]
+    }
+
+    // ---- content
+
+    /// The client's next octets are content. *unannounced*: without a sign of DATA, so its beginning is missing too.
+    pub(super) fn open_content(&mut self, unannounced: bool, at: Timestamp, context: &mut Context) {
+        if !self.has_open_draft {
+            self.open_unseen(at, context);
+        }
+        self.mode = Mode::Content;
+        self.data = super::data::DataReader::default();
+        self.content_gap = unannounced;
+        self.provisional = unannounced;
+        self.content_reply_gap = false;
+        if let Some(draft) = self.open_draft() {
+            let content = draft.content.get_or_insert_with(|| Box::new(ContentReader::new()));
+            if unannounced {
+                content.gap(0);
+            }
+        }
+    }
+
+    fn read_content<'a>(&mut self, octets: &'a [u8], at: Timestamp, context: &mut Context) -> &'a [u8] {
+        if self.content_gap && (self.content_reply_gap || !self.server_seen) && self.end_was_lost_before(octets) {
+            self.content_over(at, context);
+            self.queue.lose_replies();
+            return octets;
+        }
+        let mut anomalies = crate::anomaly::AnomalySet::default();
+        let Some(draft) = self.drafts.back_mut() else {
+            self.lose_place(true);
+            return &octets[octets.len()..];
+        };
+        draft.last_at = at;
+        let Context { interest, limits, counters, .. } = context;
+        let mut content = draft.content.as_mut();
+        let end = self.data.read(octets, &mut anomalies, |piece| {
+            if let Some(content) = &mut content {
+                content.feed(piece, interest, limits, counters);
+            }
+        });
+        for anomaly in anomalies.iter() {
+            self.note(anomaly, context);
+        }
+        match end {
+            None => &octets[octets.len()..],
+            Some(used) => {
+                self.provisional = false;
+                self.content_over(at, context);
+                &octets[used..]
+            }
+        }
+    }
+
+    /// True if the octets behind a gap in the content are commands, so that the end of data was in the gap.
+    fn end_was_lost_before(&self, octets: &[u8]) -> bool {
+        let line = memchr::memchr(b'\n', octets).map_or(octets, |end| &octets[..end]);
+        is_unmistakable(line)
+    }
+
+    /// The content is over: its facts are drawn, and the final reply is awaited.
+    pub(super) fn content_over(&mut self, at: Timestamp, context: &mut Context) {
+        self.mode = Mode::Commands;
+        self.content_gap = false;
+        self.provisional = false;
+        self.finish_content(context);
+        let early = self.open_draft().and_then(|draft| {
+            draft.last_at = at;
+            draft.early_reply.take()
+        });
+        match early {
+            Some(reply) => {
+                if let Some(draft) = self.open_draft() {
+                    draft.final_reply = Some(reply);
+                }
+            }
+            None => self.push(Step::Content, true, context),
+        }
+        self.seal_open(Seal::Complete);
+        self.emit_settled(context);
+    }
+
+    /// Draws the facts of the open draft's content, whole or not.
+    pub(super) fn finish_content(&mut self, context: &mut Context) {
+        let Some(draft) = self.drafts.back_mut() else { return };
+        let Some(mut content) = draft.content.take() else { return };
+        let Context { interest, limits, counters, .. } = context;
+        let (facts, touched) = content.finish(interest, limits, counters);
+        for anomaly in facts.anomalies.iter() {
+            context.anomalies.note(anomaly);
+        }
+        context.counters.content_octets += facts.size_octets;
+        draft.anomalies.extend(facts.anomalies);
+        draft.touched |= touched;
+        draft.message = Some(Box::new(facts));
+    }
+
+    /// The flow ends inside content: what was seen of it is told, unless it was only a guess.
+    pub(super) fn abandon_content(&mut self, seal: Seal, context: &mut Context) {
+        if self.provisional {
+            self.drop_provisional();
+        } else if self.open_draft().is_some_and(|draft| draft.content.is_some()) {
+            self.finish_content(context);
+            self.seal_open(seal);
+        }
+    }
+
+    /// What was guessed to be content is none.
+    pub(super) fn drop_provisional(&mut self) {
+        self.provisional = false;
+        self.content_gap = false;
+        if self.has_open_draft {
+            if let Some(draft) = self.drafts.pop_back() {
+                self.loose_missing += draft.completeness.missing_octets;
+            }
+        }
+        self.has_open_draft = false;
+        self.mode = Mode::Resync { inside_line: false };
+    }
+
+    fn read_chunk<'a>(&mut self, octets: &'a [u8], left: u64, last: bool, at: Timestamp, context: &mut Context) -> &'a [u8] {
+        let taken = usize::try_from(left).unwrap_or(usize::MAX).min(octets.len());
+        let (chunk, rest) = octets.split_at(taken);
+        if let Some(draft) = self.open_draft() {
+            draft.last_at = at;
+            if let Some(content) = draft.content.as_mut() {
+                content.feed(chunk, &context.interest, &context.limits, &mut context.counters);
+            }
+        }
+        self.chunk_taken(left - taken as u64, last, at, context);
+        rest
+    }
+
+    pub(super) fn chunk_taken(&mut self, left: u64, last: bool, _at: Timestamp, context: &mut Context) {
+        if left > 0 {
+            self.mode = Mode::Chunk { left, last };
+            return;
+        }
+        self.mode = Mode::Commands;
+        if last {
+            self.finish_content(context);
+            self.seal_open(Seal::Complete);
+            self.emit_settled(context);
+        }
+    }
+
+    fn read_payload<'a>(&mut self, octets: &'a [u8], left: u64) -> &'a [u8] {
+        let taken = usize::try_from(left).unwrap_or(usize::MAX).min(octets.len());
+        self.payload_taken(left - taken as u64);
+        &octets[taken..]
+    }
+
+    pub(super) fn payload_taken(&mut self, left: u64) {
+        if left > 0 {
+            self.mode = Mode::Payload { left };
+        } else {
+            // The payload has a reply of its own.
+            self.queue.push(Pending { step: Step::Other, draft: None });
+            self.mode = Mode::Commands;
+        }
+    }
+}
+
+/// A name as the client gave it: text without control characters.
+fn printable(name: &[u8]) -> String {
+    String::from_utf8_lossy(name).chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}

@@ -1,0 +1,79 @@
+//! From drafts to records.
+
+use super::context::Context;
+use super::draft::Draft;
+use super::session::Session;
+use crate::record::event::{Completeness, Event, SessionFacts, TlsSession, Transaction};
+
+impl Session {
+    /// Records every draft that is settled, oldest first.
+    pub(super) fn emit_settled(&mut self, context: &mut Context) {
+        while self.drafts.front().is_some_and(Draft::is_settled) {
+            let Some(draft) = self.drafts.pop_front() else { return };
+            if self.drafts.is_empty() {
+                self.has_open_draft = false;
+            }
+            self.emit(draft, context);
+        }
+    }
+
+    fn emit(&mut self, draft: Draft, context: &mut Context) {
+        let (outcome, reply) = draft.outcome();
+        let session = self.facts(self.next_index);
+        self.next_index = self.next_index.saturating_add(1);
+        // XFORWARD speaks of one mail (XFORWARD_README).
+        self.forwarded = super::origin::Origin::default();
+        context.counters.transactions += 1;
+        let touched = draft.touched || reply.as_ref().is_some_and(|reply| reply.enhanced.as_deref() == Some("5.7.520"));
+        context.events.push(Event::Transaction(Box::new(Transaction {
+            started_at: draft.started_at,
+            ended_at: draft.last_at.max(draft.started_at),
+            flow: self.flow,
+            session,
+            reverse_path: draft.reverse_path,
+            reverse_path_params: draft.parameters,
+            forward_paths: draft.forward_paths,
+            outcome,
+            reply,
+            message: draft.message,
+            touched,
+            completeness: Completeness { one_sided: !(self.client_seen && self.server_seen), ..draft.completeness },
+            anomalies: draft.anomalies,
+        })));
+    }
+
+    /// Records the session itself if it turned to TLS.
+    pub(super) fn emit_tls(&mut self, context: &mut Context) {
+        let Some(tls) = self.tls.take() else { return };
+        let session = SessionFacts { tls: true, ..self.facts(self.next_index) };
+        context.events.push(Event::Session(Box::new(TlsSession {
+            started_at: self.flow.started_at,
+            ended_at: self.last_at,
+            flow: self.flow,
+            session,
+            tls_start: tls.start,
+            sni: tls.sni,
+            client_octets: self.client_octets,
+            server_octets: self.server_octets,
+            completeness: Completeness {
+                missing_octets: self.loose_missing,
+                one_sided: !(self.client_seen && self.server_seen),
+                midstream: self.midstream,
+                truncated: false,
+            },
+            anomalies: self.loose_anomalies,
+        })));
+    }
+
+    fn facts(&self, transaction_index: u32) -> SessionFacts {
+        let real = self.forwarded.ip.or(self.origin.ip).or(self.proxied_ip);
+        SessionFacts {
+            protocol: self.protocol,
+            helo: self.forwarded.helo.clone().or_else(|| self.helo.clone()),
+            auth_user: self.auth_user.clone(),
+            tls: false,
+            client_ip: Some(real.unwrap_or(self.flow.client.address)),
+            transaction_index,
+        }
+    }
+}

@@ -1,0 +1,329 @@
+//! Which reply answers which command: the heart of reading SMTP from the side.
+//!
+//! Commands may be sent ahead of their replies (RFC 2920), so each waits in a queue, and a reply answers the front one. That
+//! holds as long as every command and every reply was seen. After a loss it does not:
+//!
+//! * **Commands lost.** The replies to them still come, so a reply may answer a command that is not in the queue. The place of
+//!   the loss is marked in the queue. What was sent before the mark is paired as ever; once the mark is at the front, the
+//!   pairing is *ambiguous*.
+//! * **Replies lost.** Some of the commands that wait, from the front, will never be answered: ambiguous at once.
+//!
+//! While it is ambiguous, replies are set aside. They are paired **from the end** at the next point where it is known which
+//! command the newest reply answers: a 354 (answers DATA, or the like, alone), the client's next command (a client that waits
+//! has by then seen all replies to what it sent), a 221, or the end of the session. Commands left over have lost their reply;
+//! replies left over answered lost commands. TCP delivers the two directions in the order of cause and effect
+//! ([`crate::tcp`]), without which none of this would hold.
+
+use std::collections::VecDeque;
+
+use crate::record::event::Reply;
+
+/// What the queue needs to know of a command.
+pub trait Waiting {
+    /// True if 354 answers it (DATA, XEXCH50).
+    fn expects_354(&self) -> bool;
+    /// True if 221 answers it (QUIT).
+    fn expects_221(&self) -> bool;
+}
+
+/// A command that is settled: with its reply, or with the knowledge that its reply was never seen.
+pub type Settled<T> = (T, Option<Reply>);
+
+#[derive(Debug)]
+enum Entry<T> {
+    Command(T),
+    /// An unknown number of commands was lost here.
+    Lost,
+}
+
+/// The commands that wait for their replies.
+#[derive(Debug)]
+pub struct ReplyQueue<T> {
+    waiting: VecDeque<Entry<T>>,
+    set_aside: Vec<Reply>,
+    ambiguous: bool,
+    /// The most commands the client sent without waiting: over one, it pipelines.
+    deepest: usize,
+    /// Commands sent since the server spoke last.
+    burst: usize,
+}
+
+impl<T> Default for ReplyQueue<T> {
+    fn default() -> Self {
+        Self { waiting: VecDeque::new(), set_aside: Vec::new(), ambiguous: false, deepest: 0, burst: 0 }
+    }
+}
+
+/// What a reply did.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Paired<T> {
+    /// It settled these, in the order in which they were sent.
+    Settled(Vec<Settled<T>>),
+    /// It was set aside until the pairing is certain again.
+    SetAside,
+    /// It answers no command that was seen. True: commands are known to be lost, so that is no wonder.
+    Surplus(Reply, bool),
+}
+
+impl<T: Waiting> ReplyQueue<T> {
+    /// Commands that wait.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.waiting.iter().filter(|entry| matches!(entry, Entry::Command(_))).count()
+    }
+
+    /// True if none waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// True if replies can't be paired for certain now.
+    #[must_use]
+    pub const fn is_ambiguous(&self) -> bool {
+        self.ambiguous
+    }
+
+    /// The newest command that waits.
+    pub fn newest(&mut self) -> Option<&mut T> {
+        match self.waiting.back_mut() {
+            Some(Entry::Command(command)) => Some(command),
+            _ => None,
+        }
+    }
+
+    /// A command was sent.
+    pub fn push(&mut self, command: T) {
+        self.waiting.push_back(Entry::Command(command));
+        self.burst += 1;
+        let waiting = if self.ambiguous { 0 } else { self.waiting.len() };
+        self.deepest = self.deepest.max(self.burst).max(waiting);
+    }
+
+    /// The front command waits for one more reply (LMTP: one per recipient).
+    pub fn push_front(&mut self, command: T) {
+        self.waiting.push_front(Entry::Command(command));
+    }
+
+    /// A reply came.
+    pub fn reply(&mut self, reply: Reply) -> Paired<T> {
+        self.burst = 0;
+        if !self.ambiguous {
+            match self.waiting.pop_front() {
+                Some(Entry::Command(command)) => return Paired::Settled(vec![(command, Some(reply))]),
+                Some(Entry::Lost) => self.ambiguous = true,
+                None => return Paired::Surplus(reply, false),
+            }
+        }
+        let sync = match reply.code {
+            354 => self.position(Waiting::expects_354),
+            221 => self.position(Waiting::expects_221),
+            _ => None,
+        };
+        if let Some(position) = sync {
+            self.set_aside.push(reply);
+            return Paired::Settled(self.align(position + 1));
+        }
+        if reply.code == 354 || self.is_empty() {
+            return Paired::Surplus(reply, true);
+        }
+        self.set_aside.push(reply);
+        Paired::SetAside
+    }
+
+    /// The client speaks again: if it waits for replies before it does, all of them have come.
+    ///
+    /// *blocked* says that it could not have gone on without the newest reply (DATA, AUTH, STARTTLS).
+    pub fn client_speaks(&mut self, blocked: bool) -> Vec<Settled<T>> {
+        let waited = self.burst == 0 && (self.deepest <= 1 || self.set_aside.len() >= self.len());
+        let all_came = blocked || waited;
+        if self.ambiguous && all_came {
+            self.align(self.waiting.len())
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// Commands were lost here.
+    pub fn lose_commands(&mut self) {
+        if self.waiting.is_empty() {
+            self.ambiguous = true;
+        } else if !matches!(self.waiting.back(), Some(Entry::Lost)) {
+            self.waiting.push_back(Entry::Lost);
+        }
+    }
+
+    /// Replies were lost here.
+    pub fn lose_replies(&mut self) {
+        self.burst = 0;
+        if !self.is_empty() {
+            self.ambiguous = true;
+        }
+    }
+
+    /// No more replies will come: settles everything.
+    pub fn finish(&mut self) -> Vec<Settled<T>> {
+        if self.ambiguous {
+            return self.align(self.waiting.len());
+        }
+        self.ambiguous = false;
+        self.waiting.drain(..).filter_map(|entry| if let Entry::Command(command) = entry { Some((command, None)) } else { None }).collect()
+    }
+
+    fn position(&self, expects: fn(&T) -> bool) -> Option<usize> {
+        self.waiting.iter().position(|entry| matches!(entry, Entry::Command(command) if expects(command)))
+    }
+
+    /// Pairs the first *count* entries with the replies set aside, from the end, and is certain again.
+    fn align(&mut self, count: usize) -> Vec<Settled<T>> {
+        let commands: Vec<T> =
+            self.waiting.drain(..count).filter_map(|entry| if let Entry::Command(command) = entry { Some(command) } else { None }).collect();
+        let mut replies = std::mem::take(&mut self.set_aside);
+        let surplus = replies.len().saturating_sub(commands.len());
+        replies.drain(..surplus);
+        let unanswered = commands.len() - replies.len();
+        let replies = std::iter::repeat_with(|| None).take(unanswered).chain(replies.into_iter().map(Some));
+        self.ambiguous = matches!(self.waiting.front(), Some(Entry::Lost));
+        if self.ambiguous {
+            self.waiting.pop_front();
+        }
+        commands.into_iter().zip(replies).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    impl Waiting for &str {
+        fn expects_354(&self) -> bool {
+            *self == "DATA"
+        }
+        fn expects_221(&self) -> bool {
+            *self == "QUIT"
+        }
+    }
+
+    fn reply(code: u16, text: &str) -> Reply {
+        Reply { code, enhanced: None, text: text.to_owned() }
+    }
+
+    fn told<'a>(settled: Vec<Settled<&'a str>>) -> Vec<(&'a str, Option<u16>)> {
+        settled.into_iter().map(|(command, reply)| (command, reply.map(|reply| reply.code))).collect()
+    }
+
+    fn settled(paired: Paired<&str>) -> Vec<(&str, Option<u16>)> {
+        match paired {
+            Paired::Settled(settled) => told(settled),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn pipelined_commands_are_paired_in_order() {
+        let mut queue = ReplyQueue::default();
+        for command in ["MAIL", "RCPT a", "RCPT b", "DATA"] {
+            queue.push(command);
+        }
+        for (command, code) in [("MAIL", 250), ("RCPT a", 550), ("RCPT b", 250), ("DATA", 354)] {
+            assert_eq!(settled(queue.reply(reply(code, ""))), [(command, Some(code))]);
+        }
+        assert_eq!(queue.reply(reply(250, "x")), Paired::Surplus(reply(250, "x"), false));
+    }
+
+    #[test]
+    fn lost_commands_take_their_replies_with_them() {
+        let mut queue = ReplyQueue::default();
+        queue.push("MAIL");
+        queue.lose_commands();
+        queue.push("RCPT c");
+        queue.push("DATA");
+        assert_eq!(settled(queue.reply(reply(250, "mail"))), [("MAIL", Some(250))]);
+        assert_eq!(queue.reply(reply(550, "lost a")), Paired::SetAside);
+        assert_eq!(queue.reply(reply(250, "lost b")), Paired::SetAside);
+        assert_eq!(queue.reply(reply(251, "c")), Paired::SetAside);
+        assert_eq!(settled(queue.reply(reply(354, ""))), [("RCPT c", Some(251)), ("DATA", Some(354))]);
+        assert!(!queue.is_ambiguous());
+    }
+
+    #[test]
+    fn lost_replies_leave_the_front_commands_without_one() {
+        let mut queue = ReplyQueue::default();
+        for command in ["MAIL", "RCPT a", "RCPT b", "DATA"] {
+            queue.push(command);
+        }
+        queue.lose_replies();
+        assert_eq!(queue.reply(reply(550, "b")), Paired::SetAside);
+        assert_eq!(
+            settled(queue.reply(reply(354, ""))),
+            [("MAIL", None), ("RCPT a", None), ("RCPT b", Some(550)), ("DATA", Some(354))]
+        );
+    }
+
+    #[test]
+    fn a_client_that_waits_has_seen_all_replies_when_it_speaks_again() {
+        let mut queue = ReplyQueue::default();
+        queue.push("MAIL");
+        queue.lose_replies();
+        assert_eq!(told(queue.client_speaks(false)), [("MAIL", None)]);
+        queue.push("RCPT");
+        assert_eq!(settled(queue.reply(reply(250, ""))), [("RCPT", Some(250))]);
+    }
+
+    #[test]
+    fn a_burst_right_after_lost_commands_is_not_taken_for_a_client_that_waited() {
+        let mut queue = ReplyQueue::default();
+        queue.lose_commands();
+        assert!(queue.client_speaks(false).is_empty());
+        queue.push("RCPT c");
+        assert!(queue.client_speaks(false).is_empty());
+        queue.push("DATA");
+        for lost in ["mail", "a"] {
+            assert_eq!(queue.reply(reply(250, lost)), Paired::SetAside);
+        }
+        assert_eq!(queue.reply(reply(550, "c")), Paired::SetAside);
+        assert_eq!(settled(queue.reply(reply(354, ""))), [("RCPT c", Some(550)), ("DATA", Some(354))]);
+    }
+
+    #[test]
+    fn a_354_that_no_command_awaits_is_handed_back() {
+        let mut queue: ReplyQueue<&str> = ReplyQueue::default();
+        queue.lose_commands();
+        assert_eq!(queue.reply(reply(354, "")), Paired::Surplus(reply(354, ""), true));
+    }
+
+    #[test]
+    fn the_end_settles_what_is_left() {
+        let mut queue = ReplyQueue::default();
+        queue.push("MAIL");
+        queue.push("RCPT");
+        assert_eq!(told(queue.finish()), [("MAIL", None), ("RCPT", None)]);
+        queue.push("MAIL");
+        queue.push("RCPT");
+        queue.lose_replies();
+        assert_eq!(queue.reply(reply(550, "")), Paired::SetAside);
+        assert_eq!(told(queue.finish()), [("MAIL", None), ("RCPT", Some(550))]);
+        assert!(queue.is_empty());
+    }
+
+    proptest::proptest! {
+        /// Without loss, whatever the interleaving, every command gets its own reply.
+        #[test]
+        fn every_command_gets_its_own_reply(steps in proptest::collection::vec(proptest::bool::ANY, 0..60)) {
+            let names = ["a", "b", "c", "d", "e", "f", "g"];
+            let mut queue = ReplyQueue::default();
+            let (mut sent, mut answered) = (0_usize, 0_usize);
+            for send in steps {
+                if send {
+                    queue.push(names[sent % names.len()]);
+                    sent += 1;
+                } else if answered < sent {
+                    let code = 200 + u16::try_from(answered % 400).unwrap();
+                    let got = settled(queue.reply(reply(code, "")));
+                    proptest::prop_assert_eq!(got, vec![(names[answered % names.len()], Some(code))]);
+                    answered += 1;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,412 @@
+//! One SMTP session as both sides spoke it: octets of either side in, records out.
+//!
+//! The machine has three parts, each in its file: what the client sends ([`super::client`]), what the server answers
+//! ([`super::server`]) and what is written down ([`super::emit`]). This one holds what they share, and what a loss does.
+//!
+//! **Client.** How the next client octets are to be read is a [`Mode`]. Some modes can't be left by the client alone: what
+//! follows DATA is content or a command, as the reply says. In [`Mode::Await`] client octets are held, in a bounded buffer,
+//! until that reply came or is known to be lost. Since the TCP layer delivers cause before effect, only a client that does not
+//! wait (against RFC 2920 3.1) makes us hold anything.
+//!
+//! **Server.** Each reply is paired with its command by the [`super::queue`] and written into the draft it belongs to.
+//!
+//! **Loss.** Lost commands or a start in mid-session leave [`Mode::Resync`]: the next line that can only be a command is one.
+//! Lost content is counted, and the end of data may be in it: then the server's reply tells that the content is over. What
+//! can't be known is left open and the record says so.
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+
+use super::auth::SaslExchange;
+use super::context::Context;
+use super::data::DataReader;
+use super::draft::{Draft, Seal};
+use super::line::LineReader;
+use super::origin::Origin;
+use super::path::Path;
+use super::queue::{ReplyQueue, Waiting};
+use super::reply::ReplyReader;
+use super::state::{Answered, State};
+use super::tls::HelloReader;
+use crate::anomaly::{Anomaly, AnomalySet};
+use crate::frame::Timestamp;
+use crate::record::event::{FlowId, Protocol};
+
+/// How the client's next octets are to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// The very first octets: perhaps a PROXY header.
+    Opening,
+    /// Command lines.
+    Commands,
+    /// Somewhere in the stream: looking for a line that can only be a command.
+    Resync {
+        /// The next octet may stand inside a line.
+        inside_line: bool,
+    },
+    /// Content behind DATA.
+    Content,
+    /// Payload of a BDAT chunk.
+    Chunk { left: u64, last: bool },
+    /// Payload of XEXCH50.
+    Payload { left: u64 },
+    /// One line of a SASL exchange: never looked at as a command.
+    Sasl,
+    /// Client octets are held until the reply to this command came.
+    Await(Blocker),
+    /// That reply was lost: the next octets tell by their look.
+    Guess(Blocker),
+    /// Encrypted.
+    Tls,
+}
+
+/// A command whose reply decides how the client's next octets are to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Blocker {
+    Data,
+    Auth,
+    Tls(&'static str),
+    Payload(u64),
+}
+
+/// What a reply will answer.
+#[derive(Debug)]
+pub(super) enum Step {
+    Greeting,
+    Hello(super::command::Verb),
+    Mail,
+    /// MAIL inside an open transaction: a new one only if the server accepts it.
+    MailAgain(Box<Path>),
+    Rcpt(Option<usize>),
+    Data,
+    Chunk,
+    Content,
+    Rset,
+    Quit,
+    Auth,
+    Tls(&'static str),
+    Xclient(Box<Origin>),
+    Xforward(Box<Origin>),
+    Payload,
+    Other,
+}
+
+/// A command that waits for its reply, with the draft it belongs to.
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub(super) step: Step,
+    pub(super) draft: Option<u32>,
+}
+
+impl Waiting for Pending {
+    fn expects_354(&self) -> bool {
+        matches!(self.step, Step::Data | Step::Payload)
+    }
+    fn expects_221(&self) -> bool {
+        matches!(self.step, Step::Quit)
+    }
+}
+
+impl Step {
+    /// What the state table calls it.
+    pub(super) fn answered(&self) -> Option<Answered> {
+        use super::command::Verb;
+        Some(match self {
+            Self::Greeting | Self::Auth | Self::Payload | Self::Other | Self::Xforward(_) => return None,
+            Self::Hello(verb) => Answered::Command(*verb),
+            Self::Mail | Self::MailAgain(_) => Answered::Command(Verb::Mail),
+            Self::Rcpt(_) => Answered::Command(Verb::Rcpt),
+            Self::Data => Answered::Command(Verb::Data),
+            Self::Chunk => Answered::Command(Verb::Bdat),
+            Self::Content => Answered::Content,
+            Self::Rset => Answered::Command(Verb::Rset),
+            Self::Quit => Answered::Command(Verb::Quit),
+            Self::Tls(_) => Answered::Command(Verb::Starttls),
+            Self::Xclient(_) => Answered::Command(Verb::Xclient),
+        })
+    }
+}
+
+/// The encrypted part of a session.
+#[derive(Debug)]
+pub(super) struct Tls {
+    pub(super) start: &'static str,
+    pub(super) hello: HelloReader,
+    pub(super) sni: Option<String>,
+}
+
+/// Where in a session the tap came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beginning {
+    /// At its first octet.
+    Start,
+    /// Somewhere inside.
+    Midstream,
+    /// At its first octet, and that is TLS (RFC 8314 3.3).
+    ImplicitTls,
+}
+
+/// How a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The connection was closed or reset.
+    Closed,
+    /// The capture ended or the flow was given up; the session may go on unseen.
+    Unseen,
+}
+
+/// One session. An idle one costs well under 1 KiB.
+pub struct Session {
+    pub(super) flow: FlowId,
+    pub(super) last_at: Timestamp,
+    pub(super) mode: Mode,
+    pub(super) state: State,
+    pub(super) client_line: LineReader,
+    pub(super) server_line: LineReader,
+    pub(super) reply_lines: ReplyReader,
+    pub(super) queue: ReplyQueue<Pending>,
+    pub(super) held: Vec<u8>,
+    pub(super) data: DataReader,
+    pub(super) sasl: Option<SaslExchange>,
+    pub(super) drafts: VecDeque<Draft>,
+    pub(super) has_open_draft: bool,
+    pub(super) next_draft: u32,
+    pub(super) next_index: u32,
+    pub(super) protocol: Option<Protocol>,
+    pub(super) helo: Option<String>,
+    pub(super) auth_user: Option<String>,
+    pub(super) proxied_ip: Option<IpAddr>,
+    pub(super) origin: Origin,
+    pub(super) forwarded: Origin,
+    pub(super) pipelining: bool,
+    pub(super) client_seen: bool,
+    pub(super) server_seen: bool,
+    pub(super) midstream: bool,
+    /// Content octets were lost, so the end of data may be among them.
+    pub(super) content_gap: bool,
+    /// Content began without a sign of DATA: it counts only if its end is seen.
+    pub(super) provisional: bool,
+    /// Replies were lost while content was transferred.
+    pub(super) content_reply_gap: bool,
+    pub(super) server_inside_line: bool,
+    pub(super) client_octets: u64,
+    pub(super) server_octets: u64,
+    pub(super) tls: Option<Tls>,
+    pub(super) loose_anomalies: AnomalySet,
+    pub(super) loose_missing: u64,
+}
+
+impl Session {
+    /// A session on *flow* that the tap met at its *beginning*.
+    #[must_use]
+    pub fn new(flow: FlowId, beginning: Beginning, context: &mut Context) -> Self {
+        context.counters.sessions += 1;
+        let mut session = Self {
+            flow,
+            last_at: flow.started_at,
+            mode: Mode::Opening,
+            state: State::Connected,
+            client_line: LineReader::default(),
+            server_line: LineReader::default(),
+            reply_lines: ReplyReader::default(),
+            queue: ReplyQueue::default(),
+            held: Vec::new(),
+            data: DataReader::default(),
+            sasl: None,
+            drafts: VecDeque::new(),
+            has_open_draft: false,
+            next_draft: 0,
+            next_index: 0,
+            protocol: None,
+            helo: None,
+            auth_user: None,
+            proxied_ip: None,
+            origin: Origin::default(),
+            forwarded: Origin::default(),
+            pipelining: false,
+            client_seen: false,
+            server_seen: false,
+            midstream: false,
+            content_gap: false,
+            provisional: false,
+            content_reply_gap: false,
+            server_inside_line: false,
+            client_octets: 0,
+            server_octets: 0,
+            tls: None,
+            loose_anomalies: AnomalySet::default(),
+            loose_missing: 0,
+        };
+        match beginning {
+            Beginning::Start => session.queue.push(Pending { step: Step::Greeting, draft: None }),
+            Beginning::Midstream => session.lose_place(true),
+            Beginning::ImplicitTls => session.turn_to_tls("implicit", context),
+        }
+        session
+    }
+
+    /// Octets of the client, in order, each once.
+    pub fn client(&mut self, octets: &[u8], at: Timestamp, context: &mut Context) {
+        self.last_at = self.last_at.max(at);
+        self.client_seen = true;
+        self.client_octets += octets.len() as u64;
+        if matches!(self.mode, Mode::Await(_)) && self.queue.is_ambiguous() {
+            self.settle_as_client_speaks(true, at, context);
+        }
+        self.read_client(octets, at, context);
+    }
+
+    /// Octets of the server, in order, each once.
+    pub fn server(&mut self, octets: &[u8], at: Timestamp, context: &mut Context) {
+        self.last_at = self.last_at.max(at);
+        self.server_seen = true;
+        self.server_octets += octets.len() as u64;
+        if self.mode != Mode::Tls {
+            self.read_server(octets, at, context);
+        }
+    }
+
+    /// *octets* of the client were never seen.
+    pub fn client_gap(&mut self, octets: u64, at: Timestamp, context: &mut Context) {
+        self.last_at = self.last_at.max(at);
+        self.miss(octets);
+        if matches!(self.mode, Mode::Await(_)) {
+            // The client went on, so the reply was there; if it is not here it is lost.
+            self.queue.lose_replies();
+            self.settle_as_client_speaks(true, at, context);
+        }
+        match self.mode {
+            Mode::Tls => {
+                if let Some(tls) = &mut self.tls {
+                    tls.hello.gap();
+                }
+            }
+            Mode::Content => self.content_lost(octets),
+            Mode::Guess(Blocker::Data) => {
+                self.open_content(false, at, context);
+                self.content_lost(octets);
+            }
+            Mode::Chunk { left, last } => self.chunk_lost(left, last, octets, at, context),
+            Mode::Payload { left } if octets <= left => self.payload_taken(left - octets),
+            _ => self.lose_place(true),
+        }
+    }
+
+    /// *octets* of the server were never seen.
+    pub fn server_gap(&mut self, octets: u64, at: Timestamp, _context: &mut Context) {
+        self.last_at = self.last_at.max(at);
+        self.server_line.clear();
+        self.reply_lines.clear();
+        self.server_inside_line = true;
+        if self.mode == Mode::Tls {
+            return;
+        }
+        self.miss(octets);
+        self.content_reply_gap |= matches!(self.mode, Mode::Content | Mode::Chunk { .. });
+        self.queue.lose_replies();
+    }
+
+    /// The session is over: everything unsettled is settled and recorded. Called once, last.
+    pub fn close(&mut self, ending: Ending, context: &mut Context) {
+        let at = self.last_at;
+        let settled = self.queue.finish();
+        self.apply_all(settled, at, context);
+        let seal = match ending {
+            Ending::Closed if !self.content_gap => Seal::ConnectionLost,
+            Ending::Closed | Ending::Unseen => Seal::Unseen,
+        };
+        self.abandon_content(seal, context);
+        for draft in &mut self.drafts {
+            draft.awaited = 0;
+            draft.seal(seal);
+        }
+        self.has_open_draft = false;
+        self.emit_settled(context);
+        self.emit_tls(context);
+    }
+
+    /// Something odd below SMTP, or found by it: it goes to the transaction at hand, or else to the next one.
+    pub fn note(&mut self, anomaly: Anomaly, context: &mut Context) {
+        context.count(anomaly);
+        match self.drafts.back_mut() {
+            Some(draft) if self.has_open_draft => draft.anomalies.insert(anomaly),
+            _ => self.loose_anomalies.insert(anomaly),
+        }
+    }
+
+    /// True once the session has turned to TLS.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    pub(super) fn turn_to_tls(&mut self, start: &'static str, context: &mut Context) {
+        context.counters.sessions_tls += 1;
+        self.seal_open(Seal::Abandoned);
+        self.mode = Mode::Tls;
+        self.tls = Some(Tls { start, hello: HelloReader::default(), sni: None });
+    }
+
+    /// Commands may have been lost, or the session was joined inside.
+    pub(super) fn lose_place(&mut self, inside_line: bool) {
+        self.client_line.clear();
+        self.held = Vec::new();
+        self.sasl = None;
+        self.queue.lose_commands();
+        self.state = State::Unknown;
+        self.midstream = true;
+        self.mode = Mode::Resync { inside_line };
+        if let Some(draft) = self.open_draft() {
+            draft.completeness.midstream = true;
+        }
+    }
+
+    /// The draft that the client is adding to.
+    pub(super) fn open_draft(&mut self) -> Option<&mut Draft> {
+        if self.has_open_draft {
+            self.drafts.back_mut()
+        } else {
+            None
+        }
+    }
+
+    pub(super) fn draft(&mut self, number: Option<u32>) -> Option<&mut Draft> {
+        let number = number?;
+        self.drafts.iter_mut().rev().find(|draft| draft.number == number)
+    }
+
+    pub(super) fn seal_open(&mut self, seal: Seal) {
+        if let Some(draft) = self.open_draft() {
+            draft.seal(seal);
+        }
+        self.has_open_draft = false;
+    }
+
+    /// Counts lost octets on the transaction at hand: the one being built, else the one that waits, else the next.
+    fn miss(&mut self, octets: u64) {
+        if let Some(draft) = self.drafts.back_mut() {
+            draft.completeness.missing_octets += octets;
+        } else {
+            self.loose_missing += octets;
+        }
+    }
+
+    fn content_lost(&mut self, octets: u64) {
+        self.content_gap = true;
+        self.data.gap();
+        if let Some(content) = self.open_draft().and_then(|draft| draft.content.as_mut()) {
+            content.gap(octets);
+        }
+    }
+
+    fn chunk_lost(&mut self, left: u64, last: bool, octets: u64, at: Timestamp, context: &mut Context) {
+        let inside = octets.min(left);
+        if let Some(content) = self.open_draft().and_then(|draft| draft.content.as_mut()) {
+            content.gap(inside);
+        }
+        self.chunk_taken(left - inside, last, at, context);
+        if octets > left {
+            self.lose_place(true);
+        }
+    }
+}
