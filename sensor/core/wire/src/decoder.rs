@@ -10,7 +10,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use crate::anomaly::{Anomaly, AnomalyCounts};
 use crate::counters::Counters;
-use crate::frame::{Frame, Timestamp};
+use crate::frame::{Frame, LinkType, Timestamp};
 use crate::ip::defrag::{Defragmenter, Fragment, Version};
 use crate::ip::{authentication, extension, v4, v6, Packet, Place};
 use crate::limits::Limits;
@@ -132,6 +132,41 @@ impl Decoder {
         }
         .segment(at, true)
     }
+}
+
+/// Decodes arbitrary octets, for fuzzing: the first picks the link type, then come frames, each behind its length in two
+/// octets; a last length that promises more makes a frame cut by the snap length.
+///
+/// Gives what was counted, in which every frame ended in one way.
+#[must_use]
+pub fn decode_arbitrary(octets: &[u8]) -> Counters {
+    let link_types: Vec<u32> = link::ROWS
+        .iter()
+        .filter(|row| row.space == "link_type")
+        .map(|row| row.key)
+        .collect();
+    let mut counters = Counters::default();
+    let mut anomalies = AnomalyCounts::default();
+    let mut decoder = Decoder::new(&Limits::default());
+    let Some((choice, mut rest)) = octets.split_first() else {
+        return counters;
+    };
+    let link_type = LinkType(link_types[usize::from(*choice) % link_types.len()]);
+    while let Some((length, bytes)) = rest.split_first_chunk::<2>() {
+        let original_octets = u16::from_be_bytes(*length);
+        let (bytes, behind) = bytes.split_at(bytes.len().min(original_octets.into()));
+        let at = Timestamp(i64::try_from(counters.frames).unwrap_or(i64::MAX));
+        let frame = Frame {
+            at,
+            link_type,
+            bytes,
+            original_octets: original_octets.into(),
+        };
+        decoder.decode(&frame, &mut counters, &mut anomalies);
+        rest = behind;
+    }
+    decoder.finish(&mut counters, &mut anomalies);
+    counters
 }
 
 /// How many headers may still come.

@@ -22,8 +22,10 @@ use crate::link::Next;
 
 const NS_PER_MS: i64 = 1_000_000;
 
-/// Octets of the largest datagram: what the length fields can tell. More is a "ping of death".
-const MAX_DATAGRAM_OCTETS: usize = 65_535;
+/// Octets of payload in the largest IPv4 datagram: its total length counts a header too. More is a "ping of death".
+const MAX_V4_PAYLOAD_OCTETS: usize = 65_535 - 20;
+/// Octets of payload in the largest IPv6 datagram, jumbograms apart, which may not be fragmented (RFC 2675 3).
+const MAX_V6_PAYLOAD_OCTETS: usize = 65_535;
 
 /// One fragment, as its packet delivers it.
 #[derive(Clone, Copy, Debug)]
@@ -52,6 +54,15 @@ pub enum Version {
     },
     /// IPv6, where addresses and identification are all (RFC 8200 4.5).
     V6,
+}
+
+impl Version {
+    fn max_payload_octets(self) -> usize {
+        match self {
+            Self::V4 { .. } => MAX_V4_PAYLOAD_OCTETS,
+            Self::V6 => MAX_V6_PAYLOAD_OCTETS,
+        }
+    }
 }
 
 /// A datagram that is whole again.
@@ -357,7 +368,7 @@ fn run_of<'a>(fragment: &Fragment<'a>, tally: &mut Tally<'_>) -> Result<Run<'a>,
         octets -= octets % 8;
     }
     let end = start.saturating_add(octets);
-    if octets == 0 || end > MAX_DATAGRAM_OCTETS {
+    if octets == 0 || end > fragment.version.max_payload_octets() {
         return Err(Anomaly::IpMalformed);
     }
     Ok(Run {
@@ -366,4 +377,315 @@ fn run_of<'a>(fragment: &Fragment<'a>, tally: &mut Tally<'_>) -> Result<Run<'a>,
         octets: &fragment.octets[..fragment.octets.len().min(octets)],
         last: !fragment.place.more,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const V4: Version = Version::V4 { protocol: 6 };
+    const MS: i64 = NS_PER_MS;
+
+    struct Bench {
+        table: Defragmenter,
+        counters: Counters,
+        anomalies: AnomalyCounts,
+    }
+
+    fn bench(change: impl FnOnce(&mut Limits)) -> Bench {
+        let mut limits = Limits::default();
+        change(&mut limits);
+        Bench {
+            table: Defragmenter::new(&limits),
+            counters: Counters::default(),
+            anomalies: AnomalyCounts::default(),
+        }
+    }
+
+    impl Bench {
+        fn push_at(&mut self, at_ms: i64, fragment: &Fragment<'_>) -> Option<Datagram> {
+            self.table.push(
+                Timestamp(at_ms * MS),
+                fragment,
+                &mut self.counters,
+                &mut self.anomalies,
+            )
+        }
+
+        fn push(&mut self, fragment: &Fragment<'_>) -> Option<Vec<u8>> {
+            self.push_at(0, fragment).map(|whole| whole.octets)
+        }
+
+        fn count(&self, anomaly: Anomaly) -> u64 {
+            self.anomalies.count(anomaly)
+        }
+    }
+
+    fn piece(
+        version: Version,
+        identification: u32,
+        offset: usize,
+        octets: &[u8],
+        more: bool,
+    ) -> Fragment<'_> {
+        Fragment {
+            addresses: (IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2])),
+            version,
+            next: Next::Tcp,
+            place: Place {
+                identification,
+                offset,
+                more,
+            },
+            octets,
+            snapped: 0,
+        }
+    }
+
+    #[test]
+    fn fragments_out_of_order_and_twice_give_the_datagram_once() {
+        for version in [V4, Version::V6] {
+            let mut b = bench(|_| {});
+            assert_eq!(b.push(&piece(version, 1, 8, b"ijklmnop", true)), None);
+            assert_eq!(b.push(&piece(version, 1, 16, b"qr", false)), None);
+            assert_eq!(b.push(&piece(version, 1, 16, b"qr", false)), None);
+            let whole = b.push(&piece(version, 1, 0, b"abcdefgh", true));
+            assert_eq!(whole.as_deref(), Some(&b"abcdefghijklmnopqr"[..]));
+            assert_eq!(b.table.held_octets(), 0);
+            assert_eq!(b.counters.fragments, 4);
+            assert_eq!(b.counters.datagrams_reassembled, 1);
+            assert_eq!(b.counters.fragments_dropped, 0);
+            assert_eq!(b.anomalies, AnomalyCounts::default());
+        }
+    }
+
+    #[test]
+    fn datagrams_with_another_identity_are_kept_apart() {
+        let first = piece(V4, 1, 0, b"abcdefgh", true);
+        let mut others = [first; 4];
+        others[0].place.identification = 2;
+        others[1].version = Version::V4 { protocol: 17 };
+        others[2].addresses.0 = IpAddr::from([192, 0, 2, 3]);
+        others[3].addresses = (first.addresses.1, first.addresses.0);
+        for other in others {
+            let mut b = bench(|_| {});
+            assert_eq!(b.push(&first), None);
+            let last = Fragment {
+                place: Place {
+                    offset: 8,
+                    more: false,
+                    ..other.place
+                },
+                ..other
+            };
+            assert_eq!(b.push(&last), None, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn the_first_fragment_says_what_the_datagram_carries() {
+        let mut b = bench(|_| {});
+        let late = Fragment {
+            next: Next::Other,
+            ..piece(Version::V6, 1, 8, b"x", false)
+        };
+        assert_eq!(b.push_at(0, &late), None);
+        let whole = b.push_at(0, &piece(Version::V6, 1, 0, b"abcdefgh", true));
+        assert_eq!(whole.map(|whole| whole.next), Some(Next::Tcp));
+    }
+
+    #[test]
+    fn of_copies_that_differ_ipv4_keeps_the_first() {
+        let mut b = bench(|_| {});
+        b.push(&piece(V4, 1, 0, b"abcdefgh", true));
+        b.push(&piece(V4, 1, 0, b"ABCDEFGHIJKLMNOP", true));
+        let whole = b.push(&piece(V4, 1, 16, b"qr", false));
+        assert_eq!(whole.as_deref(), Some(&b"abcdefghIJKLMNOPqr"[..]));
+        assert_eq!(b.count(Anomaly::IpFragmentOverlap), 1);
+    }
+
+    #[test]
+    fn copies_that_differ_kill_an_ipv6_datagram_and_what_comes_later() {
+        let mut b = bench(|_| {});
+        b.push(&piece(Version::V6, 1, 0, b"abcdefgh", true));
+        b.push(&piece(Version::V6, 1, 0, b"abcdefgX", true));
+        b.push(&piece(Version::V6, 1, 0, b"abcdefgh", true));
+        assert_eq!(b.push(&piece(Version::V6, 1, 8, b"ij", false)), None);
+        assert_eq!(b.counters.fragments_dropped, 4);
+        assert_eq!(b.table.held_octets(), 0);
+        assert_eq!(b.count(Anomaly::IpFragmentOverlap), 3);
+    }
+
+    #[test]
+    fn equal_copies_that_overlap_are_fine_in_both_versions() {
+        for version in [V4, Version::V6] {
+            let mut b = bench(|_| {});
+            b.push(&piece(version, 1, 0, b"abcdefghijklmnop", true));
+            let whole = b.push(&piece(version, 1, 8, b"ijklmnopqr", false));
+            assert_eq!(whole.as_deref(), Some(&b"abcdefghijklmnopqr"[..]));
+            assert_eq!(b.anomalies, AnomalyCounts::default());
+        }
+    }
+
+    #[test]
+    fn a_second_end_is_refused_in_ipv4_and_leaves_the_datagram_as_it_was() {
+        let mut b = bench(|_| {});
+        b.push(&piece(V4, 1, 8, b"ij", false));
+        b.push(&piece(V4, 1, 8, b"ijkl", false));
+        assert_eq!(b.count(Anomaly::IpMalformed), 1);
+        let whole = b.push(&piece(V4, 1, 0, b"abcdefgh", true));
+        assert_eq!(whole.as_deref(), Some(&b"abcdefghij"[..]));
+    }
+
+    #[test]
+    fn what_is_over_a_multiple_of_eight_is_cut_in_ipv4_and_refused_in_ipv6() {
+        for (version, whole) in [(V4, Some(&b"abcdefghij"[..])), (Version::V6, None)] {
+            let mut b = bench(|_| {});
+            b.push(&piece(version, 1, 0, b"abcdefghXYZ", true));
+            assert_eq!(
+                b.push(&piece(version, 1, 8, b"ij", false)).as_deref(),
+                whole
+            );
+            assert_eq!(b.count(Anomaly::IpMalformed), 1);
+        }
+    }
+
+    #[test]
+    fn a_datagram_larger_than_its_length_field_can_tell_is_refused() {
+        let octets = [0; 65_528];
+        for (version, fits) in [(V4, 65_515 - 65_512), (Version::V6, 65_535 - 65_512)] {
+            let mut b = bench(|_| {});
+            b.push(&piece(version, 1, 0, &octets[..65_512], true));
+            assert_eq!(
+                b.push(&piece(version, 1, 65_512, &octets[..fits + 1], false)),
+                None
+            );
+            assert_eq!(b.count(Anomaly::IpMalformed), 1);
+            let whole = b.push(&piece(version, 1, 65_512, &octets[..fits], false));
+            assert_eq!(whole.map(|octets| octets.len()), Some(65_512 + fits));
+        }
+    }
+
+    #[test]
+    fn empty_fragments_are_refused() {
+        let mut b = bench(|_| {});
+        assert_eq!(b.push(&piece(V4, 1, 8, b"", false)), None);
+        assert_eq!(b.push(&piece(V4, 1, 0, b"abc", true)), None);
+        assert_eq!(b.counters.fragments_dropped, 2);
+        assert_eq!(b.table.held_octets(), 0);
+    }
+
+    #[test]
+    fn a_datagram_is_given_up_when_its_time_is_over_by_packet_time() {
+        // (milliseconds between the fragments, whole)
+        for (later, whole) in [
+            (30_000, true),
+            (30_001, false),
+            (-30_000, true),
+            (-30_001, false),
+        ] {
+            let mut b = bench(|_| {});
+            b.push_at(0, &piece(V4, 1, 0, b"abcdefgh", true));
+            let got = b.push_at(later, &piece(V4, 1, 8, b"ij", false));
+            assert_eq!(got.is_some(), whole, "{later}");
+            assert_eq!(b.count(Anomaly::IpFragmentTimeout), u64::from(!whole));
+            assert_eq!(b.counters.fragments_dropped, u64::from(!whole));
+        }
+    }
+
+    #[test]
+    fn a_full_table_drops_its_oldest_datagram() {
+        let mut b = bench(|limits| limits.fragment_datagrams = 2);
+        for identification in [1, 2, 3] {
+            b.push(&piece(V4, identification, 0, b"abcdefgh", true));
+        }
+        assert_eq!(b.count(Anomaly::IpFragmentLimit), 1);
+        assert!(b.push(&piece(V4, 3, 8, b"x", false)).is_some());
+        assert!(b.push(&piece(V4, 2, 8, b"x", false)).is_some());
+        assert!(b.push(&piece(V4, 1, 8, b"x", false)).is_none());
+    }
+
+    #[test]
+    fn octets_beyond_the_bound_push_out_the_oldest() {
+        let mut b = bench(|limits| limits.fragment_octets = 20);
+        for identification in [1, 2, 3] {
+            b.push(&piece(V4, identification, 0, b"abcdefgh", true));
+        }
+        assert_eq!(b.table.held_octets(), 16);
+        assert_eq!(b.push(&piece(V4, 4, 0, &[0; 24], true)), None);
+        assert_eq!(b.table.held_octets(), 0);
+        assert_eq!(b.counters.fragments_dropped, 4);
+    }
+
+    #[test]
+    fn a_datagram_in_too_many_pieces_is_given_up_for_good() {
+        let mut b = bench(|limits| limits.fragments_per_datagram = 2);
+        for offset in [0, 8, 16] {
+            b.push(&piece(V4, 1, offset, b"abcdefgh", true));
+        }
+        assert_eq!(b.table.held_octets(), 0);
+        assert_eq!(b.push(&piece(V4, 1, 0, b"abcdefgh", true)), None);
+        assert_eq!(b.push(&piece(V4, 1, 8, b"x", false)), None);
+        assert_eq!(b.counters.fragments_dropped, 5);
+        assert_eq!(b.count(Anomaly::IpFragmentLimit), 3);
+    }
+
+    #[test]
+    fn finishing_counts_what_never_became_whole() {
+        let mut b = bench(|_| {});
+        b.push(&piece(V4, 1, 0, b"abcdefgh", true));
+        b.push(&piece(V4, 1, 8, b"abcdefgh", true));
+        b.push(&piece(V4, 2, 0, b"abcdefgh", true));
+        b.table.finish(&mut b.counters, &mut b.anomalies);
+        assert_eq!(b.counters.fragments_dropped, 3);
+        assert_eq!(b.table.held_octets(), 0);
+    }
+
+    proptest! {
+        /// Whatever comes: bounds hold, and each fragment is in a datagram or counted as dropped.
+        #[test]
+        fn bounds_hold_and_every_fragment_is_accounted_for(
+            steps in prop::collection::vec(
+                (0..6_u32, 0..6_usize, 1..40_usize, any::<(bool, bool, bool)>(), 0..20_000_i64),
+                1..60,
+            )
+        ) {
+            let mut b = bench(|limits| {
+                limits.fragment_datagrams = 4;
+                limits.fragments_per_datagram = 5;
+                limits.fragment_octets = 150;
+            });
+            let octets = [7; 40];
+            let (mut at_ms, mut in_datagrams) = (0, 0);
+            for (identification, unit, len, (more, v6, back), pass_ms) in &steps {
+                at_ms += if *back { -pass_ms } else { *pass_ms };
+                let version = if *v6 { Version::V6 } else { V4 };
+                let octets = if *more { &octets[..len.next_multiple_of(8)] } else { &octets[..*len] };
+                let unfinished: u64 = b.table.datagrams.values().map(|d| d.lost_fragments()).sum();
+                let dropped = b.counters.fragments_dropped;
+                if b.push_at(at_ms, &piece(version, *identification, unit * 8, octets, *more)).is_some() {
+                    let left: u64 = b.table.datagrams.values().map(|d| d.lost_fragments()).sum();
+                    in_datagrams += unfinished + 1 - left - (b.counters.fragments_dropped - dropped);
+                }
+                let held: usize = b.table.datagrams.values().map(Unfinished::held).sum();
+                prop_assert_eq!(held, b.table.held_octets());
+                prop_assert!(held <= 150 && b.table.datagrams.len() <= 4);
+                prop_assert_eq!(b.table.datagrams.len(), b.table.by_age.len());
+            }
+            b.table.finish(&mut b.counters, &mut b.anomalies);
+            prop_assert_eq!(b.table.held_octets(), 0);
+            prop_assert_eq!(b.counters.fragments, b.counters.fragments_dropped + in_datagrams);
+        }
+    }
+
+    impl Unfinished {
+        /// Fragments that would be counted as dropped with it.
+        fn lost_fragments(&self) -> u64 {
+            match self.state {
+                State::Open(..) => self.fragments as u64,
+                State::Dead(_) => 0,
+            }
+        }
+    }
 }
