@@ -42,6 +42,7 @@ anomalies! {
     IpFragmentOverlap = "ip_fragment_overlap": "Fragments of one datagram overlap with different octets (RFC 5722 forbids it for IPv6).",
     IpFragmentLimit = "ip_fragment_limit": "A bound on fragments was reached; a datagram was given up.",
     IpFragmentTimeout = "ip_fragment_timeout": "A datagram's fragments did not all come within the reassembly time (RFC 791 3.2, RFC 8200 4.5).",
+    IpLongerThanFrame = "ip_longer_than_frame": "An IP packet promises more octets than what carries it had on the wire: a mirror that cuts frames, or a forged length.",
     // ---- tcp
     TcpTruncated = "tcp_truncated": "A TCP header is cut short.",
     TcpMalformed = "tcp_malformed": "A TCP header contradicts itself (data offset; RFC 9293 3.1).",
@@ -136,5 +137,72 @@ impl AnomalySet {
             .iter()
             .copied()
             .filter(move |anomaly| self.contains(*anomaly))
+    }
+}
+
+/// How often each anomaly was seen. Counts only grow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AnomalyCounts([u64; Anomaly::ALL.len()]);
+
+impl Default for AnomalyCounts {
+    fn default() -> Self {
+        Self([0; Anomaly::ALL.len()])
+    }
+}
+
+impl AnomalyCounts {
+    /// Counts *anomaly* once.
+    pub fn note(&mut self, anomaly: Anomaly) {
+        let count = &mut self.0[anomaly as usize];
+        *count = count.saturating_add(1);
+    }
+
+    /// How often *anomaly* was seen.
+    #[must_use]
+    pub fn count(&self, anomaly: Anomaly) -> u64 {
+        self.0[anomaly as usize]
+    }
+
+    /// Each anomaly as (slug, meaning, count), in the order of declaration.
+    #[must_use]
+    pub fn list(&self) -> Vec<(&'static str, &'static str, u64)> {
+        Anomaly::ALL
+            .iter()
+            .map(|anomaly| (anomaly.slug(), anomaly.meaning(), self.count(*anomaly)))
+            .collect()
+    }
+
+    /// Adds every count of *other*.
+    pub fn add(&mut self, other: &Self) {
+        for (count, more) in self.0.iter_mut().zip(other.0) {
+            *count = count.saturating_add(more);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_stand_under_the_slug_of_their_anomaly() {
+        let mut counts = AnomalyCounts::default();
+        let last = Anomaly::ALL[Anomaly::ALL.len() - 1];
+        counts.note(Anomaly::LinkTruncated);
+        counts.note(last);
+        counts.add(&counts.clone());
+        let seen: Vec<_> = counts.list().into_iter().filter(|row| row.2 > 0).collect();
+        assert_eq!(
+            seen.iter().map(|row| (row.0, row.2)).collect::<Vec<_>>(),
+            [("link_truncated", 2), (last.slug(), 2)]
+        );
+    }
+
+    #[test]
+    fn slugs_are_unique() {
+        let mut slugs: Vec<_> = Anomaly::ALL.iter().map(|a| a.slug()).collect();
+        slugs.sort_unstable();
+        slugs.dedup();
+        assert_eq!(slugs.len(), Anomaly::ALL.len());
     }
 }

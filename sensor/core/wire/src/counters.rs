@@ -36,6 +36,8 @@ counters! {
     frames_nested_too_deep,
     /// Frames whose headers are malformed or cut, so that no segment could be drawn.
     frames_malformed,
+    /// Frames whose segment waits, or was given up, among the fragments of a datagram that this frame did not complete.
+    frames_held,
     // ---- ip
     /// IP packets that carry something other than TCP.
     packets_not_tcp,

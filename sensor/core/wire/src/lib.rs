@@ -13,6 +13,7 @@
 
 pub mod anomaly;
 pub mod counters;
+pub mod decoder;
 pub mod frame;
 pub mod header;
 pub mod interest;

@@ -28,8 +28,9 @@ macro_rules! limits {
 
 limits! {
     // ---- link and ip
-    /// Encapsulations inside each other. A provider's mirror of a mirror has six or seven; more is an attack on the decoder.
-    encapsulations: 16,
+    /// Headers before the TCP header: link, tags, tunnels, IP. An ERSPAN mirror of a VXLAN overlay in a provider's MPLS core
+    /// has seventeen; more than this is an attack on the decoder.
+    encapsulations: 24,
     /// IPv6 extension headers in one packet. RFC 8200 4.1 names seven in its recommended order.
     ipv6_extension_headers: 16,
     /// Datagrams under reassembly at once. Mail is rarely fragmented; a flood of first fragments must not grow memory.
