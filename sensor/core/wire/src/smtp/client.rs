@@ -161,7 +161,7 @@ impl Session {
 
     /// Opens a draft; what was lost or odd before it and belongs to no other is told with it.
     pub(super) fn open_transaction(&mut self, at: Timestamp, _context: &mut Context) {
-        let mut draft = Draft { number: self.next_draft, started_at: at, last_at: at, ..Draft::default() };
+        let mut draft = Draft::open(self.next_draft, at);
         draft.anomalies = std::mem::take(&mut self.loose_anomalies);
         draft.completeness.missing_octets = std::mem::take(&mut self.loose_missing);
         draft.completeness.midstream = self.midstream;

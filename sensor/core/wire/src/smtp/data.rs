@@ -284,7 +284,7 @@ mod tests {
 
     #[test]
     fn a_dot_inside_text_is_no_lookalike() {
-        assert!(check(b"a. b\r\n .\r\n.\r\n", b"a. b\r\n .\r\n", Some(11)).is_empty());
+        assert!(check(b"a. b\r\n .\r\n.\r\n", b"a. b\r\n .\r\n", Some(13)).is_empty());
     }
 
     proptest::proptest! {

@@ -71,6 +71,12 @@ pub struct Draft {
 }
 
 impl Draft {
+    /// A draft whose first sign came at *at*.
+    #[must_use]
+    pub fn open(number: u32, at: Timestamp) -> Self {
+        Self { number, started_at: at, last_at: at, ..Self::default() }
+    }
+
     /// True once it can be recorded.
     #[must_use]
     pub const fn is_settled(&self) -> bool {

@@ -27,6 +27,8 @@ pub struct Line<'a> {
 pub struct LineReader {
     partial: Vec<u8>,
     dropped: u64,
+    /// The last octet seen, kept or not.
+    last: u8,
     given: bool,
 }
 
@@ -47,11 +49,12 @@ impl LineReader {
             return Some((strip(&chunk[..=feed], 0), rest));
         }
         self.keep(&chunk[..feed], limits.line_octets);
-        let cut = self.dropped > 0;
         self.given = true;
-        let end_known = if cut { feed > 0 && chunk[feed - 1] == b'\r' } else { self.partial.last() == Some(&b'\r') };
-        let octets = if cut { &self.partial[..] } else { self.partial.strip_suffix(b"\r").unwrap_or(&self.partial) };
-        let end = if end_known { LineEnd::CrLf } else { LineEnd::Lf };
+        let end = if self.last == b'\r' { LineEnd::CrLf } else { LineEnd::Lf };
+        let octets = match self.dropped {
+            0 => self.partial.strip_suffix(b"\r").unwrap_or(&self.partial),
+            _ => &self.partial,
+        };
         Some((Line { octets, end, dropped: self.dropped }, rest))
     }
 
@@ -73,6 +76,7 @@ impl LineReader {
             self.partial = Vec::new();
         }
         self.dropped = 0;
+        self.last = 0;
         self.given = false;
     }
 
@@ -80,6 +84,7 @@ impl LineReader {
         let room = limit.saturating_sub(self.partial.len()).min(octets.len());
         self.partial.extend_from_slice(&octets[..room]);
         self.dropped += (octets.len() - room) as u64;
+        self.last = octets.last().copied().unwrap_or(self.last);
     }
 }
 

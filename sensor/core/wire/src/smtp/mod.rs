@@ -11,6 +11,7 @@ pub mod line;
 pub mod origin;
 pub mod path;
 pub mod queue;
+pub mod recognise;
 pub mod reply;
 mod server;
 pub mod session;

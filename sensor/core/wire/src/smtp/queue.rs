@@ -146,6 +146,7 @@ impl<T: Waiting> ReplyQueue<T> {
 
     /// Commands were lost here.
     pub fn lose_commands(&mut self) {
+        self.burst += 1;
         if self.waiting.is_empty() {
             self.ambiguous = true;
         } else if !matches!(self.waiting.back(), Some(Entry::Lost)) {
