@@ -138,3 +138,27 @@ impl AnomalySet {
             .filter(move |anomaly| self.contains(*anomaly))
     }
 }
+
+/// How often each anomaly was noted.
+#[derive(Clone, Debug)]
+pub struct AnomalyCounts([u64; Anomaly::ALL.len()]);
+
+impl Default for AnomalyCounts {
+    fn default() -> Self {
+        Self([0; Anomaly::ALL.len()])
+    }
+}
+
+impl AnomalyCounts {
+    /// Counts *anomaly* once more.
+    pub fn note(&mut self, anomaly: Anomaly) {
+        let count = &mut self.0[anomaly as usize];
+        *count = count.saturating_add(1);
+    }
+
+    /// How often *anomaly* was noted.
+    #[must_use]
+    pub fn count(&self, anomaly: Anomaly) -> u64 {
+        self.0[anomaly as usize]
+    }
+}
