@@ -56,17 +56,23 @@ counters! {
     flows,
     /// Flows dropped before their end because the flow table was full.
     flows_evicted,
+    /// Flows without payload that were forgotten because their table was full.
+    flows_embryonic_evicted,
+    /// Closed flows and flows without mail that were forgotten because their table was full.
+    flows_settled_evicted,
     /// Flows that ended by idle timeout.
     flows_timed_out,
     /// Flows that were looked at and do not carry mail.
     flows_not_mail,
-    /// Retransmitted octets (seen before, equal).
+    /// Octets that came when their place was taken: delivered before, held with equal octets, or given up as a gap.
     octets_retransmitted,
     /// Retransmitted octets that differ from the first copy.
     octets_conflicting,
     /// Segments that arrived ahead of their turn and were buffered.
     segments_out_of_order,
-    /// Octets given up because an out-of-order bound was reached.
+    /// Segments ignored because their numbers lie far outside any window of their flow.
+    segments_implausible,
+    /// Octets given up as a gap because an out-of-order bound was reached.
     octets_dropped_out_of_order,
     /// Gaps: places where octets of a stream were never seen.
     gaps,

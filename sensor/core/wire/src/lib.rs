@@ -15,6 +15,7 @@ pub mod anomaly;
 pub mod content;
 pub mod counters;
 pub mod decoder;
+pub mod engine;
 pub mod frame;
 pub mod header;
 pub mod interest;

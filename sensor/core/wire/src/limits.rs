@@ -52,12 +52,20 @@ limits! {
     out_of_order_segments_per_flow: 2_048,
     /// Octets held out of order in all flows.
     out_of_order_octets: 256 << 20,
+    /// Octets held for both directions of a flow while acknowledged octets are missing. The receiver has them, so only the
+    /// span's own reordering can still bring them, and that spans milliseconds: at 1 Gbit/s this is 2 ms.
+    causal_hold_octets_per_flow: 256 << 10,
     /// Milliseconds of packet time that acknowledged but unseen octets may still come late before they count as a gap.
     gap_grace_ms: 1_000,
     /// Milliseconds of packet time after which a silent flow is closed. RFC 5321 4.5.3.2 lets an endpoint wait ten minutes.
     flow_idle_timeout_ms: 660_000,
     /// Milliseconds of packet time after which a flow that never showed payload is forgotten.
     embryonic_timeout_ms: 60_000,
+    /// Flows remembered only to be left alone: closed ones and those that are not mail. Under 100 octets each.
+    settled_flows: 262_144,
+    /// Milliseconds of packet time such a flow is remembered after its last segment. Linux spaces retransmissions by at
+    /// most 120 s (TCP_RTO_MAX), and keeps TIME_WAIT for 60 s: what comes later is a new use of the ports.
+    settled_timeout_ms: 120_000,
     // ---- smtp
     /// Octets of one command or reply line. RFC 5321 4.5.3.1.4 says 512; extensions raise it and real AUTH lines reach 12,288.
     line_octets: 16_384,

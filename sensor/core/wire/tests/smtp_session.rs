@@ -44,7 +44,7 @@ fn run(beginning: Beginning, turns: &[Turn], piece: usize, ending: Ending) -> Ve
             Turn::ServerGap(octets) => session.server_gap(*octets, at, &mut context),
         }
     }
-    session.close(ending, &mut context);
+    session.close(ending, Timestamp(0), &mut context);
     context.events
 }
 

@@ -1,3 +1,7 @@
-//! The records that leave the core (design 3.1): the transaction, and the session that turned to TLS.
+//! The records that leave the core: the transaction, and the session that turned to TLS.
 
+pub mod community_id;
 pub mod event;
+pub mod id;
+pub mod json;
+pub mod time;

@@ -306,8 +306,10 @@ impl Session {
         self.queue.lose_replies();
     }
 
-    /// The session is over: everything unsettled is settled and recorded. Called once, last.
-    pub fn close(&mut self, ending: Ending, context: &mut Context) {
+    /// The session is over, *last_seen* the time of its last segment: everything unsettled is settled and recorded. Called
+    /// once, last.
+    pub fn close(&mut self, ending: Ending, last_seen: Timestamp, context: &mut Context) {
+        self.last_at = self.last_at.max(last_seen);
         let at = self.last_at;
         let settled = self.queue.finish();
         self.apply_all(settled, at, context);
@@ -328,6 +330,11 @@ impl Session {
     /// Something odd below SMTP, or found by it: it goes to the transaction at hand, or else to the next one.
     pub fn note(&mut self, anomaly: Anomaly, context: &mut Context) {
         context.count(anomaly);
+        self.told(anomaly);
+    }
+
+    /// As [`Session::note`], for what is counted elsewhere.
+    pub fn told(&mut self, anomaly: Anomaly) {
         match self.drafts.back_mut() {
             Some(draft) if self.has_open_draft => draft.anomalies.insert(anomaly),
             _ => self.loose_anomalies.insert(anomaly),
