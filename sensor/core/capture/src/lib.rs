@@ -10,6 +10,7 @@
 //! wrong with it becomes a [`Damage`] with its place. No input makes it panic, hang or grow: every bound is in [`bounds`].
 
 #![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod batch;
 pub mod bounds;
@@ -19,6 +20,8 @@ mod damage;
 mod path;
 mod pcap;
 mod pcapng;
+#[cfg(test)]
+mod properties;
 mod reader;
 mod resync;
 mod sniff;

@@ -3,10 +3,12 @@
 //! Source: draft-ietf-opsawg-pcap (sections 4 and 5). Read besides it: the "modified" format of old Linux kernels' libpcap
 //! patch (records of 24 octets header), and files put behind each other with `cat`.
 //!
-//! A record is believed at once if it is **plain**: it has octets, not more than the packet had, not more than the bound,
-//! and a fraction below one second. An **odd** one is believed if a record with a time near its own follows. Otherwise it
-//! is corrupt, and the next record is searched for: a **chain** of plain headers with times near each other, each at the
-//! place that the one before it names.
+//! A record is believed at once if it is **plain** (it has octets, not more than the packet had, that not more than the
+//! bound, and a fraction below one second) and its time is **near** the last one. A record that is only one of both is
+//! believed if a record with a time near its own follows; after a step in time, both must be plain. Otherwise it is
+//! corrupt, and the next record is searched for: a **chain** of plain headers with times near each other, each at the
+//! place that the one before it names. So records after a step of months right behind corrupt octets are not found: the
+//! price of not taking other data in the packets for records.
 
 use wire::frame::{LinkType, Timestamp};
 
@@ -15,7 +17,7 @@ use crate::bounds;
 use crate::byte_order::ByteOrder;
 use crate::damage::{DamageKind, DamageLog};
 use crate::resync::{Candidate, Progress, Search, Why};
-use crate::window::{frame, Step, Window};
+use crate::window::{frame, End, Step, Window};
 
 /// Octets of the file header.
 const FILE_HEADER_OCTETS: usize = 24;
@@ -37,6 +39,7 @@ pub(crate) struct Encoding {
     order: ByteOrder,
     /// Nanoseconds in one unit of a record's fraction: 1,000 or 1.
     unit_ns: u32,
+    units_per_s: u32,
     record_header_octets: usize,
 }
 
@@ -56,6 +59,7 @@ impl Encoding {
                 Some(Self {
                     order,
                     unit_ns,
+                    units_per_s: 1_000_000_000 / unit_ns,
                     record_header_octets,
                 })
             })
@@ -75,8 +79,9 @@ impl Encoding {
     #[inline]
     fn is_plain(&self, record: &Record) -> bool {
         // 0 - 1 wraps to more than any bound: a record without octets is not plain.
-        record.captured.wrapping_sub(1) < record.original.min(bounds::PACKET_OCTETS as u32)
-            && record.fraction < 1_000_000_000 / self.unit_ns
+        record.captured.wrapping_sub(1) < record.original
+            && record.original <= bounds::PACKET_OCTETS as u32
+            && record.fraction < self.units_per_s
     }
 
     #[inline]
@@ -116,6 +121,8 @@ pub(crate) struct Pcap {
     link_type: LinkType,
     /// Seconds of the record read last: the measure of what is near.
     last_s: Option<u32>,
+    /// True once a second record agreed with the first: until then, a search does not go by its time.
+    is_time_confirmed: bool,
     mode: Mode,
 }
 
@@ -142,6 +149,7 @@ impl Pcap {
             encoding,
             link_type: LinkType::NULL,
             last_s: None,
+            is_time_confirmed: false,
             mode: Mode::FileHeader,
         }
     }
@@ -203,6 +211,9 @@ impl Pcap {
 
     fn cut_file_header(&mut self, window: &Window<'_>, at: usize, damage: &mut DamageLog) {
         self.mode = Mode::Over;
+        if window.end == End::OfReading {
+            return; // Noted where the stream broke off.
+        }
         damage.note(DamageKind::Truncated, window.offset(at), || {
             format!(
                 "the file ends {} octets into its header of {FILE_HEADER_OCTETS}",
@@ -214,8 +225,8 @@ impl Pcap {
     fn records(&mut self, window: &Window<'_>, mut at: usize, frames: &mut Vec<FrameMeta>) -> Step {
         let encoding = self.encoding;
         while let Some(record) = encoding.record(window, at) {
-            let is_plain = encoding.is_plain(&record);
-            if !is_plain {
+            let is_near = self.last_s.is_none_or(|last_s| record.is_near(last_s));
+            if !(is_near && encoding.is_plain(&record)) {
                 match self.believe(window, at, &record) {
                     Belief::Yes => {}
                     Belief::NewFile => {
@@ -238,6 +249,7 @@ impl Pcap {
                 record.captured,
                 record.original,
             ));
+            self.is_time_confirmed = self.last_s.is_some();
             self.last_s = Some(record.seconds);
             at = end;
         }
@@ -288,7 +300,7 @@ impl Pcap {
     fn believe_by_successor(&self, window: &Window<'_>, at: usize, record: &Record) -> Belief {
         let next = at + self.encoding.record_header_octets + record.captured as usize;
         match self.encoding.record(window, next) {
-            Some(after) if after.is_near(record.seconds) && !after.is_too_long() => Belief::Yes,
+            Some(after) if self.is_succession(record, &after) => Belief::Yes,
             Some(_) if is_file_header(window, next) == Some(true) => Belief::Yes,
             None if !window.is_last() => Belief::NeedMore,
             None if next >= window.bytes.len() => Belief::Yes,
@@ -296,14 +308,22 @@ impl Pcap {
                 let Record {
                     captured,
                     original,
-                    fraction,
+                    seconds,
                     ..
                 } = record;
                 Belief::No(format!(
-                    "a record of {captured} captured octets of {original} and fraction {fraction} leads to no other"
+                    "a record at {seconds} s with {captured} captured octets of {original} leads to no other"
                 ))
             }
         }
+    }
+
+    /// Whether *after* makes *record* credible. Lengths that some tool writes oddly go with times that run on; a step in time
+    /// goes with plain lengths. Both at once are what a header looks like that is read some octets beside its place.
+    fn is_succession(&self, record: &Record, after: &Record) -> bool {
+        let is_step = self.last_s.is_some_and(|last_s| !record.is_near(last_s));
+        let is_plain = self.encoding.is_plain(record) && self.encoding.is_plain(after);
+        after.is_near(record.seconds) && !after.is_too_long() && (is_plain || !is_step)
     }
 
     fn search(&mut self, window: &Window<'_>, at: usize, damage: &mut DamageLog) -> Step {
@@ -328,7 +348,8 @@ impl Pcap {
         if is_file_header(window, at) == Some(true) {
             return Candidate::Yes;
         }
-        let (mut place, mut before_s) = (at, self.last_s);
+        let mut place = at;
+        let mut before_s = self.last_s.filter(|_| self.is_time_confirmed);
         for links in 0..CHAIN {
             let Some(record) = self.encoding.record(window, place) else {
                 return match (window.is_last(), links > 0 && place == window.bytes.len()) {
@@ -338,10 +359,7 @@ impl Pcap {
                 };
             };
             let is_near = before_s.is_none_or(|before_s| record.is_near(before_s));
-            if !self.encoding.is_plain(&record)
-                || record.original as usize > bounds::PACKET_OCTETS
-                || !is_near
-            {
+            if !(is_near && self.encoding.is_plain(&record)) {
                 return Candidate::No;
             }
             before_s = Some(record.seconds);

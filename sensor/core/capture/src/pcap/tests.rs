@@ -192,3 +192,39 @@ fn the_search_ends_at_its_bound() {
         read.damage[0].detail
     );
 }
+
+#[test]
+fn steps_in_time_are_read_and_do_not_mislead_a_search() {
+    let times = [
+        1_700_000_000,
+        1_700_000_001,
+        1_000,
+        1_001,
+        1_800_000_000,
+        1_800_000_001,
+        1_800_000_002,
+    ];
+    let mut file = PcapWriter::new(MAGIC_US, ByteOrder::Little, 1);
+    for (n, seconds) in times.into_iter().enumerate() {
+        file.record(seconds, 999, &[n as u8 + 1; 40]);
+    }
+    let whole = frames(&file.bytes);
+    assert_eq!((whole.frames.len(), whole.damage.len()), (7, 0));
+    file.set_u32(24 + 5 * 56 + 8, u32::MAX);
+    let damaged = frames(&file.bytes);
+    assert_eq!(
+        (damaged.frames.len(), damaged.kinds()),
+        (6, vec![DamageKind::Corrupt])
+    );
+}
+
+#[test]
+fn a_header_read_beside_its_place_is_not_believed() {
+    let mut file = five();
+    file.bytes.drain(24 + 56..24 + 60);
+    let read = frames(&file.bytes);
+    assert_eq!(
+        (read.frames.len(), read.kinds()),
+        (4, vec![DamageKind::Corrupt])
+    );
+}
