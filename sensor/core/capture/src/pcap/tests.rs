@@ -203,18 +203,19 @@ fn steps_in_time_are_read_and_do_not_mislead_a_search() {
         1_800_000_000,
         1_800_000_001,
         1_800_000_002,
+        1_800_000_003,
     ];
     let mut file = PcapWriter::new(MAGIC_US, ByteOrder::Little, 1);
     for (n, seconds) in times.into_iter().enumerate() {
         file.record(seconds, 999, &[n as u8 + 1; 40]);
     }
     let whole = frames(&file.bytes);
-    assert_eq!((whole.frames.len(), whole.damage.len()), (7, 0));
-    file.set_u32(24 + 5 * 56 + 8, u32::MAX);
+    assert_eq!((whole.frames.len(), whole.damage.len()), (8, 0));
+    file.set_u32(24 + 6 * 56 + 8, u32::MAX);
     let damaged = frames(&file.bytes);
     assert_eq!(
         (damaged.frames.len(), damaged.kinds()),
-        (6, vec![DamageKind::Corrupt])
+        (7, vec![DamageKind::Corrupt])
     );
 }
 
