@@ -344,7 +344,20 @@ impl Pcap {
     }
 
     /// Whether a chain of records, or another file, starts at *at*.
+    #[inline]
     fn candidate(&self, window: &Window<'_>, at: usize) -> Candidate {
+        // The highest octet of a plain captured length, and of a file header's time zone, is zero: most places end here.
+        let highest = match self.encoding.order {
+            ByteOrder::Big => at + 8,
+            ByteOrder::Little => at + 11,
+        };
+        match window.bytes.get(highest) {
+            Some(0) | None => self.chain(window, at),
+            Some(_) => Candidate::No,
+        }
+    }
+
+    fn chain(&self, window: &Window<'_>, at: usize) -> Candidate {
         if is_file_header(window, at) == Some(true) {
             return Candidate::Yes;
         }

@@ -5,6 +5,7 @@
 //! Packets come in Enhanced Packet Blocks, Simple Packet Blocks (without a time: they get the last one seen) and obsolete
 //! Packet Blocks. All other blocks are passed over.
 
+mod framing;
 mod interface;
 
 use wire::frame::Timestamp;
@@ -13,65 +14,11 @@ use crate::batch::FrameMeta;
 use crate::bounds;
 use crate::byte_order::ByteOrder;
 use crate::damage::{DamageKind, DamageLog};
-use crate::resync::{Candidate, Progress, Search, Why};
+use crate::resync::{Progress, Search, Why};
 use crate::window::{frame, Step, Window};
+use framing::{kind, Framing};
+pub(crate) use framing::{section_byte_order, MAGIC_OCTETS};
 use interface::Interface;
-
-/// Octets that tell this format: the type of a section header, its length, and the byte order magic.
-pub(crate) const MAGIC_OCTETS: usize = 12;
-
-/// Octets of the type and the two lengths that every block has.
-const FRAMING_OCTETS: usize = 12;
-
-/// Block types (draft section 11.1).
-mod kind {
-    /// The same in either byte order.
-    pub const SECTION_HEADER: u32 = 0x0a0d_0d0a;
-    pub const INTERFACE: u32 = 1;
-    pub const PACKET: u32 = 2;
-    pub const SIMPLE_PACKET: u32 = 3;
-    pub const NAMES: u32 = 4;
-    pub const STATISTICS: u32 = 5;
-    pub const ENHANCED_PACKET: u32 = 6;
-    pub const JOURNAL: u32 = 9;
-    pub const SECRETS: u32 = 10;
-    pub const CUSTOM: u32 = 0x0000_0bad;
-    pub const CUSTOM_NOT_COPIED: u32 = 0x4000_0bad;
-}
-
-/// Octets that a block of type *kind* has at least; `None` for types that are not known.
-fn least_octets(kind: u32) -> Option<usize> {
-    match kind {
-        kind::SECTION_HEADER => Some(28),
-        kind::INTERFACE => Some(20),
-        kind::PACKET | kind::ENHANCED_PACKET => Some(32),
-        kind::SIMPLE_PACKET | kind::CUSTOM | kind::CUSTOM_NOT_COPIED => Some(16),
-        kind::STATISTICS => Some(24),
-        kind::SECRETS => Some(20),
-        kind::NAMES | kind::JOURNAL => Some(FRAMING_OCTETS),
-        _ => None,
-    }
-}
-
-/// The byte order of the section whose header *bytes* start with; `None` if they don't.
-pub(crate) fn section_byte_order(bytes: &[u8]) -> Option<ByteOrder> {
-    let first = bytes.first_chunk::<MAGIC_OCTETS>()?;
-    if ByteOrder::Big.u32(first, 0) != kind::SECTION_HEADER {
-        return None;
-    }
-    [ByteOrder::Big, ByteOrder::Little]
-        .into_iter()
-        .find(|order| order.u32(first, 8) == 0x1a2b_3c4d)
-}
-
-/// The framing of a block, its lengths unbelieved.
-#[derive(Clone, Copy, Debug)]
-struct Framing {
-    kind: u32,
-    octets: usize,
-    /// `None` for a section header whose byte order magic is neither.
-    order: Option<ByteOrder>,
-}
 
 /// Where the packet of a block lies and what is said of it.
 struct Packet {
@@ -83,6 +30,25 @@ struct Packet {
     room: usize,
     captured: u32,
     original: u32,
+}
+
+impl Packet {
+    /// What is wrong with a packet that makes no frame, in a section of *known* interfaces.
+    fn contradiction(&self, known: usize) -> String {
+        let Self {
+            interface,
+            captured,
+            room,
+            ..
+        } = self;
+        if *interface >= known {
+            return format!(
+                "a packet names interface {interface}, and {known} were described; it was skipped"
+            );
+        }
+        let most = bounds::PACKET_OCTETS.min(*room);
+        format!("a packet claims {captured} captured octets, and {most} is the most it can have; it was skipped")
+    }
 }
 
 /// Reads a file in this format.
@@ -154,7 +120,7 @@ impl Pcapng {
         frames: &mut Vec<FrameMeta>,
         damage: &mut DamageLog,
     ) -> Step {
-        let Some(framing) = self.framing(window, at) else {
+        let Some(framing) = Framing::at(window, at, self.order) else {
             return self.unfinished(window, at);
         };
         if let Err(why) = framing.check() {
@@ -179,36 +145,9 @@ impl Pcapng {
         }
     }
 
-    /// Type, length and byte order of the block at *at*; `None` if there are too few octets to tell.
-    #[inline]
-    fn framing(&self, window: &Window<'_>, at: usize) -> Option<Framing> {
-        let raw = window.array::<MAGIC_OCTETS>(at)?;
-        let kind = self.order.u32(raw, 0);
-        let order = if kind == kind::SECTION_HEADER {
-            section_byte_order(raw)
-        } else {
-            Some(self.order)
-        };
-        let octets = order.map_or(0, |order| order.u32(raw, 4) as usize);
-        Some(Framing {
-            kind,
-            octets,
-            order,
-        })
-    }
-
     fn large_block(&mut self, window: &Window<'_>, at: usize, framing: Framing) -> Step {
         let Framing { kind, octets, .. } = framing;
-        let is_passed_over = matches!(
-            kind,
-            kind::NAMES
-                | kind::STATISTICS
-                | kind::JOURNAL
-                | kind::SECRETS
-                | kind::CUSTOM
-                | kind::CUSTOM_NOT_COPIED
-        );
-        if !is_passed_over || octets > bounds::SKIPPED_BLOCK_OCTETS {
+        if !framing.is_passed_over() || octets > bounds::SKIPPED_BLOCK_OCTETS {
             return self.fault(
                 window,
                 at,
@@ -253,7 +192,7 @@ impl Pcapng {
         if left == 0 || !window.is_last() {
             return Step::Wait(at);
         }
-        let why = match self.framing(window, at) {
+        let why = match Framing::at(window, at, self.order) {
             Some(framing) => format!(
                 "the file ends {left} octets into its last block of {}",
                 framing.octets
@@ -288,11 +227,13 @@ impl Pcapng {
             kind::ENHANCED_PACKET | kind::PACKET | kind::SIMPLE_PACKET => {
                 let packet = self.packet(at, framing.kind, body);
                 match self.checked_frame(&packet) {
-                    Ok(frame) => {
+                    Some(frame) => {
                         self.last = frame.at;
                         frames.push(frame);
                     }
-                    Err(why) => damage.note(DamageKind::Corrupt, window.offset(at), || why),
+                    None => damage.note(DamageKind::Corrupt, window.offset(at), || {
+                        packet.contradiction(self.interfaces.len())
+                    }),
                 }
             }
             _ => {}
@@ -365,25 +306,17 @@ impl Pcapng {
         }
     }
 
+    /// The frame of *packet*; `None` if it contradicts its block or its section.
     #[inline]
-    fn checked_frame(&self, packet: &Packet) -> Result<FrameMeta, String> {
-        let Some(interface) = self.interfaces.get(packet.interface) else {
-            let (named, known) = (packet.interface, self.interfaces.len());
-            return Err(format!(
-                "a packet names interface {named}, and {known} were described; it was skipped"
-            ));
-        };
-        let captured = packet.captured as usize;
-        if captured > packet.room || captured > bounds::PACKET_OCTETS {
-            let room = packet.room;
-            return Err(format!(
-                "a packet claims {captured} captured octets in {room} of its block; it was skipped"
-            ));
+    fn checked_frame(&self, packet: &Packet) -> Option<FrameMeta> {
+        let interface = self.interfaces.get(packet.interface)?;
+        if packet.captured as usize > packet.room.min(bounds::PACKET_OCTETS) {
+            return None;
         }
         let time = packet
             .ticks
             .map_or(self.last, |ticks| interface.time(ticks));
-        Ok(frame(
+        Some(frame(
             time,
             interface.link_type,
             packet.start,
@@ -396,7 +329,9 @@ impl Pcapng {
         let Mode::Searching(search) = &self.mode else {
             return Step::Go(at);
         };
-        match search.run(window, at, damage, |place| self.candidate(window, place)) {
+        match search.run(window, at, damage, |place| {
+            Framing::candidate(window, place, self.order)
+        }) {
             Progress::Found(place) => {
                 self.mode = Mode::Blocks;
                 Step::Go(place)
@@ -407,57 +342,6 @@ impl Pcapng {
                 Step::Wait(window.bytes.len())
             }
         }
-    }
-
-    /// Whether a block of a known type, whose lengths agree, starts at *at*. Blocks lie at multiples of four in a whole
-    /// file; octets lost or files cut and put behind each other shift them, so every place is tried.
-    #[inline]
-    fn candidate(&self, window: &Window<'_>, at: usize) -> Candidate {
-        let beyond = if window.is_last() {
-            Candidate::No
-        } else {
-            Candidate::NeedMore
-        };
-        let Some(framing) = self.framing(window, at) else {
-            return beyond;
-        };
-        let Some(least) = least_octets(framing.kind) else {
-            return Candidate::No;
-        };
-        if framing.octets < least
-            || framing.octets > bounds::BLOCK_OCTETS
-            || framing.check().is_err()
-        {
-            return Candidate::No;
-        }
-        match framing.closing(window, at) {
-            None => beyond,
-            Some(closing) if closing == framing.octets => Candidate::Yes,
-            Some(_) => Candidate::No,
-        }
-    }
-}
-
-impl Framing {
-    /// Whether the type and the first length can be true.
-    fn check(&self) -> Result<(), String> {
-        let Self { kind, octets, .. } = self;
-        let least = least_octets(*kind).unwrap_or(FRAMING_OCTETS);
-        if self.order.is_none() {
-            return Err("a section header has neither byte order magic".into());
-        }
-        if *octets < least || octets % 4 != 0 {
-            return Err(format!("a block of type {kind} claims {octets} octets"));
-        }
-        Ok(())
-    }
-
-    /// The second length, at the end of the block at *at*, if its first one passed [`Framing::check`]; `None` if the block
-    /// goes on beyond the window.
-    #[inline]
-    fn closing(&self, window: &Window<'_>, at: usize) -> Option<usize> {
-        let raw = window.array::<4>((at + self.octets).saturating_sub(4))?;
-        Some(self.order?.u32(raw, 0) as usize)
     }
 }
 
