@@ -205,6 +205,8 @@ impl Pcap {
         self.encoding = encoding;
         // The upper half holds the length of frame check sequences, if any (draft section 4).
         self.link_type = LinkType(order.u32(raw, 20) & 0xffff);
+        // Another file has times of its own.
+        self.last_s = None;
         self.mode = Mode::Records;
         Step::Go(at + FILE_HEADER_OCTETS)
     }

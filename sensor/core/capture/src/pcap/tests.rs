@@ -138,10 +138,11 @@ fn records_whose_lengths_are_odd_but_lead_on_are_read() {
 #[test]
 fn files_put_behind_each_other_are_read_each_in_its_own_encoding() {
     let mut other = PcapWriter::new(MAGIC_NS, ByteOrder::Big, 101);
-    other.record(5, 5, b"other");
+    other.cut_record(5, 5, b"odd and of another time", 4);
+    other.record(6, 6, b"plain");
     let both = [five().bytes, other.bytes, five().bytes].concat();
     let read = frames(&both);
-    assert_eq!((read.frames.len(), read.damage.len()), (11, 0));
+    assert_eq!((read.frames.len(), read.damage.len()), (12, 0));
     assert_eq!(
         (read.frames[5].link_type, read.frames[5].at_ns),
         (101, 5_000_000_005)

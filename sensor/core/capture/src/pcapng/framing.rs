@@ -11,7 +11,7 @@ pub(crate) const MAGIC_OCTETS: usize = 12;
 /// Octets of the type and the two lengths that every block has.
 const FRAMING_OCTETS: usize = 12;
 
-/// Block types (draft section 11.1).
+/// Block types, as draft-ietf-opsawg-pcapng registers them.
 pub(super) mod kind {
     /// The same in either byte order.
     pub const SECTION_HEADER: u32 = 0x0a0d_0d0a;
