@@ -1,0 +1,42 @@
+//! What the artifact table wants kept, and limits by name.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use wire::interest::InterestSpec;
+use wire::limits::Limits;
+
+/// What the artifact table wants kept, made ready for searching.
+#[pyclass(frozen, module = "sensor._core")]
+pub struct Interest {
+    pub(crate) inner: Arc<wire::interest::Interest>,
+}
+
+#[pymethods]
+impl Interest {
+    #[new]
+    #[pyo3(signature = (*, fields = Vec::new(), reverse_path_marks = Vec::new(), subject_prefixes = Vec::new(), body_marks = Vec::new()))]
+    fn new(
+        fields: Vec<String>,
+        reverse_path_marks: Vec<String>,
+        subject_prefixes: Vec<String>,
+        body_marks: Vec<String>,
+    ) -> PyResult<Self> {
+        let spec = InterestSpec { fields, reverse_path_marks, subject_prefixes, body_marks };
+        let inner = wire::interest::Interest::new(&spec).map_err(PyValueError::new_err)?;
+        Ok(Self { inner: Arc::new(inner) })
+    }
+}
+
+/// The default limits with *overrides* by name; a name that is none is an error that names it.
+pub fn limits_with(overrides: Option<HashMap<String, usize>>) -> PyResult<Limits> {
+    let mut limits = Limits::default();
+    for (name, value) in overrides.unwrap_or_default() {
+        if !limits.set(&name, value) {
+            return Err(PyValueError::new_err(format!("there is no limit named {name:?}; sensor._core.limits() lists them")));
+        }
+    }
+    Ok(limits)
+}
