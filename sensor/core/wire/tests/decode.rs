@@ -463,7 +463,7 @@ fn ipv4_fragments(protocol: u8, id: u16, payload: &[u8], size: usize) -> Vec<Vec
 fn ipv6_fragments(next_header: u8, payload: &[u8], size: usize) -> Vec<Vec<u8>> {
     let last = payload.len().div_ceil(size) - 1;
     let fragment = |(n, octets): (usize, &[u8])| {
-        let offset_and_more = n * size | usize::from(n != last);
+        let offset_and_more = (n * size) | usize::from(n != last);
         ipv6(
             44,
             &under(
@@ -572,23 +572,22 @@ fn finishing_counts_the_fragments_that_stayed_alone() {
     assert_eq!(run.anomalies.count(Anomaly::IpFragmentTimeout), 1);
 }
 
-/// Octets of *arbitrary length-prefixed frames* from samples, some of them damaged.
-fn damaged_frames() -> impl Strategy<Value = Vec<(usize, Vec<(usize, u8)>, usize)>> {
-    let damage = prop::collection::vec((0..120_usize, any::<u8>()), 0..4);
-    prop::collection::vec(
-        (
-            any::<prop::sample::Index>(),
-            damage,
-            any::<prop::sample::Index>(),
-        ),
-        1..8,
-    )
-    .prop_map(|frames| {
-        let count = samples().len();
-        frames
-            .into_iter()
-            .map(|(which, damage, cut)| (which.index(count), damage, cut.index(400)))
-            .collect()
+/// A sample frame with some octets overwritten, and cut.
+#[derive(Clone, Debug)]
+struct Damaged {
+    sample: prop::sample::Index,
+    octets: Vec<(prop::sample::Index, u8)>,
+    kept: usize,
+}
+
+fn damaged() -> impl Strategy<Value = Damaged> {
+    let octets = prop::collection::vec(any::<(prop::sample::Index, u8)>(), 0..4);
+    (any::<prop::sample::Index>(), octets, 0..400_usize).prop_map(|(sample, octets, kept)| {
+        Damaged {
+            sample,
+            octets,
+            kept,
+        }
     })
 }
 
@@ -606,16 +605,16 @@ proptest! {
     }
 
     #[test]
-    fn damaged_frames_are_counted_once(frames in damaged_frames()) {
+    fn damaged_frames_are_counted_once(frames in prop::collection::vec(damaged(), 1..8)) {
         let samples = samples();
         let mut run = Run::default();
-        for (which, damage, cut) in &frames {
-            let (_, link_type, mut bytes) = samples[*which].clone();
-            for (place, octet) in damage {
-                let place = place % bytes.len();
+        for frame in &frames {
+            let (_, link_type, mut bytes) = frame.sample.get(&samples).clone();
+            for (place, octet) in &frame.octets {
+                let place = place.index(bytes.len());
                 bytes[place] = *octet;
             }
-            run.feed(link_type, &bytes[..bytes.len().min(*cut)], bytes.len());
+            run.feed(link_type, &bytes[..bytes.len().min(frame.kept)], bytes.len());
         }
         assert_each_frame_counted_once(&run.counters);
     }
