@@ -179,6 +179,8 @@ fn octets_snapped(frame: &Frame<'_>) -> usize {
 /// Gives what was counted, in which every frame ended in one way.
 #[must_use]
 pub fn decode_arbitrary(octets: &[u8]) -> Counters {
+    /// Slow enough that a few dozen frames outlast the reassembly time.
+    const NS_PER_FRAME: i64 = 1_000_000_000;
     let mut counters = Counters::default();
     let mut anomalies = AnomalyCounts::default();
     let mut decoder = Decoder::new(&Limits::default());
@@ -186,16 +188,18 @@ pub fn decode_arbitrary(octets: &[u8]) -> Counters {
         return counters;
     };
     let link_type = arbitrary_link_type(*choice);
+    let mut at = Timestamp::default();
     while let Some((length, bytes)) = rest.split_first_chunk::<2>() {
         let original_octets = u32::from(u16::from_be_bytes(*length));
         let (bytes, behind) = bytes.split_at(bytes.len().min(original_octets as usize));
         let frame = Frame {
-            at: Timestamp::default(),
+            at,
             link_type,
             bytes,
             original_octets,
         };
         decoder.decode(&frame, &mut counters, &mut anomalies);
+        at = at.plus_ns(NS_PER_FRAME);
         rest = behind;
     }
     decoder.finish(&mut counters, &mut anomalies);
