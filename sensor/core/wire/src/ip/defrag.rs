@@ -68,6 +68,8 @@ impl Version {
 /// A datagram that is whole again.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Datagram {
+    /// Source and destination.
+    pub addresses: (IpAddr, IpAddr),
     /// What it carries.
     pub next: Next,
     /// Its payload, from the start up to what a snap length cut off.
@@ -283,6 +285,7 @@ impl Defragmenter {
         tally.counters.datagrams_reassembled += 1;
         let (octets, snapped) = pieces.take();
         Some(Datagram {
+            addresses: key.addresses,
             next,
             octets,
             snapped,

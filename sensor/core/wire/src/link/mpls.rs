@@ -16,6 +16,10 @@ mod field {
     pub const BOTTOM: usize = 2;
     pub const LABEL_OCTETS: usize = 4;
     pub const CONTROL_WORD_OCTETS: usize = 4;
+    /// Total length of an IPv4 packet, and payload length of an IPv6 packet.
+    pub const IPV4_LENGTH: Range<usize> = 2..4;
+    pub const IPV6_LENGTH: Range<usize> = 4..6;
+    pub const IPV6_HEADER_OCTETS: usize = 40;
     /// Type or length of an Ethernet header at the bottom of the stack.
     pub const ETHERTYPE: Range<usize> = 12..14;
     /// The same behind a control word.
@@ -37,13 +41,24 @@ fn under_the_stack(bytes: &[u8]) -> Decoded<'_> {
     const ETHERNET: Next = Next::Encapsulation(Encapsulation::Ethernet);
     let first = *bytes.first().ok_or(Anomaly::LinkTruncated)?;
     match first >> 4 {
-        // An IPv4 header has at least five words; a MAC address 40 to 44 is none.
-        4 if first & 0x0f >= 5 => raw_ip::decode(bytes),
-        6 => raw_ip::decode(bytes),
+        // An IPv4 header has at least five words, so 40 to 44 begin a MAC address.
+        4 if first & 0x0f >= 5 && reads_as_ip(bytes, field::IPV4_LENGTH, 0) => {
+            raw_ip::decode(bytes)
+        }
+        6 if reads_as_ip(bytes, field::IPV6_LENGTH, field::IPV6_HEADER_OCTETS) => {
+            raw_ip::decode(bytes)
+        }
         0 if has_control_word(bytes) => Ok((ETHERNET, after_control_word(bytes)?)),
         1 if !is_known(bytes, field::ETHERTYPE) => Ok((Next::Other, bytes)),
         _ => Ok((ETHERNET, bytes)),
     }
+}
+
+/// Of two readings of an IP version, IP, unless the length field promises too much where an ethertype that we know would
+/// stand: then it is a MAC address.
+fn reads_as_ip(bytes: &[u8], length: std::ops::Range<usize>, header_octets: usize) -> bool {
+    !is_known(bytes, field::ETHERTYPE)
+        || usize::from(u16_at(bytes, length)) + header_octets <= bytes.len()
 }
 
 /// Of two readings of a zero nibble, the control word, unless only the other leads to an ethertype that we know.
@@ -90,6 +105,26 @@ mod tests {
                 "00000000",
                 ETHERNET,
                 "000000000001 0a0000000002 8100 00",
+            ),
+            // no control word, and the MAC address begins like an IP version
+            (
+                "00064140",
+                "",
+                ETHERNET,
+                "4c0065000001 0a0000000002 0800 45000028",
+            ),
+            (
+                "00064140",
+                "",
+                ETHERNET,
+                "600065001001 0a0000000002 86dd 60000000",
+            ),
+            // a packet whose source address looks like an ethertype
+            (
+                "00064140",
+                "",
+                Next::Ipv4,
+                "45 00 0014 0001 4000 40 06 0000 08000001 c0000202",
             ),
             // no control word: a MAC address that begins with nibble 0, e, 1 or 4
             (
