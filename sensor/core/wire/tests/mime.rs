@@ -285,8 +285,8 @@ fn delimiters_are_told_from_what_looks_like_them() {
     // The one part's size shows where it ended.
     let cases: &[(&str, u64, u32)] = &[
         ("a\n--bb\n--b--", 7, 1),
-        ("a\n --b\n--b--", 8, 1),
-        ("a\n-\n--\n--b--", 7, 1),
+        ("a\n --b\n--b--", 7, 1),
+        ("a\n-\n--\n--b--", 8, 1),
         ("a--b\n--b--", 4, 1),
         ("a\n\n\n--b--", 5, 1),
         ("a\n--b x\n--b--", 8, 1),
