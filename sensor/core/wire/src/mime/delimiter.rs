@@ -64,6 +64,13 @@ impl Open {
             .map_or(Kind::Other, |(_, kind)| *kind)
     }
 
+    /// True if a boundary begins with *octet*, or if that can't be told since the octet has not come yet.
+    pub(super) fn may_begin_with(&self, octet: Option<&u8>) -> bool {
+        let Some(octet) = octet else { return true };
+        let begins = |(boundary, _): &(Vec<u8>, Kind)| boundary.first() == Some(octet);
+        self.multiparts.iter().any(begins)
+    }
+
     /// Octets of a line that decide whether it is a delimiter, whatever follows them.
     pub(super) fn deciding_octets(&self) -> usize {
         b"----".len() + self.longest_boundary + PADDING_OCTETS

@@ -12,6 +12,8 @@
 //! in `Body` the next line start is found by the same search; after one in a header the broken line is skipped and the next
 //! one tells whether it is header or body.
 
+use std::sync::LazyLock;
+
 use memchr::memmem;
 
 use super::content_type::{ContentType, Disposition};
@@ -25,6 +27,10 @@ use crate::anomaly::{Anomaly, AnomalySet};
 use crate::interest::Interest;
 use crate::limits::Limits;
 use crate::message::{Attachment, BodyFacts};
+
+/// Finds the lines that may be delimiters.
+static LINE_START: LazyLock<memmem::Finder<'static>> =
+    LazyLock::new(|| memmem::Finder::new(b"\n--"));
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
@@ -149,7 +155,9 @@ impl BodySkimmer {
         if self.at_line_start || !self.held.is_empty() {
             return self.decide_line(octets, interest, limits);
         }
-        let candidate = memmem::find(octets, b"\n--");
+        let mut candidates = LINE_START.find_iter(octets);
+        let candidate =
+            candidates.find(|lf| self.open.may_begin_with(octets.get(lf + b"\n--".len())));
         let line_end = match candidate {
             Some(lf) => lf - usize::from(octets[..lf].ends_with(b"\r")),
             None => octets.len() - undecided_octets(octets),
