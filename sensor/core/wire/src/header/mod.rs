@@ -1,3 +1,269 @@
-//! The header section of a mail (RFC 5322, RFC 6532): split, unfolded, and the fields that matter parsed.
+//! The header section of a mail (RFC 5322, RFC 6532): collected, split, and the fields that matter parsed.
+//!
+//! [`collector::Collector`] finds the section in the stream of content, [`parse_section`] reads it. Which fields are parsed
+//! stands in one table below; each parser has a file of its own.
+//!
+//! Where a field that may occur once (RFC 5322 3.6) occurs more often, the first counts and an anomaly tells of the others.
 
+pub mod address;
+mod auto_submitted;
+mod base64;
+mod charset;
+pub mod collector;
+pub mod date;
 pub mod encoded_word;
+mod identifier;
+mod kept;
+mod lexer;
+mod list_id;
+mod received;
+pub mod section;
+mod text;
+mod unstructured;
+
+#[cfg(test)]
+mod cases;
+
+use crate::anomaly::{Anomaly, AnomalySet};
+use crate::interest::Interest;
+use crate::limits::Limits;
+use crate::message::{Header, KeptField, Received};
+use section::{Field, Fields};
+
+/// What a header section told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HeaderFacts<'a> {
+    /// The common fields.
+    pub header: Header,
+    /// Fields the artifact table names, topmost first; at most [`Limits::kept_fields`].
+    pub fields: Vec<KeptField>,
+    /// The Received chain, topmost first; at most [`Limits::received_lines`].
+    pub received: Vec<Received>,
+    /// The fields that say how to read the body.
+    pub content: ContentFields<'a>,
+    /// True if there is a field that the artifact table names, or the subject has one of its prefixes.
+    pub touched: bool,
+    /// What was odd.
+    pub anomalies: AnomalySet,
+}
+
+/// Raw values of the fields that say how to read the body (RFC 2045), folds included; none where the field is absent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ContentFields<'a> {
+    /// Content-Type.
+    pub content_type: Option<&'a [u8]>,
+    /// Content-Transfer-Encoding.
+    pub transfer_encoding: Option<&'a [u8]>,
+    /// Content-Disposition (RFC 2183).
+    pub disposition: Option<&'a [u8]>,
+    /// MIME-Version.
+    pub mime_version: Option<&'a [u8]>,
+}
+
+/// How often a field may occur.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Occurs {
+    Once,
+    Repeatedly,
+}
+
+/// Declares the parsed fields: slot, name in lower case, how often it may occur.
+macro_rules! parsed_fields {
+    ($($slot:ident = $name:literal $occurs:ident,)+) => {
+        /// A field that is parsed.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        enum Slot { $($slot,)+ }
+
+        impl Slot {
+            /// The slot of the field *name*, in lower case.
+            fn of(name: &[u8]) -> Option<(Self, Occurs)> {
+                match name { $($name => Some((Self::$slot, Occurs::$occurs)),)+ _ => None }
+            }
+
+            #[cfg(test)]
+            const ALL: &'static [(Self, &'static [u8])] = &[$((Self::$slot, $name),)+];
+        }
+    };
+}
+
+parsed_fields! {
+    MessageId = b"message-id" Once,
+    From = b"from" Once,
+    Sender = b"sender" Once,
+    To = b"to" Once,
+    Cc = b"cc" Once,
+    ReplyTo = b"reply-to" Once,
+    Subject = b"subject" Once,
+    Date = b"date" Once,
+    InReplyTo = b"in-reply-to" Once,
+    References = b"references" Once,
+    ResentFrom = b"resent-from" Repeatedly,
+    DeliveredTo = b"delivered-to" Repeatedly,
+    ListId = b"list-id" Once,
+    AutoSubmitted = b"auto-submitted" Once,
+    Received = b"received" Repeatedly,
+    ThreadTopic = b"thread-topic" Once,
+    ContentType = b"content-type" Once,
+    ContentTransferEncoding = b"content-transfer-encoding" Once,
+    ContentDisposition = b"content-disposition" Once,
+    MimeVersion = b"mime-version" Once,
+}
+
+/// Octets of the longest name in the table.
+const LONGEST_NAME: usize = "content-transfer-encoding".len();
+
+/// Reads *section*, a header section without the empty line that ends it.
+#[must_use]
+pub fn parse_section<'a>(
+    section: &'a [u8],
+    interest: &Interest,
+    limits: &Limits,
+) -> HeaderFacts<'a> {
+    let mut reader = Reader::new(interest, limits);
+    let mut fields = Fields::new(section, limits.header_field_octets);
+    for field in fields.by_ref() {
+        if reader.position as usize >= limits.header_fields {
+            reader.facts.anomalies.insert(Anomaly::HeaderTooManyFields);
+            break;
+        }
+        reader.field(&field);
+    }
+    let mut facts = reader.facts;
+    facts.anomalies.extend(fields.anomalies());
+    if !section.is_ascii() && std::str::from_utf8(section).is_err() {
+        facts.anomalies.insert(Anomaly::HeaderNotUtf8);
+    }
+    facts
+}
+
+struct Reader<'a, 'l> {
+    interest: &'l Interest,
+    limits: &'l Limits,
+    facts: HeaderFacts<'a>,
+    /// Place of the next field.
+    position: u32,
+    /// Slots met, as bits.
+    seen: u32,
+}
+
+impl<'a, 'l> Reader<'a, 'l> {
+    fn new(interest: &'l Interest, limits: &'l Limits) -> Self {
+        Self {
+            interest,
+            limits,
+            facts: HeaderFacts::default(),
+            position: 0,
+            seen: 0,
+        }
+    }
+
+    fn field(&mut self, field: &Field<'a>) {
+        if self.interest.wants_field(field.name) {
+            self.keep(field);
+        }
+        if let Some((slot, occurs)) = lookup(field.name) {
+            let bit = 1 << slot as u32;
+            if occurs == Occurs::Once && self.seen & bit != 0 {
+                self.facts.anomalies.insert(Anomaly::HeaderDuplicateField);
+            } else {
+                self.seen |= bit;
+                self.parse(slot, field.value);
+            }
+        }
+        self.position = self.position.saturating_add(1);
+    }
+
+    fn keep(&mut self, field: &Field<'_>) {
+        let HeaderFacts {
+            header,
+            fields,
+            touched,
+            anomalies,
+            ..
+        } = &mut self.facts;
+        *touched = true;
+        if fields.len() >= self.limits.kept_fields {
+            anomalies.insert(Anomaly::HeaderTooManyKept);
+            return;
+        }
+        let octets_max = self.limits.kept_field_octets;
+        fields.push(kept::keep(
+            field,
+            self.position,
+            header.received_count,
+            octets_max,
+            anomalies,
+        ));
+    }
+
+    /// The one place where a parser meets its slot.
+    fn parse(&mut self, slot: Slot, value: &'a [u8]) {
+        let HeaderFacts {
+            header,
+            content,
+            anomalies,
+            ..
+        } = &mut self.facts;
+        let max = self.limits.header_addresses;
+        match slot {
+            Slot::MessageId => header.message_id = identifier::message_id(value, anomalies),
+            Slot::From => address::list(value, max, &mut header.from, anomalies),
+            Slot::Sender => header.sender = address::first(value, anomalies),
+            Slot::To => address::list(value, max, &mut header.to, anomalies),
+            Slot::Cc => address::list(value, max, &mut header.cc, anomalies),
+            Slot::ReplyTo => address::list(value, max, &mut header.reply_to, anomalies),
+            Slot::Subject => self.subject(value),
+            Slot::Date => header.date = date::parse(value, anomalies),
+            Slot::InReplyTo => header.in_reply_to = identifier::in_reply_to(value, anomalies),
+            Slot::References => {
+                identifier::references(
+                    value,
+                    self.limits.header_references,
+                    &mut header.references,
+                    anomalies,
+                );
+            }
+            Slot::ResentFrom => address::list(value, max, &mut header.resent_from, anomalies),
+            Slot::DeliveredTo => address::list(value, max, &mut header.delivered_to, anomalies),
+            Slot::ListId => header.list_id = list_id::parse(value, anomalies),
+            Slot::AutoSubmitted => header.auto_submitted = auto_submitted::parse(value, anomalies),
+            Slot::Received => self.received(value),
+            Slot::ThreadTopic => header.thread_topic = Some(unstructured::parse(value, anomalies)),
+            Slot::ContentType => content.content_type = Some(value),
+            Slot::ContentTransferEncoding => content.transfer_encoding = Some(value),
+            Slot::ContentDisposition => content.disposition = Some(value),
+            Slot::MimeVersion => content.mime_version = Some(value),
+        }
+    }
+
+    fn subject(&mut self, value: &[u8]) {
+        let subject = unstructured::parse(value, &mut self.facts.anomalies);
+        self.facts.touched |= self.interest.marks_subject(&subject);
+        self.facts.header.subject = Some(subject);
+    }
+
+    /// Counts every line, and parses as many as the limit allows.
+    fn received(&mut self, value: &[u8]) {
+        let HeaderFacts {
+            header,
+            received,
+            anomalies,
+            ..
+        } = &mut self.facts;
+        header.received_count = header.received_count.saturating_add(1);
+        if received.len() >= self.limits.received_lines {
+            anomalies.insert(Anomaly::HeaderTooManyReceived);
+            return;
+        }
+        received.push(received::parse(value, self.position, anomalies));
+    }
+}
+
+/// The slot of the field *name* (any case).
+fn lookup(name: &[u8]) -> Option<(Slot, Occurs)> {
+    let mut folded = [0_u8; LONGEST_NAME];
+    let folded = folded.get_mut(..name.len())?;
+    folded.copy_from_slice(name);
+    folded.make_ascii_lowercase();
+    Slot::of(folded)
+}
