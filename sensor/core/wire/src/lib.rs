@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 pub mod anomaly;
+pub mod content;
 pub mod counters;
 pub mod frame;
 pub mod header;
