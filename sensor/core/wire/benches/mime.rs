@@ -62,6 +62,7 @@ fn with_attachment(text: &str, attachment: &str) -> String {
 
 fn bodies(c: &mut Criterion) {
     let multipart = format!("multipart/mixed; boundary=\"{BOUNDARY}\"");
+    let alternative_type = format!("multipart/alternative; boundary=\"{BOUNDARY}\"");
     let alternative = format!(
         "--{BOUNDARY}\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n{}\r\n--{BOUNDARY}\r\n\
          Content-Type: text/html; charset=utf-8\r\n\r\n<div><p>{}</p></div>\r\n--{BOUNDARY}--\r\n",
@@ -82,7 +83,7 @@ fn bodies(c: &mut Criterion) {
         ("text_1m", &multipart, with_attachment(&prose(1 << 20), "")),
         ("single_text_1m", "text/plain", prose(1 << 20)),
         ("single_text_2k", "text/plain", prose(2_048)),
-        ("alternative_4k", &multipart, alternative),
+        ("alternative_4k", &alternative_type, alternative),
         (
             "hostile_hyphens_1m",
             &multipart,

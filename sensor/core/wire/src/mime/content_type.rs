@@ -1,6 +1,7 @@
 //! Content-Type (RFC 2045 5) and Content-Disposition (RFC 2183), each as the few facts that are wanted of it.
 
-use super::parameters::{Cursor, Parameters};
+use super::cursor::Cursor;
+use super::parameters::Parameters;
 use crate::limits::Limits;
 
 /// A Content-Type.

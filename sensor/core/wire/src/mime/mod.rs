@@ -14,15 +14,19 @@
 //! Who knows whom:
 //!
 //! ```text
-//! skimmer -> part -> text -> transfer       skimmer -> delimiter, part_header, digest       part -> content_type -> parameters
+//! skimmer -> part -> text -> transfer -> base64, quoted_printable
+//! skimmer -> delimiter, part_header, digest       part -> content_type -> parameters -> cursor
 //! ```
 
+mod base64;
 mod content_type;
+mod cursor;
 mod delimiter;
 mod digest;
 mod parameters;
 mod part;
 mod part_header;
+mod quoted_printable;
 mod skimmer;
 mod text;
 mod transfer;

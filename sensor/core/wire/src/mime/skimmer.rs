@@ -460,7 +460,7 @@ impl BodySkimmer {
             is_broken |= broken;
         }
         if let Some(window) = sinks.window {
-            let seen = window.finish(interest.body_marks(), &mut self.facts.marks);
+            let seen = window.finish(interest, &mut self.facts.marks);
             is_broken |= seen.is_broken;
             self.facts.calendar_method = self.facts.calendar_method.take().or(seen.calendar_method);
         }

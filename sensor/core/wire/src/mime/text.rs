@@ -1,10 +1,9 @@
 //! The first octets of a text part: decoded, searched for marks, dropped.
 
-use aho_corasick::AhoCorasick;
-
 use super::transfer::{Decoder, Encoding, Head, Sink};
 use crate::anomaly::AnomalySet;
 use crate::header::encoded_word::decode_charset;
+use crate::interest::Interest;
 
 /// What is looked for in a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,27 +59,33 @@ impl Window {
     }
 
     /// Searches the window. Numbers of marks found are added to *found*, which stays ascending and without doubles.
-    pub(super) fn finish(mut self, marks: Option<&AhoCorasick>, found: &mut Vec<u32>) -> Seen {
+    pub(super) fn finish(mut self, interest: &Interest, found: &mut Vec<u32>) -> Seen {
         let is_broken = self.decoder.finish(&mut self.head);
+        let mut text = in_utf8(self.head.octets, &self.charset);
+        text.make_ascii_lowercase();
         let mut seen = Seen {
             calendar_method: None,
             is_broken,
         };
-        let octets = in_utf8(self.head.octets, &self.charset);
-        match (self.search, marks) {
-            (Search::CalendarMethod, _) => seen.calendar_method = calendar_method(&octets),
-            (Search::Marks, Some(marks)) => search(marks, &octets, found),
-            (Search::MarksInHtml, Some(marks)) => {
-                search(marks, &octets, found);
-                search(marks, &visible_text(&octets), found);
+        match self.search {
+            Search::CalendarMethod => seen.calendar_method = calendar_method(&text),
+            Search::Marks => search(interest, &text, found),
+            Search::MarksInHtml => {
+                search(interest, &text, found);
+                search(interest, &visible_text(&text), found);
             }
-            (_, None) => {}
         }
         seen
     }
 }
 
-fn search(marks: &AhoCorasick, text: &[u8], found: &mut Vec<u32>) {
+fn search(interest: &Interest, text: &[u8], found: &mut Vec<u32>) {
+    let Some(marks) = interest
+        .body_marks()
+        .filter(|_| interest.may_mark_body(text))
+    else {
+        return;
+    };
     for hit in marks.find_overlapping_iter(text) {
         let number = hit.pattern().as_u32();
         if let Err(place) = found.binary_search(&number) {
@@ -235,7 +240,8 @@ fn calendar_method(calendar: &[u8]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aho_corasick::AhoCorasickBuilder;
+    use crate::interest::InterestSpec;
+    use proptest::prelude::*;
 
     fn marks_in(
         search: Search,
@@ -244,16 +250,18 @@ mod tests {
         max: usize,
         text: &[u8],
     ) -> Vec<u32> {
-        let marks = AhoCorasickBuilder::new()
-            .ascii_case_insensitive(true)
-            .build(["Forwarded message", "message", "begin forwarded", "Grüße"])
-            .unwrap();
+        let marks = ["Forwarded message", "message", "begin forwarded", "Grüße"];
+        let spec = InterestSpec {
+            body_marks: marks.map(str::to_owned).to_vec(),
+            ..InterestSpec::default()
+        };
+        let interest = Interest::new(&spec).unwrap();
         let mut found = Vec::new();
         let mut window = Window::new(search, encoding, charset.as_bytes(), max);
         for octet in text.chunks(1) {
             window.feed(octet);
         }
-        window.finish(Some(&marks), &mut found);
+        window.finish(&interest, &mut found);
         found
     }
 
@@ -381,6 +389,30 @@ mod tests {
         ];
         for (calendar, expected) in cases {
             assert_eq!(calendar_method(calendar).as_deref(), *expected);
+        }
+    }
+    proptest! {
+        #[test]
+        fn marks_agree_with_a_plain_search(
+            words in prop::collection::vec(prop::sample::select(&["for", "WARD", "ed", " ", "me", "ssage", "Begin", "\n", "x"][..]), 0..60),
+            marks in prop::collection::vec("[fwbm][oae]{1,2}[rgs ]?", 0..30),
+        ) {
+            let text = words.concat();
+            let spec = InterestSpec { body_marks: marks.clone(), ..InterestSpec::default() };
+            let interest = Interest::new(&spec).unwrap();
+            let mut window = Window::new(Search::Marks, Encoding::Identity, b"", 1_000);
+            window.feed(text.as_bytes());
+            let mut found = Vec::new();
+            window.finish(&interest, &mut found);
+            let text = text.to_ascii_lowercase();
+            let dumb: Vec<u32> = (0..).zip(&marks).filter(|(_, mark)| text.contains(*mark)).map(|(n, _)| n).collect();
+            prop_assert_eq!(found, dumb);
+        }
+
+        #[test]
+        fn any_markup_is_read_to_its_end(html in prop::collection::vec(prop::sample::select(&b"<>!-&#x4;br/p \r\n"[..]), 0..200)) {
+            // An entity gives a character of up to four octets for no fewer of its own; a tag gives one line end for three.
+            prop_assert!(visible_text(&html).len() <= html.len());
         }
     }
 }
