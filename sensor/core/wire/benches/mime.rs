@@ -1,5 +1,7 @@
 //! What a body costs, fed as a span port delivers it: in chunks of 1,448 octets, the payload of a common TCP segment.
 
+#![allow(missing_docs, clippy::panic)]
+
 use criterion::{criterion_group, criterion_main, BenchmarkId, Criterion, Throughput};
 use std::hint::black_box;
 use wire::interest::{Interest, InterestSpec};

@@ -1,5 +1,7 @@
 //! The skimmer through its public names: whole, octet by octet, cut anywhere, with losses, and against generated truth.
 
+#![allow(clippy::unwrap_used)]
+
 use proptest::prelude::*;
 use wire::anomaly::{Anomaly, AnomalySet};
 use wire::interest::{Interest, InterestSpec};

@@ -211,8 +211,10 @@ mod tests {
         cuts: &[usize],
         octets_max: usize,
     ) -> (Option<Vec<u8>>, Vec<u8>, u64) {
-        let mut limits = Limits::default();
-        limits.header_octets = octets_max;
+        let limits = Limits {
+            header_octets: octets_max,
+            ..Limits::default()
+        };
         let mut collector = Collector::new(&limits);
         let (mut header, mut body) = (None, Vec::new());
         let (mut rest, mut cuts) = (content, cuts.iter().cycle());
@@ -291,8 +293,10 @@ mod tests {
         let expected = (Some(b"A: 1\r\n".to_vec()), b"body".to_vec(), 7);
         assert_eq!(collect(content, &[usize::MAX], 10), expected);
         assert_eq!(collect(content, &[1], 10), expected);
-        let mut limits = Limits::default();
-        limits.header_octets = 10;
+        let limits = Limits {
+            header_octets: 10,
+            ..Limits::default()
+        };
         let mut collector = Collector::new(&limits);
         collector.feed(content);
         assert!(collector.anomalies().contains(Anomaly::HeaderTooLarge));

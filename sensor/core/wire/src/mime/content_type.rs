@@ -151,7 +151,8 @@ mod tests {
 
     #[test]
     fn dispositions_are_read() {
-        let cases: &[(Option<&[u8]>, bool, Option<&[u8]>)] = &[
+        type Case = (Option<&'static [u8]>, bool, Option<&'static [u8]>);
+        let cases: &[Case] = &[
             (None, false, None),
             (Some(b"inline"), false, None),
             (Some(b"ATTACHMENT; filename=x"), true, Some(b"x")),

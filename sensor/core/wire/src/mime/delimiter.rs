@@ -112,7 +112,8 @@ mod tests {
         for boundary in [&b"ab"[..], b"a", b"with blank", b"a--", b"same", b"same"] {
             open.push(boundary, Kind::Other);
         }
-        let cases: &[(&[u8], Option<(usize, bool)>)] = &[
+        type Case = (&'static [u8], Option<(usize, bool)>);
+        let cases: &[Case] = &[
             (b"--ab", Some((0, false))),
             (b"--ab--", Some((0, true))),
             (b"--a", Some((1, false))),
