@@ -3,7 +3,7 @@
 //! The table itself belongs to the classifier. The core only finds out, while it reads a mail anyway, which of the named
 //! things occur at all, so that ordinary mail pays nothing for rows it does not touch.
 
-use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind, MatchKind};
+use aho_corasick::{packed, AhoCorasick, AhoCorasickBuilder, AhoCorasickKind, MatchKind};
 use hashbrown::HashMap;
 
 /// The patterns as the classifier names them.
@@ -27,6 +27,8 @@ pub struct Interest {
     reverse_path_marks: Option<AhoCorasick>,
     subject_prefixes: Vec<String>,
     body_marks: Option<AhoCorasick>,
+    /// The same patterns for a vector search that only says whether there is any; none where that can't be had.
+    any_body_mark: Option<packed::Searcher>,
 }
 
 impl Interest {
@@ -44,6 +46,7 @@ impl Interest {
             reverse_path_marks: matcher(&spec.reverse_path_marks)?,
             subject_prefixes: spec.subject_prefixes.clone(),
             body_marks: matcher(&spec.body_marks)?,
+            any_body_mark: any_of(&spec.body_marks),
         })
     }
 
@@ -83,11 +86,25 @@ impl Interest {
         self.subject_prefixes.contains(&prefix)
     }
 
+    /// False if *text*, in which ASCII letters are lower case, surely holds no body mark. Several times as fast as finding which.
+    #[must_use]
+    pub fn may_mark_body(&self, text: &[u8]) -> bool {
+        let any = self.any_body_mark.as_ref();
+        self.body_marks.is_some() && any.is_none_or(|any| any.find(text).is_some())
+    }
+
     /// The matcher over body marks; a match's pattern number is the index into [`InterestSpec::body_marks`].
     #[must_use]
     pub fn body_marks(&self) -> Option<&AhoCorasick> {
         self.body_marks.as_ref()
     }
+}
+
+fn any_of(patterns: &[String]) -> Option<packed::Searcher> {
+    packed::Config::new()
+        .builder()
+        .extend(patterns.iter().map(|pattern| pattern.to_ascii_lowercase()))
+        .build()
 }
 
 fn matcher(patterns: &[String]) -> Result<Option<AhoCorasick>, String> {

@@ -105,6 +105,14 @@ limits! {
     mime_parts: 1_000,
     /// Attachments listed.
     attachments: 200,
+    /// Octets of a boundary parameter. RFC 2046 5.1.1 allows 70, some software passes it; a longer one is taken for none.
+    mime_boundary_octets: 256,
+    /// Parameters read of one Content-Type or Content-Disposition: a long file name in RFC 2231 pieces takes a dozen.
+    mime_parameters: 100,
+    /// Octets of `type/subtype`: RFC 6838 4.2 allows 127 for each half.
+    media_type_octets: 255,
+    /// Octets kept of an attachment's name: 255 characters, the most that file systems allow, of up to 4 octets in UTF-8.
+    attachment_name_octets: 1_020,
     /// Octets of a part's header kept for parsing.
     mime_part_header_octets: 16_384,
     /// Decoded octets of the first text part that are searched for forward markers.

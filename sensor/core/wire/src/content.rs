@@ -1,0 +1,381 @@
+//! One mail's content as it streams: the header section, then the body.
+//!
+//! A loss inside the header section ends it there: the fields that are surely whole are read, and what comes up to the next
+//! empty line is passed over, for nobody knows which fields stand above or below the hole. If the hole took the end of the
+//! section too, that empty line is one of the body's; the facts then say less of the body, and nothing false of the header.
+
+use crate::anomaly::Anomaly;
+use crate::counters::Counters;
+use crate::header;
+use crate::header::collector::{Collected, Collector};
+use crate::interest::Interest;
+use crate::limits::Limits;
+use crate::message::{Attachment, MessageFacts};
+use crate::mime::BodySkimmer;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// In the header section.
+    Header,
+    /// Octets of the header section were just lost; what came before them is still to be read.
+    HeaderCut,
+    /// Behind such a loss, before the next empty line.
+    PastLoss,
+    /// In the body.
+    Body,
+}
+
+/// Reads the content of one mail, dots unstuffed. About 1.5 KiB, and what its parts hold within their limits.
+pub struct ContentReader {
+    stage: Stage,
+    collector: Collector,
+    mail: Mail,
+}
+
+/// What is known of the mail so far.
+#[derive(Default)]
+struct Mail {
+    facts: MessageFacts,
+    touched: bool,
+    /// There once the header section was read.
+    skimmer: Option<BodySkimmer>,
+}
+
+impl ContentReader {
+    /// A reader at the start of a mail's content.
+    #[must_use]
+    pub fn new(limits: &Limits) -> Self {
+        Self {
+            stage: Stage::Header,
+            collector: Collector::new(limits),
+            mail: Mail::default(),
+        }
+    }
+
+    /// Takes the next octets of the content, cut anywhere.
+    pub fn feed(&mut self, chunk: &[u8], interest: &Interest, limits: &Limits) {
+        let size = &mut self.mail.facts.size_octets;
+        *size = size.saturating_add(chunk.len() as u64);
+        if self.stage == Stage::HeaderCut {
+            self.read_cut_header(interest, limits);
+        }
+        if self.stage == Stage::Body {
+            self.mail.feed_body(chunk, interest, limits);
+            return;
+        }
+        let Collected::Complete { section, body } = self.collector.feed(chunk) else {
+            return;
+        };
+        if self.stage == Stage::Header {
+            self.mail.read_header(section, interest, limits);
+            self.mail.facts.header_complete = true;
+        }
+        self.stage = Stage::Body;
+        self.mail.feed_body(body, interest, limits);
+    }
+
+    /// *octets* of the content were lost here.
+    pub fn gap(&mut self, octets: u64) {
+        if octets == 0 {
+            return;
+        }
+        let missing = &mut self.mail.facts.missing_octets;
+        *missing = missing.saturating_add(octets);
+        match (self.stage, &mut self.mail.skimmer) {
+            (Stage::Header, _) => self.stage = Stage::HeaderCut,
+            (Stage::PastLoss, _) => self.stand_in_for_loss(),
+            (Stage::Body, Some(skimmer)) => skimmer.gap(octets),
+            (Stage::HeaderCut | Stage::Body, _) => {}
+        }
+    }
+
+    /// The content ends here: its facts, and whether it holds anything the artifact table can match. Call it once.
+    pub fn finish(
+        &mut self,
+        interest: &Interest,
+        limits: &Limits,
+        counters: &mut Counters,
+    ) -> (MessageFacts, bool) {
+        match self.stage {
+            Stage::Header => {
+                let section = self.collector.finish();
+                self.mail.read_header(section, interest, limits);
+                self.mail.facts.anomalies.insert(Anomaly::HeaderEndMissing);
+            }
+            Stage::HeaderCut => self.read_cut_header(interest, limits),
+            Stage::PastLoss | Stage::Body => {}
+        }
+        self.mail.facts.anomalies.extend(self.collector.anomalies());
+        counters.header_octets_dropped = counters
+            .header_octets_dropped
+            .saturating_add(self.collector.octets_dropped());
+        self.mail.finish(interest, limits, counters)
+    }
+
+    /// Reads the fields before a loss. The last one may go on in what was lost: it is not read.
+    fn read_cut_header(&mut self, interest: &Interest, limits: &Limits) {
+        let section = self.collector.finish();
+        let whole = &section[..last_field_start(section)];
+        self.mail.read_header(whole, interest, limits);
+        self.mail.facts.anomalies.extend(self.collector.anomalies());
+        self.collector.reset();
+        self.stage = Stage::PastLoss;
+        self.stand_in_for_loss();
+    }
+
+    /// The lost octets end inside some line: an octet in their place keeps its line end from being taken for an empty line.
+    fn stand_in_for_loss(&mut self) {
+        let _ = self.collector.feed(b"?");
+    }
+}
+
+impl Mail {
+    fn read_header(&mut self, section: &[u8], interest: &Interest, limits: &Limits) {
+        let read = header::parse_section(section, interest, limits);
+        let content = read.content;
+        self.skimmer = Some(BodySkimmer::new(
+            content.content_type,
+            content.transfer_encoding,
+            content.disposition,
+            limits,
+        ));
+        self.facts.header = read.header;
+        self.facts.fields = read.fields;
+        self.facts.received = read.received;
+        self.facts.anomalies.extend(read.anomalies);
+        self.touched |= read.touched;
+    }
+
+    fn feed_body(&mut self, octets: &[u8], interest: &Interest, limits: &Limits) {
+        if let Some(skimmer) = &mut self.skimmer {
+            skimmer.feed(octets, interest, limits);
+        }
+    }
+
+    fn finish(
+        &mut self,
+        interest: &Interest,
+        limits: &Limits,
+        counters: &mut Counters,
+    ) -> (MessageFacts, bool) {
+        if let Some(mut skimmer) = self.skimmer.take() {
+            let (body, anomalies) = skimmer.finish(interest, limits);
+            self.facts.body = body;
+            self.facts.anomalies.extend(anomalies);
+            counters.mime_parts_dropped = counters
+                .mime_parts_dropped
+                .saturating_add(skimmer.parts_dropped());
+        }
+        if self.facts.missing_octets > 0 {
+            self.facts.body.digest = None; // also where only the header lost octets: the body may begin elsewhere
+        }
+        let facts = std::mem::take(&mut self.facts);
+        let touched = self.touched || body_touches(&facts);
+        (facts, touched)
+    }
+}
+
+/// Where the last field of *section* starts.
+fn last_field_start(section: &[u8]) -> usize {
+    memchr::memrchr_iter(b'\n', section)
+        .map(|line_end| line_end + 1)
+        .find(|&line| !matches!(section.get(line), Some(b' ' | b'\t')))
+        .unwrap_or(0)
+}
+
+/// True if the body holds anything that rows of the artifact table look at: a mark, a report, a meeting, an attached mail.
+fn body_touches(facts: &MessageFacts) -> bool {
+    let body = &facts.body;
+    !body.marks.is_empty()
+        || body.attached_messages > 0
+        || body.report_type.is_some()
+        || body.calendar_method.is_some()
+        || body.attachments.iter().any(is_attached_mail)
+}
+
+/// Mail attached in Outlook's own formats, or by a client that calls it a mere file.
+fn is_attached_mail(attachment: &Attachment) -> bool {
+    let is_type = matches!(
+        attachment.content_type.as_str(),
+        "application/vnd.ms-outlook" | "application/ms-tnef" | "application/vnd.ms-tnef"
+    );
+    is_type
+        || attachment.filename.as_ref().is_some_and(|name| {
+            let name = name.to_ascii_lowercase();
+            name == "winmail.dat" || name.ends_with(".eml") || name.ends_with(".msg")
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::interest::InterestSpec;
+    use proptest::prelude::*;
+
+    /// A piece of content, or octets lost.
+    enum Piece<'a> {
+        Seen(&'a [u8]),
+        Lost(u64),
+    }
+    use Piece::{Lost, Seen};
+
+    fn interest() -> Interest {
+        let spec = InterestSpec {
+            fields: vec!["X-Forwarded-To".to_owned()],
+            body_marks: vec!["forwarded message".to_owned()],
+            ..InterestSpec::default()
+        };
+        Interest::new(&spec).unwrap()
+    }
+
+    fn read(pieces: &[Piece<'_>], limits: &Limits) -> (MessageFacts, bool, Counters) {
+        let interest = interest();
+        let mut reader = ContentReader::new(limits);
+        for piece in pieces {
+            match piece {
+                Seen(octets) => reader.feed(octets, &interest, limits),
+                Lost(octets) => reader.gap(*octets),
+            }
+        }
+        let mut counters = Counters::default();
+        let (facts, touched) = reader.finish(&interest, limits, &mut counters);
+        (facts, touched, counters)
+    }
+
+    const MAIL: &[u8] = b"Received: from a by b; Sun, 22 Nov 2026 01:00:00 +0000\r\n\
+        Subject: hello\r\nX-Forwarded-To: ann@corp.example\r\nContent-Type: multipart/mixed;\r\n boundary=b\r\n\r\n\
+        --b\r\n\r\nforwarded message\r\n--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: inner\r\n\r\nx\r\n--b--\r\n";
+
+    #[test]
+    fn a_mail_gives_its_facts_whole_and_octet_by_octet() {
+        let limits = Limits::default();
+        let octets: Vec<Piece> = MAIL.chunks(1).map(Seen).collect();
+        let (facts, touched, _) = read(&[Seen(MAIL)], &limits);
+        assert_eq!(read(&octets, &limits).0, facts);
+        assert_eq!(facts.header.subject.as_deref(), Some("hello"));
+        assert_eq!((facts.fields.len(), facts.received.len()), (1, 1));
+        assert_eq!(facts.body.content_type, "multipart/mixed");
+        assert_eq!((facts.body.parts, facts.body.attached_messages), (2, 1));
+        assert_eq!(facts.body.marks, [0]);
+        assert!(facts.header_complete && touched && facts.anomalies.is_empty());
+        assert_eq!(
+            (facts.size_octets, facts.missing_octets),
+            (MAIL.len() as u64, 0)
+        );
+    }
+
+    #[test]
+    fn what_touches_is_told() {
+        let cases: &[(&[u8], bool)] = &[
+            (b"Subject: x\r\n\r\nplain text", false),
+            (b"X-forwarded-to: x\r\n\r\nplain text", true),
+            (b"Subject: x\r\n\r\nForwarded message", true),
+            (b"Content-Type: message/rfc822\r\n\r\n", true),
+            (b"Content-Type: application/vnd.ms-outlook\r\n\r\n", true),
+            (
+                b"Content-Type: application/octet-stream; name=WinMail.dat\r\n\r\n",
+                true,
+            ),
+            (
+                b"Content-Type: application/octet-stream; name=a.EML\r\n\r\n",
+                true,
+            ),
+            (b"Content-Type: application/pdf; name=a.pdf\r\n\r\n", false),
+            (b"Content-Type: text/calendar; method=REQUEST\r\n\r\n", true),
+            (
+                b"Content-Type: multipart/report; report-type=x; boundary=b\r\n\r\n",
+                true,
+            ),
+        ];
+        for (content, expected) in cases {
+            let (_, touched, _) = read(&[Seen(content)], &Limits::default());
+            assert_eq!(touched, *expected, "{}", content.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn content_that_ends_in_the_header_says_so() {
+        let (facts, ..) = read(&[Seen(b"Subject: hello\r\n")], &Limits::default());
+        assert_eq!(facts.header.subject.as_deref(), Some("hello"));
+        assert!(!facts.header_complete && facts.anomalies.contains(Anomaly::HeaderEndMissing));
+        assert!(facts.body.digest.is_some());
+    }
+
+    #[test]
+    fn a_loss_in_the_header_keeps_what_is_surely_whole() {
+        let pieces = [
+            Seen(b"Subject: hello\r\nContent-Type: multipart/mixed; boundary=b\r\nTo: a@b.example,\r\n c@d.ex"),
+            Lost(10),
+            Seen(b"\r\nSubject: after\r\n\r"),
+            Seen(b"\n--b\r\nContent-Type: x/y\r\n\r\nabc\r\n--b--"),
+        ];
+        let (facts, ..) = read(&pieces, &Limits::default());
+        assert_eq!(facts.header.subject.as_deref(), Some("hello"));
+        assert_eq!(facts.header.to, [""; 0]);
+        assert_eq!(facts.body.attachments.len(), 1);
+        assert_eq!((facts.header_complete, facts.missing_octets), (false, 10));
+        assert_eq!(facts.body.digest, None);
+        assert!(!facts.anomalies.contains(Anomaly::HeaderEndMissing));
+    }
+
+    #[test]
+    fn losses_at_every_place_are_counted() {
+        let cases: &[&[Piece]] = &[
+            &[Lost(5)],
+            &[Lost(3), Lost(2)],
+            &[Lost(3), Seen(b"x: y\r\n"), Lost(2), Seen(b"\r\n")],
+            &[Seen(b"Subject: x\r\n\r\nbody"), Lost(5), Seen(b"more")],
+            &[Seen(b"Subject: x\r\n"), Lost(5)],
+        ];
+        for pieces in cases {
+            let (facts, ..) = read(pieces, &Limits::default());
+            assert_eq!((facts.missing_octets, facts.body.digest), (5, None));
+        }
+        let (facts, ..) = read(&[Lost(0), Seen(b"\r\nx")], &Limits::default());
+        assert!(facts.body.digest.is_some());
+    }
+
+    #[test]
+    fn the_digest_is_of_the_body_alone() {
+        let digest = |content: &[u8]| read(&[Seen(content)], &Limits::default()).0.body.digest;
+        assert_eq!(
+            digest(b"A: b\r\n\r\nbody\r\n"),
+            digest(b"Received: x\r\nA: b\r\n\r\nbody")
+        );
+        assert_ne!(digest(b"A: b\r\n\r\nbody"), digest(b"A: b\r\n\r\nBody"));
+    }
+
+    #[test]
+    fn what_bounds_drop_is_counted() {
+        let limits = Limits {
+            header_octets: 20,
+            mime_parts: 1,
+            ..Limits::default()
+        };
+        let (facts, _, counters) = read(&[Seen(MAIL)], &limits);
+        assert!(facts.anomalies.contains(Anomaly::HeaderTooLarge));
+        assert!(counters.header_octets_dropped > 0);
+        let limits = Limits {
+            mime_parts: 1,
+            ..Limits::default()
+        };
+        assert_eq!(read(&[Seen(MAIL)], &limits).2.mime_parts_dropped, 1);
+    }
+
+    proptest! {
+        #[test]
+        fn cuts_and_losses_are_survived(
+            lost in prop::collection::vec(prop::bool::weighted(0.2), 1..20),
+            cut in 1_usize..60,
+        ) {
+            let chunks = MAIL.chunks(cut).zip(lost.iter().cycle());
+            let pieces: Vec<Piece> = chunks
+                .map(|(chunk, &lost)| if lost { Lost(chunk.len() as u64) } else { Seen(chunk) })
+                .collect();
+            let (facts, ..) = read(&pieces, &Limits::default());
+            prop_assert_eq!(facts.size_octets + facts.missing_octets, MAIL.len() as u64);
+            prop_assert!(facts.header.subject.is_none_or(|subject| subject == "hello"));
+            prop_assert!(facts.body.digest.is_none() == (facts.missing_octets > 0));
+        }
+    }
+}
