@@ -127,6 +127,12 @@ impl Assembler {
         Some(piece)
     }
 
+    /// Puts the first piece back.
+    pub fn push_front(&mut self, piece: Piece<Box<[u8]>>) {
+        self.charge += piece.body.charge();
+        self.pieces.push_front(piece);
+    }
+
     /// Drops what lies at or beyond *offset*; true if there was any.
     pub fn truncate(&mut self, offset: i64) -> bool {
         let mut dropped = false;

@@ -49,8 +49,8 @@ impl Embryo {
         syn && known && self.first[side.index()] != Some(segment.seq.plus(1))
     }
 
-    /// Learns from a segment of *side*. True once there is something to tell: payload, or octets that are acknowledged
-    /// while their sender has shown no segment at all.
+    /// Learns from a segment of *side*. True once there is more to remember than this can: payload, a FIN, or octets that
+    /// are acknowledged while their sender has shown no segment at all.
     pub fn observe(&mut self, side: Side, segment: &Segment<'_>) -> bool {
         let peer = side.peer().index();
         self.shown[side.index()] = true;
@@ -63,7 +63,8 @@ impl Embryo {
             let first = *self.first[peer].get_or_insert(segment.ack);
             unseen = !self.shown[peer] && segment.ack.offset_from(first) > 0;
         }
-        unseen || !segment.payload.is_empty() || segment.snapped_octets > 0
+        let telling = !segment.payload.is_empty() || segment.snapped_octets > 0;
+        unseen || telling || segment.flags.fin()
     }
 
     fn handshake(&mut self, side: Side, segment: &Segment<'_>) {

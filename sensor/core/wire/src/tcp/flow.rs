@@ -12,8 +12,10 @@
 //! side X with acknowledgment `a` *needs* Y's stream up to `a`, and is told only once `next` of Y has come there. The calls
 //! to the conversation then interleave as the ends experienced it, whatever order the tap shows.
 //!
-//! Honest traffic has no circles (two pieces that each need the other). Where both streams are ready and each waits for
-//! the other, the numbers lie, and the lower side goes first.
+//! Both streams can be ready and each wait for the other: a copy says what its sender had received when it sent the copy,
+//! and where both first copies were lost or overtaken, the needs of the second ones can form a circle. X's octets before
+//! what Y's piece needs cannot need that piece: X's segment would have acknowledged it, and Y would not have sent it again
+//! after receiving them. So X goes first, just that far.
 //!
 //! # Missing octets
 //!
@@ -354,7 +356,7 @@ impl<C: Conversation> Flow<C> {
             None => (end, needs),
         };
         if offset == stream.next && needs <= self.next(side.peer()) {
-            end.min(held_from)
+            end.min(held_from).max(offset)
         } else {
             offset
         }
@@ -392,7 +394,8 @@ impl<C: Conversation> Flow<C> {
         }
         let stream = self.stream(side);
         // A FIN that was given up as a gap of one octet is told all the same.
-        let given_up = piece.end() == stream.next;
+        let at_next = piece.end() == stream.next && stream.front().is_none();
+        let given_up = stream.gap_before && at_next;
         if stream.acked > piece.end() || (piece.offset < stream.next && !given_up) {
             return self.note(Anomaly::TcpDataAfterFin, scope);
         }
@@ -477,13 +480,14 @@ impl<C: Conversation> Flow<C> {
             match self.step(side) {
                 None => break,
                 Some(Step::Gap(octets)) => self.tell_gap(side, octets, scope),
-                Some(Step::Piece) => self.tell_front(side, scope),
+                Some(Step::Piece) => self.tell_front(side, i64::MAX, scope),
             }
             moved = true;
         }
         moved
     }
 
+    /// What can be told next of *side*, if anything.
     fn step(&self, side: Side) -> Option<Step> {
         let (stream, peer) = (
             &self.streams[side.index()],
@@ -492,29 +496,40 @@ impl<C: Conversation> Flow<C> {
         if let Some(piece) = stream.ready() {
             return (piece.needs <= peer.next).then_some(Step::Piece);
         }
-        let mut end = stream.overdue;
+        let mut end = stream.overdue.min(stream.fin);
         if let Some(piece) = stream.front() {
             end = end.min(piece.offset);
         }
-        if let Some(piece) = peer.ready().filter(|piece| piece.needs > stream.next) {
+        if let Some(piece) = peer.ready() {
+            // No farther than the peer's next piece needs; and where that needs no more, it goes first.
             end = end.min(piece.needs);
         }
-        (end > stream.next).then_some(Step::Gap(end - stream.next))
+        (end > stream.next).then(|| Step::Gap(end - stream.next))
     }
 
-    /// Where both sides are ready and each waits for the other, the lower goes first.
+    /// Where both sides are ready and each waits for the other, the lower goes as far as the higher needs.
     fn break_circle(&mut self, scope: &mut Scope<'_, C>) -> bool {
-        let circle = self.streams.iter().all(|stream| stream.ready().is_some());
-        if circle {
-            self.tell_front(Side::Low, scope);
-        }
-        circle
+        let [low, high] = &self.streams;
+        let needs = match (low.ready(), high.ready()) {
+            (Some(_), Some(piece)) => piece.needs,
+            _ => return false,
+        };
+        self.tell_front(Side::Low, needs, scope);
+        true
     }
 
-    fn tell_front(&mut self, side: Side, scope: &mut Scope<'_, C>) {
-        if let Some(piece) = self.stream(side).pop_front() {
-            let body = piece.body.cut(0, piece.body.len());
-            self.tell(side, &body, piece.at, scope);
+    /// Tells what is left of the first piece held, at most to *until*, which lies beyond `next`.
+    fn tell_front(&mut self, side: Side, until: i64, scope: &mut Scope<'_, C>) {
+        let stream = self.stream(side);
+        let next = stream.next;
+        let Some(piece) = stream.pop_front() else {
+            return;
+        };
+        let end = piece.end().min(until);
+        let body = piece.body.cut(next - piece.offset, end - piece.offset);
+        self.tell(side, &body, piece.at, scope);
+        if end < piece.end() && self.ending.is_none() {
+            self.stream(side).push_front(piece);
         }
     }
 
@@ -522,7 +537,9 @@ impl<C: Conversation> Flow<C> {
     fn tell(&mut self, side: Side, body: &Body<&[u8]>, at: Timestamp, scope: &mut Scope<'_, C>) {
         match body {
             Body::Octets(octets) => {
-                self.stream(side).next += body.len();
+                let stream = self.stream(side);
+                stream.next += body.len();
+                stream.gap_before = false;
                 let verdict = self.conversation(scope, |conversation, context| {
                     conversation.data(side, octets, at, context)
                 });
@@ -540,7 +557,9 @@ impl<C: Conversation> Flow<C> {
     }
 
     fn tell_gap(&mut self, side: Side, octets: i64, scope: &mut Scope<'_, C>) {
-        self.stream(side).next += octets;
+        let stream = self.stream(side);
+        stream.next += octets;
+        stream.gap_before = true;
         let (octets, at) = (octets.unsigned_abs(), scope.at);
         scope.counters.gaps += 1;
         scope.counters.gap_octets += octets;
@@ -552,9 +571,10 @@ impl<C: Conversation> Flow<C> {
     }
 
     fn tell_fin(&mut self, side: Side, at: Timestamp, scope: &mut Scope<'_, C>) {
-        self.conversation(scope, |conversation, context| {
-            conversation.fin(side, at, context);
-        });
+        // A flow that ends without payload opens no conversation; one that opens later is told then.
+        if let Some(conversation) = &mut self.conversation {
+            conversation.fin(side, at, scope.context);
+        }
         if self.streams.iter().all(Stream::is_finished) {
             self.ending = Some(Ending::Closed(CloseReason::Finished));
         }
@@ -573,11 +593,17 @@ impl<C: Conversation> Flow<C> {
         scope: &mut Scope<'_, C>,
         call: impl FnOnce(&mut C, &mut C::Context) -> T,
     ) -> T {
-        let start = &self.start;
         let context = &mut *scope.context;
-        let conversation = self
-            .conversation
-            .get_or_insert_with(|| Box::new(C::open(start, context)));
+        let (start, streams, at) = (&self.start, &self.streams, self.last_seen);
+        let conversation = self.conversation.get_or_insert_with(|| {
+            let mut conversation = Box::new(C::open(start, context));
+            for side in Side::BOTH {
+                if streams[side.index()].is_finished() {
+                    conversation.fin(side, at, context);
+                }
+            }
+            conversation
+        });
         call(conversation, context)
     }
 }

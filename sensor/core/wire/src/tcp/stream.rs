@@ -25,6 +25,8 @@ pub(super) struct Stream {
     pub shown: bool,
     /// All before was handed on or given up.
     pub next: i64,
+    /// The last number before `next` was given up, not told.
+    pub gap_before: bool,
     /// The peer told that it received all before; may run ahead of `next`.
     pub acked: i64,
     /// Holes before it are given up as soon as they are reached.
@@ -43,6 +45,7 @@ impl Stream {
             placed: base.is_some(),
             shown,
             next: 0,
+            gap_before: false,
             acked: 0,
             overdue: 0,
             fin: i64::MAX,
@@ -88,9 +91,14 @@ impl Stream {
         self.held.as_ref()?.front()
     }
 
-    /// The first piece held, if nothing is missing before it.
+    /// The first piece held, if nothing is missing before it; it may begin before `next`.
     pub fn ready(&self) -> Option<&Piece<Box<[u8]>>> {
         self.front().filter(|piece| piece.offset <= self.next)
+    }
+
+    /// Puts back the first piece, of which a part was told.
+    pub fn push_front(&mut self, piece: Piece<Box<[u8]>>) {
+        self.held.get_or_insert_default().push_front(piece);
     }
 
     /// Takes the first piece held.
@@ -135,11 +143,13 @@ impl Stream {
 
     /// Octets up to *owed* should have been here by now: starts, keeps or ends the waiting for those missing.
     pub fn wait_for(&mut self, owed: i64, now: Elapsed) {
-        let running = self.mark.filter(|mark| mark.offset > self.next);
-        self.mark = running.or((owed > self.next).then_some(Mark {
-            offset: owed,
-            since: now,
-        }));
+        let running = |mark: &Mark| mark.offset > self.next && mark.since < now;
+        self.mark = self.mark.filter(running).or_else(|| {
+            (owed > self.next).then_some(Mark {
+                offset: owed,
+                since: now,
+            })
+        });
     }
 
     /// Something is waited for.
