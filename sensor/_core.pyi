@@ -25,7 +25,6 @@ class Interest:
 @final
 class Flow:
     """Client and server of a session."""
-
     community_id: str
     src_ip: str
     src_port: int
@@ -35,7 +34,6 @@ class Flow:
 @final
 class Session:
     """What is known of the session a transaction belongs to."""
-
     protocol: Literal["smtp", "esmtp", "lmtp"] | None
     helo: str | None
     auth_user: str | None
@@ -46,7 +44,6 @@ class Session:
 @final
 class ForwardPath:
     """One RCPT with its own verdict."""
-
     address: str
     reply_code: int | None
     accepted: bool
@@ -55,7 +52,6 @@ class ForwardPath:
 @final
 class Reply:
     """The reply that decided a transaction."""
-
     code: int
     enhanced: str | None
     text: str
@@ -63,7 +59,6 @@ class Reply:
 @final
 class Header:
     """The common header fields; bare addresses, decoded text."""
-
     message_id: str | None
     sender: str | None
     to: list[str]
@@ -85,7 +80,6 @@ class Header:
 @final
 class KeptField:
     """A header field kept raw because the artifact table names it; position 0 is the topmost field."""
-
     name: str
     value: str
     position: int
@@ -94,7 +88,6 @@ class KeptField:
 @final
 class Received:
     """One Received line, topmost first."""
-
     from_: str | None
     from_ip: str | None
     by: str | None
@@ -107,7 +100,6 @@ class Received:
 @final
 class Attachment:
     """One attachment: name, type and decoded size."""
-
     filename: str | None
     content_type: str
     size_octets: int
@@ -115,7 +107,6 @@ class Attachment:
 @final
 class Completeness:
     """What was not seen of a record."""
-
     missing_octets: int
     one_sided: bool
     midstream: bool
@@ -124,7 +115,6 @@ class Completeness:
 @final
 class Transaction:
     """One mail transaction. Attributes are made on access, so ordinary mail costs little."""
-
     id: str
     started_at_ns: int
     ended_at_ns: int
@@ -154,7 +144,6 @@ class Transaction:
 @final
 class TlsSession:
     """A session that turned to TLS: what stayed visible."""
-
     id: str
     started_at_ns: int
     ended_at_ns: int
@@ -172,7 +161,6 @@ Event = Transaction | TlsSession
 @final
 class Damage:
     """One thing that was wrong with a capture file: what could be read was read."""
-
     path: str
     kind: Literal["truncated", "corrupt", "unreadable", "empty", "not_a_capture"]
     detail: str
@@ -184,9 +172,7 @@ class Batch:
     """Events in the order in which they became known."""
     def __len__(self) -> int: ...
     def __iter__(self) -> Iterator[Event]: ...
-    def to_json_lines(
-        self, forwardings: Mapping[int, bytes], default_forwarding: bytes, *, sensor: str, tap: str
-    ) -> bytes:
+    def to_json_lines(self, forwardings: Mapping[int, bytes], default_forwarding: bytes, *, sensor: str, tap: str) -> bytes:
         """
         The whole batch as JSON Lines (design 3.1), one record a line, in order.
 
