@@ -44,7 +44,9 @@ class Ledger:
     *watches* says whose accounts are kept; without it, everybody's. Addresses are given in lower case. Nothing raises.
     """
 
-    def __init__(self, *, watches: Callable[[str], bool] | None = None, limits: Mapping[str, int] | None = None) -> None:
+    def __init__(
+        self, *, watches: Callable[[str], bool] | None = None, limits: Mapping[str, int] | None = None
+    ) -> None:
         bounds = {name: default for name, _, default in LIMITS} | dict(limits or {})
         self._watches = watches
         self._max_generation = max(1, bounds["ledger_mailboxes"] // 2)
