@@ -49,7 +49,7 @@ def replay(
     paths: Annotated[
         list[str],
         typer.Argument(
-            metavar="FILE|DIR...",
+            metavar="PATH",
             help="Captures (pcap, pcapng, also .gz and .zst), directories of captures, or - for standard input.",
         ),
     ],

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address
 
-from sensor.model import Direction
+from sensor.model import Direction, Transaction
 
 Network = IPv4Network | IPv6Network
 
@@ -84,17 +84,19 @@ def direction(organisation: Organisation, *, sender_inside: bool, recipients: Se
     return "inbound" if any(map(owns, recipients)) else "transit"
 
 
-def sender_inside(
-    organisation: Organisation, reverse_path: str | None, client_ip: str | None, helo: str | None
-) -> bool:
+def sender_inside(organisation: Organisation, transaction: Transaction) -> bool:
     """
     True if the mail comes from inside, as the envelope has it.
 
     Known networks decide, since anybody can write our domain into a reverse-path. Without them the reverse-path does, and
-    for mail from nobody (``<>``, or MAIL was lost) the name that the client gave.
+    for mail from nobody (``<>``, or MAIL was lost) the name that the client gave, or the author that the header names.
     """
-    if organisation.knows_networks and client_ip is not None:
-        return organisation.owns_ip(client_ip)
+    session, reverse_path = transaction.session, transaction.reverse_path
+    if organisation.knows_networks and session.client_ip is not None:
+        return organisation.owns_ip(session.client_ip)
     if reverse_path:
         return organisation.owns(reverse_path)
-    return helo is not None and organisation.owns_host(helo)
+    if session.helo is not None and organisation.owns_host(session.helo):
+        return True
+    header = transaction.header
+    return header is not None and bool(header.from_) and organisation.owns(header.from_[0])

@@ -132,10 +132,10 @@ def _destinations(auto: Sequence[Weighed], mailbox: str | None, context: Context
 def _direction_of_envelope(transaction: Transaction, organisation: Organisation) -> Direction:
     if not organisation.known:
         return "unknown"
-    session = transaction.session
-    inside = sender_inside(organisation, transaction.reverse_path, session.client_ip, session.helo)
     return direction(
-        organisation, sender_inside=inside, recipients=[path.address for path in transaction.forward_paths]
+        organisation,
+        sender_inside=sender_inside(organisation, transaction),
+        recipients=[path.address for path in transaction.forward_paths],
     )
 
 
