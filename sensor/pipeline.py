@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, get_args
 
 from sensor.classify import NONE, Organisation, Table, classify
 from sensor.ledger import Ledger
-from sensor.model import Event, Finding, Forwarding, TlsSession, Transaction
+from sensor.model import Event, Finding, Forwarding, Outcome, TlsSession, Transaction
+
+# What a server took, or may have taken: the deciding reply was lost.
+_TAKEN = frozenset(("delivered", "unknown"))
 
 
 class Detector(Protocol):
@@ -27,21 +30,21 @@ class Detector(Protocol):
 class Coverage:
     """What was seen and how well. Mails and sessions are counts; octets are those of mail sessions."""
 
-    transactions: int = 0
-    delivered: int = 0
-    unknown: int = 0
-    refused: int = 0
-    aborted: int = 0
+    outcomes: dict[Outcome, int] = field(default_factory=lambda: dict.fromkeys(get_args(Outcome), 0))
     tls_sessions: int = 0
     tls_octets: int = 0
     missing_octets: int = 0
     incomplete: int = 0
     one_sided: int = 0
-    foreign_forwards: int = 0
     look_alikes: dict[str, int] = field(default_factory=dict)
     unattributed: int = 0
     first_seen_ns: int | None = None
     last_seen_ns: int | None = None
+
+    @property
+    def transactions(self) -> int:
+        """Transactions of every outcome."""
+        return sum(self.outcomes.values())
 
 
 @dataclass(slots=True)
@@ -80,40 +83,34 @@ class Pipeline:
     def feed(self, events: Iterable[Event]) -> Verdicts:
         """Take one batch. Verdicts of direction alone are made only where the organisation is known."""
         verdicts = Verdicts({}, [])
-        coverage, ledger, organisation = self.coverage, self.ledger, self._organisation
-        transaction_type, knows_direction = self._transaction_type, organisation.known
-        forwardings = verdicts.forwardings
+        transaction_type, knows_direction = self._transaction_type, self._organisation.known
+        see, see_forward, count_mail = self._see, self._see_forward, self.ledger.count_mail
         for index, event in enumerate(events):
             if not isinstance(event, transaction_type):
                 if isinstance(event, self._session_type):
                     self._see_session(event)
                 continue
-            coverage.transactions += 1
-            self._see_completeness(event)
-            taken = self._see_outcome(event)
-            forwarding = NONE
-            if knows_direction or event.touched:
-                forwarding = classify(event, organisation, self._table)
+            taken = see(event)
+            sender = event.reverse_path
+            if event.touched or knows_direction:
+                forwarding = classify(event, self._organisation, self._table)
                 if forwarding is not NONE:
-                    forwardings[index] = forwarding
-            if forwarding.kind != "none" or forwarding.look_alike is not None:
-                self._see_forward(event, forwarding, taken, verdicts.findings)
+                    verdicts.forwardings[index] = forwarding
+                if forwarding.kind != "none" or forwarding.look_alike is not None:
+                    see_forward(event, forwarding, taken, verdicts.findings)
+                    sender = forwarding.mailbox or sender
             if taken:
-                sender = forwarding.mailbox or event.reverse_path
-                ledger.count_mail(
+                # A recipient whose verdict was never seen counts like the mail whose outcome was never seen.
+                count_mail(
                     sender.lower() if sender else None,
                     [path.address.lower() for path in event.forward_paths if path.accepted or path.reply_code is None],
                 )
         return verdicts
 
-    def _see_session(self, session: TlsSession) -> None:
-        coverage = self.coverage
-        coverage.tls_sessions += 1
-        coverage.tls_octets += session.client_octets + session.server_octets
-        self._see_time(session.started_at_ns, session.ended_at_ns)
-
-    def _see_completeness(self, transaction: Transaction) -> None:
-        coverage, completeness = self.coverage, transaction.completeness
+    def _see(self, transaction: Transaction) -> bool:
+        """Count outcome and completeness; true if the mail was taken, or nothing shows that it was not."""
+        coverage, completeness, outcome = self.coverage, transaction.completeness, transaction.outcome
+        coverage.outcomes[outcome] += 1
         missing = completeness.missing_octets
         if missing or completeness.truncated or completeness.midstream:
             coverage.incomplete += 1
@@ -121,6 +118,13 @@ class Pipeline:
         if completeness.one_sided:
             coverage.one_sided += 1
         self._see_time(transaction.started_at_ns, transaction.ended_at_ns)
+        return outcome in _TAKEN
+
+    def _see_session(self, session: TlsSession) -> None:
+        coverage = self.coverage
+        coverage.tls_sessions += 1
+        coverage.tls_octets += session.client_octets + session.server_octets
+        self._see_time(session.started_at_ns, session.ended_at_ns)
 
     def _see_time(self, started_at_ns: int, ended_at_ns: int) -> None:
         coverage = self.coverage
@@ -129,26 +133,10 @@ class Pipeline:
         if coverage.last_seen_ns is None or ended_at_ns > coverage.last_seen_ns:
             coverage.last_seen_ns = ended_at_ns
 
-    def _see_outcome(self, transaction: Transaction) -> bool:
-        """Count the outcome; true if the mail was taken, or nothing shows that it was not."""
-        coverage, outcome = self.coverage, transaction.outcome
-        if outcome == "delivered":
-            coverage.delivered += 1
-            return True
-        if outcome == "unknown":
-            coverage.unknown += 1
-            return True
-        if outcome == "aborted":
-            coverage.aborted += 1
-        else:
-            coverage.refused += 1
-        return False
-
     def _see_forward(self, event: Transaction, forwarding: Forwarding, taken: bool, findings: list[Finding]) -> None:
         coverage, alike = self.coverage, forwarding.look_alike
         if alike is not None:
             coverage.look_alikes[alike] = coverage.look_alikes.get(alike, 0) + 1
-            coverage.foreign_forwards += alike == "foreign_forward"
             return
         if forwarding.mailbox is None:
             coverage.unattributed += 1

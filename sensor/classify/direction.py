@@ -78,10 +78,11 @@ def direction(organisation: Organisation, *, sender_inside: bool, recipients: Se
     """
     if not organisation.known or not recipients:
         return "unknown"
-    owns = organisation.owns
-    if sender_inside:
-        return "internal" if all(map(owns, recipients)) else "outbound"
-    return "inbound" if any(map(owns, recipients)) else "transit"
+    # One look at a time: most mail has one recipient, and the first one outside (or inside) decides.
+    for address in recipients:
+        if organisation.owns(address) is not sender_inside:
+            return "outbound" if sender_inside else "inbound"
+    return "internal" if sender_inside else "transit"
 
 
 def sender_inside(organisation: Organisation, transaction: Transaction) -> bool:
@@ -91,12 +92,15 @@ def sender_inside(organisation: Organisation, transaction: Transaction) -> bool:
     Known networks decide, since anybody can write our domain into a reverse-path. Without them the reverse-path does, and
     for mail from nobody (``<>``, or MAIL was lost) the name that the client gave, or the author that the header names.
     """
-    session, reverse_path = transaction.session, transaction.reverse_path
-    if organisation.knows_networks and session.client_ip is not None:
-        return organisation.owns_ip(session.client_ip)
+    if organisation.knows_networks:
+        client_ip = transaction.session.client_ip
+        if client_ip is not None:
+            return organisation.owns_ip(client_ip)
+    reverse_path = transaction.reverse_path
     if reverse_path:
         return organisation.owns(reverse_path)
-    if session.helo is not None and organisation.owns_host(session.helo):
+    helo = transaction.session.helo
+    if helo is not None and organisation.owns_host(helo):
         return True
     header = transaction.header
     return header is not None and bool(header.from_) and organisation.owns(header.from_[0])

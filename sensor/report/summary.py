@@ -80,7 +80,8 @@ class CoverageSummary(msgspec.Struct, frozen=True, kw_only=True):
 
     mails: int
     delivered: int
-    refused: int
+    rejected: int
+    deferred: int
     aborted: int
     unknown: int
     incomplete: int
@@ -178,10 +179,11 @@ def _mailbox(name: str, sent: int, received: int, forwards: Forwards) -> Mailbox
 def _coverage(coverage: Coverage, ledger: Ledger) -> CoverageSummary:
     return CoverageSummary(
         mails=coverage.transactions,
-        delivered=coverage.delivered,
-        refused=coverage.refused,
-        aborted=coverage.aborted,
-        unknown=coverage.unknown,
+        delivered=coverage.outcomes["delivered"],
+        rejected=coverage.outcomes["rejected"],
+        deferred=coverage.outcomes["deferred"],
+        aborted=coverage.outcomes["aborted"],
+        unknown=coverage.outcomes["unknown"],
         incomplete=coverage.incomplete,
         one_sided=coverage.one_sided,
         missing_octets=coverage.missing_octets,

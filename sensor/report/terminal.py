@@ -221,7 +221,8 @@ def _account(summary: Summary) -> Iterator[str]:
 def _seen(coverage: CoverageSummary) -> str:
     parts = [
         f"{coverage.delivered:,} delivered" if coverage.delivered else "",
-        f"{coverage.refused:,} refused" if coverage.refused else "",
+        f"{coverage.rejected:,} rejected" if coverage.rejected else "",
+        f"{coverage.deferred:,} deferred" if coverage.deferred else "",
         f"{coverage.aborted:,} given up" if coverage.aborted else "",
         f"{coverage.unknown:,} of unknown outcome" if coverage.unknown else "",
     ]
