@@ -13,15 +13,17 @@ import msgspec
 
 from sensor.model import SessionRecord, TransactionRecord
 
+_Schema = dict[str, object]
+
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 # What the types can't say, by (type, key): formats, bounds, patterns.
-_TIME = {"format": "date-time", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$"}
-_PORT = {"minimum": 0, "maximum": 65535}
-_NOT_NEGATIVE = {"minimum": 0}
-_REPLY_CODE = {"minimum": 0, "maximum": 999}
-_SLUG = {"pattern": "^[a-z][a-z0-9_]*$"}
-_TIGHTER: dict[tuple[str, str], dict[str, object]] = {
+_TIME: _Schema = {"format": "date-time", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$"}
+_PORT: _Schema = {"minimum": 0, "maximum": 65535}
+_NOT_NEGATIVE: _Schema = {"minimum": 0}
+_REPLY_CODE: _Schema = {"minimum": 0, "maximum": 999}
+_SLUG: _Schema = {"pattern": "^[a-z][a-z0-9_]*$"}
+_TIGHTER: dict[tuple[str, str], _Schema] = {
     ("TransactionRecord", "started_at"): _TIME,
     ("TransactionRecord", "ended_at"): _TIME,
     ("TransactionRecord", "size_octets"): _NOT_NEGATIVE,
