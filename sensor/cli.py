@@ -105,6 +105,7 @@ def run_cli() -> int:
     from sensor.settings import SettingsError
     from sensor.taps.base import TapError
 
+    _open_closed_streams()
     try:
         cli(prog_name="mailsensor")
     except SystemExit as end:
@@ -115,9 +116,23 @@ def run_cli() -> int:
         return _reader_went_away()
     except OSError as error:
         return _complain(f"{error.filename or 'output'}: {error.strerror or error}", 1)
+    except ImportError as error:
+        if error.name != "sensor._core" and "_core" not in str(error):
+            raise
+        return _complain(
+            f"the Rust core is not built for this Python ({error}); install the package, or build it in place", 1
+        )
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+def _open_closed_streams() -> None:
+    """Started with a standard stream closed (``>&-``), Python has none at all: what is written there goes nowhere."""
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - lives as long as the process
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - lives as long as the process
 
 
 def _complain(message: str, status: int) -> int:

@@ -23,6 +23,7 @@ class CaptureTap:
     def __init__(
         self, paths: Sequence[str], interest: InterestSpec, *, limits: Mapping[str, int] | None = None
     ) -> None:
+        self._stopped = False
         wanted = _core.Interest(
             fields=interest.fields,
             reverse_path_marks=interest.reverse_path_marks,
@@ -47,18 +48,25 @@ class CaptureTap:
         return _core.TlsSession
 
     def batches(self) -> Iterator[Batch]:
-        """Batches until the end; Ctrl-C while waiting for one stops the reading, and what was read is still given out."""
+        """
+        Batches until the end.
+
+        Ctrl-C while waiting for one stops the reading, and what was read is still given out; after a stop it ends at once.
+        """
         while True:
             try:
                 batch = self._replay.next_batch(TURN_S)
             except KeyboardInterrupt:
-                self._replay.stop()
+                if self._stopped:
+                    raise
+                self.stop()
                 continue
             if batch is None:
                 return
             yield batch
 
     def stop(self) -> None:
+        self._stopped = True
         self._replay.stop()
 
     def progress(self) -> tuple[int, int, str]:

@@ -31,7 +31,13 @@ def test_case(path: Path) -> None:
     }
     expected = case["expected"]
     artifacts = expected.pop("artifacts", None)
-    nothing: dict[str, object] = {"level": "unknown", "evidence": None, "mailbox": None, "destinations": [], "look_alike": None}
+    nothing: dict[str, object] = {
+        "level": "unknown",
+        "evidence": None,
+        "mailbox": None,
+        "destinations": [],
+        "look_alike": None,
+    }
     assert actual == nothing | expected
     if artifacts is not None:
         assert [artifact.slug for artifact in verdict.artifacts] == artifacts

@@ -60,7 +60,9 @@ def test_without_domains_ordinary_mail_gets_the_one_shared_object() -> None:
         (None, None, "transit"),
     ],
 )
-def test_mail_from_nobody_goes_by_the_clients_name_or_the_author(helo: str | None, author: str | None, expected: str) -> None:
+def test_mail_from_nobody_goes_by_the_clients_name_or_the_author(
+    helo: str | None, author: str | None, expected: str
+) -> None:
     transaction = Mail(
         reverse_path="",
         session=Session(helo=helo),
@@ -74,7 +76,9 @@ def test_known_networks_outrank_a_reverse_path_that_anybody_can_write() -> None:
     organisation = Organisation(["corp.example"], [ip_network("192.0.2.0/24")])
     inside = Mail(reverse_path="ann@corp.example", forward_paths=(Path("bob@corp.example"),))
     outside = Mail(
-        reverse_path="ann@corp.example", forward_paths=(Path("bob@corp.example"),), session=Session(client_ip="203.0.113.1")
+        reverse_path="ann@corp.example",
+        forward_paths=(Path("bob@corp.example"),),
+        session=Session(client_ip="203.0.113.1"),
     )
     assert classify(inside, organisation).direction == "internal"
     assert classify(outside, organisation).direction == "inbound"

@@ -64,6 +64,8 @@ def test_coverage_is_near_what_is_promised(rate: float) -> None:
     """Over all counts that 60 mails can give at a true rate, the interval holds that rate about 95 times in 100."""
     n = 60
     covered = sum(
-        comb(n, k) * rate**k * (1 - rate) ** (n - k) for k in range(n + 1) if jeffreys(k, n)[0] <= rate <= jeffreys(k, n)[1]
+        comb(n, k) * rate**k * (1 - rate) ** (n - k)
+        for k in range(n + 1)
+        if jeffreys(k, n)[0] <= rate <= jeffreys(k, n)[1]
     )
     assert 0.90 < covered < 0.99

@@ -7,7 +7,10 @@ from sensor.model import Artifact, Forwarding, Kind, Level
 
 
 def forward(
-    mailbox: str = "ann@corp.example", kind: Kind = "auto", to: tuple[str, ...] = ("x@dst.example",), level: Level = "user"
+    mailbox: str = "ann@corp.example",
+    kind: Kind = "auto",
+    to: tuple[str, ...] = ("x@dst.example",),
+    level: Level = "user",
 ) -> Forwarding:
     return Forwarding(
         kind=kind,
@@ -19,9 +22,7 @@ def forward(
     )
 
 
-@pytest.mark.parametrize(
-    ("kind", "cells"), [("auto", (1, 0, 0)), ("both", (0, 1, 0)), ("visible", (0, 0, 1))]
-)
+@pytest.mark.parametrize(("kind", "cells"), [("auto", (1, 0, 0)), ("both", (0, 1, 0)), ("visible", (0, 0, 1))])
 def test_each_kind_has_its_cell(kind: Kind, cells: tuple[int, int, int]) -> None:
     ledger = Ledger()
     ledger.count_forward(forward(kind=kind), at_ns=5, message_id="m")
@@ -71,13 +72,16 @@ def test_destinations_are_bounded_and_the_rest_counted() -> None:
 
 
 def test_levels_that_disagree_are_either() -> None:
-    ledger = Ledger()
-    ledger.count_forward(forward(level="user"), at_ns=1, message_id=None)
-    ledger.count_forward(forward(level="either"), at_ns=1, message_id=None)
-    [(_, _, forwards)] = ledger.forwarders()
-    assert forwards.level == "user"
-    ledger.count_forward(forward(level="admin"), at_ns=1, message_id=None)
-    assert forwards.level == "either"
+    def level_of(*levels: Level) -> Level:
+        ledger = Ledger()
+        for level in levels:
+            ledger.count_forward(forward(level=level), at_ns=1, message_id=None)
+        [(_, _, forwards)] = ledger.forwarders()
+        return forwards.level
+
+    assert level_of("user", "either") == "user"
+    assert level_of("user", "either", "admin") == "either"
+    assert level_of("either") == "either"
 
 
 def test_only_watched_mailboxes_have_accounts() -> None:
