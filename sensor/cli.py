@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -88,7 +89,7 @@ def replay(
         json=json,
         quiet=quiet,
     )
-    raise typer.Exit(run(options, os.environ))
+    raise typer.Exit(_status_of(lambda: run(options, os.environ)))
 
 
 @cli.command()
@@ -97,34 +98,47 @@ def artifacts() -> None:
     from sensor.classify import builtin_table
     from sensor.report.artifacts import render_artifacts
 
-    print(render_artifacts(builtin_table()), end="")
+    def show() -> int:
+        sys.stdout.write(render_artifacts(builtin_table()))
+        return 0
+
+    raise typer.Exit(_status_of(show))
 
 
 def run_cli() -> int:
-    """Run the command line of this process; every error that a user can put right becomes one line, never a traceback."""
-    from sensor.settings import SettingsError
-    from sensor.taps.base import TapError
-
+    """Run the command line of this process and return its exit status."""
     _open_closed_streams()
     try:
         cli(prog_name="mailsensor")
     except SystemExit as end:
-        return _flush(end.code if isinstance(end.code, int) else 0 if end.code is None else 1)
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    return 0
+
+
+def _status_of(work: Callable[[], int]) -> int:
+    """The exit status of *work*. Every error that a user can put right becomes one line, never a traceback."""
+    from sensor.settings import SettingsError
+    from sensor.taps.base import TapError
+
+    try:
+        status = work()
+        # What is still in the buffer may be what finds out that its reader is gone.
+        sys.stdout.flush()
     except (SettingsError, TapError) as error:
-        return _complain(str(error), 1)
+        return _complain(str(error))
     except BrokenPipeError:
         return _reader_went_away()
     except OSError as error:
-        return _complain(f"{error.filename or 'output'}: {error.strerror or error}", 1)
+        return _complain(f"{error.filename or 'output'}: {error.strerror or error}")
     except ImportError as error:
-        if error.name != "sensor._core" and "_core" not in str(error):
+        if "_core" not in str(error):
             raise
         return _complain(
-            f"the Rust core is not built for this Python ({error}); install the package, or build it in place", 1
+            f"the Rust core is not built for this Python ({error}); install the package, or build it in place"
         )
     except KeyboardInterrupt:
         return 130
-    return 0
+    return status
 
 
 def _open_closed_streams() -> None:
@@ -135,20 +149,11 @@ def _open_closed_streams() -> None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - lives as long as the process
 
 
-def _complain(message: str, status: int) -> int:
+def _complain(message: str) -> int:
     from sensor.log import printable
 
     print(f"mailsensor: {printable(message)}", file=sys.stderr)
-    return status
-
-
-def _flush(status: int) -> int:
-    """Output still in the buffer may be what finds out that its reader is gone."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        return _reader_went_away()
-    return status
+    return 1
 
 
 def _reader_went_away() -> int:
