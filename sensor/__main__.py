@@ -1,0 +1,13 @@
+"""``mailsensor`` and ``python -m sensor``."""
+
+import sys
+
+
+def main() -> None:
+    from sensor.cli import run_cli
+
+    sys.exit(run_cli())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,159 @@
+"""
+From matches to one verdict.
+
+The steps: find the rows that match, weigh each by the rules of trust, name the look-alikes, leave out the rows they speak
+against, and let the best of the rest say kind, level, evidence and mailbox. A weak hint alone never makes a forward.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+
+from sensor.classify.artifacts import Table, load_table, recipients
+from sensor.classify.direction import Organisation, direction, sender_inside
+from sensor.classify.lookalike import STILL_A_FORWARD, look_alikes
+from sensor.classify.trust import Context, Weighed, addressees, domain_of, related, weigh
+from sensor.classify.visible import visible_signs
+from sensor.model import Artifact, Direction, Evidence, Forwarding, Kind, Level, Transaction
+
+_RANK: dict[Evidence, int] = {"conclusive": 0, "strong": 1, "weak": 2}
+
+NONE = Forwarding()
+"""What ordinary mail gets: one object, shared."""
+
+_NONE_BY_DIRECTION: dict[Direction, Forwarding] = {
+    "unknown": NONE,
+    "outbound": Forwarding(direction="outbound"),
+    "inbound": Forwarding(direction="inbound"),
+    "internal": Forwarding(direction="internal"),
+    "transit": Forwarding(direction="transit"),
+}
+
+
+@cache
+def builtin_table() -> Table:
+    """The artifact table as it is shipped."""
+    return load_table()
+
+
+def classify(transaction: Transaction, organisation: Organisation, table: Table | None = None) -> Forwarding:
+    """What *transaction* shows of forwarding. Pure: the same mail gives the same verdict, live and in a replay."""
+    if not transaction.touched:
+        return _NONE_BY_DIRECTION[_direction_of_envelope(transaction, organisation)]
+    matches = (table or builtin_table()).matches(transaction)
+    context = Context(transaction, organisation, matches, recipients(transaction.forward_paths))
+    return _verdict(context, weigh(context))
+
+
+def _verdict(context: Context, weighed: Sequence[Weighed]) -> Forwarding:
+    alike = look_alikes(context, weighed)
+    standing = [
+        each for each in weighed if each.evidence != "weak" and not set(alike) & set(each.match.row.contradicted_by)
+    ]
+    auto = _best_first([each for each in standing if each.match.row.kind == "auto"])
+    mailbox = _mailbox(auto, context) if auto else None
+    visible = _best_first(visible_signs(standing, mailbox))
+    if not auto and visible:
+        mailbox = visible[0].match.mailbox
+    kind = _kind(bool(auto), bool(visible))
+    if kind == "none":
+        return _no_forward(context, weighed, alike)
+    leading = auto or visible
+    destinations = _destinations(auto, mailbox, context)
+    return Forwarding(
+        kind=kind,
+        level=_level(leading),
+        evidence=_evidence(leading, mailbox),
+        mailbox=mailbox,
+        destinations=destinations,
+        direction=_direction_of_forward(context, mailbox, destinations),
+        look_alike=_kept_look_alike(alike, context.organisation, mailbox),
+        artifacts=_artifacts(weighed),
+    )
+
+
+def _no_forward(context: Context, weighed: Sequence[Weighed], alike: Sequence[str]) -> Forwarding:
+    return Forwarding(
+        direction=_direction_of_envelope(context.transaction, context.organisation),
+        look_alike=alike[0] if alike else None,
+        artifacts=_artifacts(weighed),
+    )
+
+
+def _kind(auto: bool, visible: bool) -> Kind:
+    if auto:
+        return "both" if visible else "auto"
+    return "visible" if visible else "none"
+
+
+def _best_first(weighed: Sequence[Weighed]) -> list[Weighed]:
+    """Sorted by evidence; among equals the order stays, so that the envelope and then the topmost field speak first."""
+    return sorted(weighed, key=lambda each: _RANK[each.evidence])
+
+
+def _level(leading: Sequence[Weighed]) -> Level:
+    """The level that the best evidence agrees on; "either" where it says so or disagrees."""
+    best = leading[0].evidence
+    levels = {each.match.row.level for each in leading if each.evidence == best} - {"either"}
+    return levels.pop() if len(levels) == 1 else "either"
+
+
+def _evidence(leading: Sequence[Weighed], mailbox: str | None) -> Evidence:
+    """Conclusive only if a marker itself names the mailbox: one that was worked out from addressees is one step further."""
+    best = leading[0].evidence
+    named = any(each.match.mailbox == mailbox for each in leading if each.evidence == "conclusive")
+    return best if best != "conclusive" or (named and mailbox is not None) else "strong"
+
+
+def _mailbox(auto: Sequence[Weighed], context: Context) -> str | None:
+    """The mailbox that a marker names, else the addressee on the sending side to whom the mail first came."""
+    for each in auto:
+        if each.match.mailbox is not None:
+            return each.match.mailbox
+    candidates = [address for address in addressees(context.transaction) if _on_our_side(address, context)]
+    return candidates[0] if candidates else None
+
+
+def _on_our_side(address: str, context: Context) -> bool:
+    transaction, domain = context.transaction, domain_of(address)
+    if context.organisation.known:
+        return context.organisation.owns(address)
+    return related(transaction.session.helo or "", domain) or related(domain_of(transaction.reverse_path or ""), domain)
+
+
+def _destinations(auto: Sequence[Weighed], mailbox: str | None, context: Context) -> tuple[str, ...]:
+    drawn = [each.match.destination for each in auto if each.match.destination is not None]
+    return tuple(dict.fromkeys(drawn)) or tuple(
+        address for address in dict.fromkeys(context.recipients) if address != mailbox
+    )
+
+
+def _direction_of_envelope(transaction: Transaction, organisation: Organisation) -> Direction:
+    if not organisation.known:
+        return "unknown"
+    return direction(
+        organisation,
+        sender_inside=sender_inside(organisation, transaction),
+        recipients=[path.address for path in transaction.forward_paths],
+    )
+
+
+def _direction_of_forward(context: Context, mailbox: str | None, destinations: Sequence[str]) -> Direction:
+    if mailbox is None:
+        return _direction_of_envelope(context.transaction, context.organisation)
+    inside = context.organisation.owns(mailbox)
+    return direction(context.organisation, sender_inside=inside, recipients=destinations)
+
+
+def _kept_look_alike(alike: Sequence[str], organisation: Organisation, mailbox: str | None) -> str | None:
+    for name in alike:
+        if name in STILL_A_FORWARD:
+            return name
+    if mailbox is not None and organisation.known and not organisation.owns(mailbox):
+        return "foreign_forward"
+    return None
+
+
+def _artifacts(weighed: Sequence[Weighed]) -> tuple[Artifact, ...]:
+    return tuple(Artifact(slug=each.match.row.slug, field=each.match.field, value=each.match.value) for each in weighed)

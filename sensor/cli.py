@@ -1,0 +1,163 @@
+"""The command line: arguments in, exit status out. What is done stands in ``app``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+EXIT_STATUS = """
+Exit status: 0 everything was read; 1 nothing could be read, or a setting is wrong; 2 wrong usage; 3 read, but with damage or
+parts passed over; 130 interrupted, with the summary of what was read so far; 141 the reader of the output went away.
+"""
+
+cli = typer.Typer(
+    name="mailsensor",
+    help="Reads mail flow off the wire and tells which mailbox forwards what, to whom, and how sure that is.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            number = version("mailflow-sensor")
+        except PackageNotFoundError:
+            number = "(not installed)"
+        print(f"mailsensor {number}")
+        raise typer.Exit
+
+
+@cli.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+@cli.command(epilog=EXIT_STATUS)
+def replay(
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PATH",
+            help="Captures (pcap, pcapng, also .gz and .zst), directories of captures, or - for standard input.",
+        ),
+    ],
+    events: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|-",
+            help="Write one JSON record a line for each mail. With -, to standard output, and the summary to standard error.",
+        ),
+    ] = None,
+    settings: Annotated[str | None, typer.Option(metavar="FILE", help="Settings file (TOML).")] = None,
+    internal_domain: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="DOMAIN",
+            help="A domain of the protected organisation; .corp.example takes in all below it. May be given several times.",
+        ),
+    ] = None,
+    limit: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="Change a limit. May be given several times."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No summary and no progress bar.")] = False,
+) -> None:
+    """Read captures and print which mailboxes forward mail, how, and to whom."""
+    from sensor.app import ReplayOptions
+    from sensor.app import replay as run
+
+    options = ReplayOptions(
+        paths=paths,
+        events=events,
+        settings_path=settings,
+        internal_domains=internal_domain or (),
+        limits=limit or (),
+        json=json,
+        quiet=quiet,
+    )
+    raise typer.Exit(_status_of(lambda: run(options, os.environ)))
+
+
+@cli.command()
+def artifacts() -> None:
+    """Print the artifact table in force."""
+    from sensor.classify import builtin_table
+    from sensor.report.artifacts import render_artifacts
+
+    def show() -> int:
+        sys.stdout.write(render_artifacts(builtin_table()))
+        return 0
+
+    raise typer.Exit(_status_of(show))
+
+
+def run_cli() -> int:
+    """Run the command line of this process and return its exit status."""
+    _open_closed_streams()
+    try:
+        cli(prog_name="mailsensor")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    return 0
+
+
+def _status_of(work: Callable[[], int]) -> int:
+    """The exit status of *work*. Every error that a user can put right becomes one line, never a traceback."""
+    from sensor.settings import SettingsError
+    from sensor.taps.base import TapError
+
+    try:
+        status = work()
+        # What is still in the buffer may be what finds out that its reader is gone.
+        sys.stdout.flush()
+    except (SettingsError, TapError) as error:
+        return _complain(str(error))
+    except BrokenPipeError:
+        return _reader_went_away()
+    except OSError as error:
+        return _complain(f"{error.filename or 'output'}: {error.strerror or error}")
+    except ImportError as error:
+        if "_core" not in str(error):
+            raise
+        return _complain(
+            f"the Rust core is not built for this Python ({error}); install the package, or build it in place"
+        )
+    except KeyboardInterrupt:
+        return 130
+    return status
+
+
+def _open_closed_streams() -> None:
+    """Started with a standard stream closed (``>&-``), Python has none at all: what is written there goes nowhere."""
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - lives as long as the process
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - lives as long as the process
+
+
+def _complain(message: str) -> int:
+    from sensor.log import printable
+
+    print(f"mailsensor: {printable(message)}", file=sys.stderr)
+    return 1
+
+
+def _reader_went_away() -> int:
+    """As in ``mailsensor ... | head``: end quietly, with the status that other tools end with on a closed pipe."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())
+    return 141

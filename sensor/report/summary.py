@@ -1,0 +1,207 @@
+"""What a replay came to, as plain values: the same for the terminal and for JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Protocol
+
+import msgspec
+
+from sensor.ledger import Forwards, Ledger
+from sensor.model import Evidence, Level
+from sensor.pipeline import Coverage
+
+# Destinations named of one mailbox in a summary; the records hold them all.
+DESTINATIONS_SHOWN = 5
+
+
+class DamageView(Protocol):
+    """One thing that was wrong with a source."""
+
+    @property
+    def path(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def detail(self) -> str: ...
+    @property
+    def offset(self) -> int | None: ...
+
+
+class ShareSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """``auto_only`` in all forwards, with its 95 % Jeffreys interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class DestinationSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """One address forwarded to."""
+
+    address: str
+    count: int
+    first_seen: str
+    last_seen: str
+
+
+class MailboxSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """How one mailbox forwards. ``auto_share`` is null where nothing was forwarded, only tried."""
+
+    mailbox: str
+    level: Level
+    auto_only: int
+    auto_visible: int
+    visible_only: int
+    attempts: int
+    sent: int
+    received: int
+    auto_share: ShareSummary | None
+    evidence: Evidence
+    artifacts: dict[str, int]
+    destinations: list[DestinationSummary]
+    destinations_not_shown: int
+    first_seen: str
+    last_seen: str
+
+
+class DamageSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """What was wrong with one file."""
+
+    path: str
+    kind: str
+    detail: str
+    offset: int | None
+
+
+class CoverageSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """What was seen, what was not, and what was left out of the counts."""
+
+    mails: int
+    delivered: int
+    rejected: int
+    deferred: int
+    aborted: int
+    unknown: int
+    incomplete: int
+    one_sided: int
+    missing_octets: int
+    tls_sessions: int
+    tls_octets: int
+    first_seen: str | None
+    last_seen: str | None
+    look_alikes: dict[str, int]
+    unattributed_forwards: int
+    duplicate_hops: int
+    mailboxes_evicted: int
+    forwarders_evicted: int
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole. ``counters`` and ``anomalies`` are the core's; those at zero are left out."""
+
+    record: str = "summary"
+    schema: int = 1
+    interrupted: bool
+    direction_known: bool
+    mailboxes: list[MailboxSummary]
+    mailboxes_not_shown: int
+    coverage: CoverageSummary
+    damage: list[DamageSummary]
+    passed_over: list[str]
+    counters: dict[str, int]
+    anomalies: dict[str, int]
+
+
+def summarise(
+    ledger: Ledger,
+    coverage: Coverage,
+    *,
+    top_mailboxes: int,
+    direction_known: bool,
+    interrupted: bool,
+    damage: Sequence[DamageView],
+    passed_over: Sequence[str],
+    counters: Mapping[str, int],
+    anomalies: Mapping[str, int],
+) -> Summary:
+    """The summary of everything seen so far, with the *top_mailboxes* that forward most."""
+    forwarders = ledger.forwarders()
+    return Summary(
+        interrupted=interrupted,
+        direction_known=direction_known,
+        mailboxes=[
+            _mailbox(name, account.sent, account.received, forwards)
+            for name, account, forwards in forwarders[:top_mailboxes]
+        ],
+        mailboxes_not_shown=max(0, len(forwarders) - top_mailboxes),
+        coverage=_coverage(coverage, ledger),
+        damage=[
+            DamageSummary(path=each.path, kind=each.kind, detail=each.detail, offset=each.offset) for each in damage
+        ],
+        passed_over=list(passed_over),
+        counters={name: count for name, count in counters.items() if count},
+        anomalies={slug: count for slug, count in anomalies.items() if count},
+    )
+
+
+def _mailbox(name: str, sent: int, received: int, forwards: Forwards) -> MailboxSummary:
+    share = forwards.auto_share()
+    by_count = sorted(forwards.destinations.items(), key=lambda each: (-each[1].count, each[0]))
+    return MailboxSummary(
+        mailbox=name,
+        level=forwards.level,
+        auto_only=forwards.auto_only,
+        auto_visible=forwards.auto_visible,
+        visible_only=forwards.visible_only,
+        attempts=forwards.attempts,
+        sent=sent,
+        received=received,
+        auto_share=ShareSummary(value=share[0], low=share[1], high=share[2]) if share is not None else None,
+        evidence=forwards.evidence,
+        artifacts=dict(sorted(forwards.slugs.items(), key=lambda each: (-each[1], each[0]))),
+        destinations=[
+            DestinationSummary(
+                address=address,
+                count=each.count,
+                first_seen=_time(each.first_seen_ns),
+                last_seen=_time(each.last_seen_ns),
+            )
+            for address, each in by_count[:DESTINATIONS_SHOWN]
+        ],
+        destinations_not_shown=max(0, len(by_count) - DESTINATIONS_SHOWN),
+        first_seen=_time(forwards.first_seen_ns),
+        last_seen=_time(forwards.last_seen_ns),
+    )
+
+
+def _coverage(coverage: Coverage, ledger: Ledger) -> CoverageSummary:
+    return CoverageSummary(
+        mails=coverage.transactions,
+        delivered=coverage.outcomes["delivered"],
+        rejected=coverage.outcomes["rejected"],
+        deferred=coverage.outcomes["deferred"],
+        aborted=coverage.outcomes["aborted"],
+        unknown=coverage.outcomes["unknown"],
+        incomplete=coverage.incomplete,
+        one_sided=coverage.one_sided,
+        missing_octets=coverage.missing_octets,
+        tls_sessions=coverage.tls_sessions,
+        tls_octets=coverage.tls_octets,
+        first_seen=_time(coverage.first_seen_ns) if coverage.first_seen_ns is not None else None,
+        last_seen=_time(coverage.last_seen_ns) if coverage.last_seen_ns is not None else None,
+        look_alikes=dict(sorted(coverage.look_alikes.items(), key=lambda each: (-each[1], each[0]))),
+        unattributed_forwards=coverage.unattributed,
+        duplicate_hops=ledger.duplicates,
+        mailboxes_evicted=ledger.mailboxes_evicted,
+        forwarders_evicted=ledger.forwarders_evicted,
+    )
+
+
+def _time(at_ns: int) -> str:
+    """RFC 3339 in whole seconds, UTC. Packet time is whatever a capture says: beyond year 9999 the number itself."""
+    try:
+        return datetime.fromtimestamp(at_ns // 1_000_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (ValueError, OverflowError, OSError):
+        return f"{at_ns} ns"

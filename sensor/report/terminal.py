@@ -1,0 +1,329 @@
+"""
+The summary for a terminal: which mailboxes forward and how, which look auto-forwarded and why, and what could not be seen.
+
+Plain text that reads the same in a terminal of 80 columns, in a pipe and in a file. Whatever comes from mail is escaped;
+addresses are cut only where they are longer than a line, and the cut is shown.
+"""
+
+from __future__ import annotations
+
+import textwrap
+import unicodedata
+from collections.abc import Iterator, Sequence
+
+from sensor.log import printable
+from sensor.report.summary import CoverageSummary, DamageSummary, MailboxSummary, Summary
+
+WIDTH = 80
+_LABEL = 13
+_MAILBOX = 27
+_HEADINGS = ("LEVEL", "AUTO", "BOTH", "HAND", "AUTO SHARE", "SINCE")
+_COLUMNS = (6, 5, 5, 5, 15, 10)
+
+_LEVELS = {
+    "user": "It was set up by the user, or by whoever holds the user's account.",
+    "admin": "Only an administrator can set it up.",
+    "either": "Whether the user or an administrator set it up, the mail does not tell.",
+    "unknown": "At which level it was set up, the mail does not tell.",
+}
+_LOOK_ALIKES = {
+    "journal": "journal reports",
+    "delivery_report": "delivery reports",
+    "moderation": "moderation requests",
+    "policy_notice": "policy notices",
+    "auto_reply": "automatic replies",
+    "list": "mailing lists",
+    "ticket": "ticket systems",
+    "group_expansion": "group members",
+    "alias_service": "alias services",
+    "meeting_forward": "meeting invitations",
+    "foreign_forward": "forwards of mailboxes elsewhere",
+}
+_DAMAGE = {
+    "truncated": "ends in the middle of a packet",
+    "corrupt": "is damaged",
+    "unreadable": "could not be read",
+    "empty": "is empty",
+    "not_a_capture": "is not a capture",
+}
+
+
+def render(summary: Summary) -> str:
+    """The summary as text, ending in a line end."""
+    blocks = [_opening(summary)]
+    if summary.mailboxes:
+        blocks += [list(_table(summary)), list(_sentences(summary.mailboxes))]
+    blocks.append(list(_account(summary)))
+    return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
+
+
+# ---- what was found
+
+
+def _opening(summary: Summary) -> list[str]:
+    mails = summary.coverage.mails
+    lines = ["Interrupted: this is what was read so far."] if summary.interrupted else []
+    if not mails:
+        return [*lines, *_wrap("No mail was found. " + _seen_instead(summary))]
+    total = len(summary.mailboxes) + summary.mailboxes_not_shown
+    automatic = sum(_is_automatic(each) for each in summary.mailboxes)
+    if not total:
+        return [*lines, f"No mailbox was seen to forward, in {_count(mails, 'mail')}."]
+    # Sorted by automatic forwards: where the last one shown has any, those not shown may have some too.
+    more = " or more" if summary.mailboxes_not_shown and _is_automatic(summary.mailboxes[-1]) else ""
+    verb = "forwards" if total == 1 else "forward"
+    looks = "looks" if automatic == 1 else "look"
+    return [*lines, f"{_count(total, 'mailbox')} {verb} mail; {automatic}{more} {looks} auto-forwarded."]
+
+
+def _seen_instead(summary: Summary) -> str:
+    """What was seen where no mail was, and what to try."""
+    seen = summary.counters
+    if summary.coverage.tls_sessions:
+        return (
+            f"{_count(summary.coverage.tls_sessions, 'mail session')} turned to TLS and can't be read on the wire. "
+            "Capture where TLS has ended: between gateway and mailbox server, or behind the proxy that ends it."
+        )
+    if seen.get("sessions"):
+        return f"{_count(seen['sessions'], 'SMTP session')} carried no mail: no MAIL command was seen in them."
+    hint = (
+        "Capture where mail passes, for example: tcpdump -i IFACE -s 0 -w mail.pcap 'tcp port 25 or tcp port 587 or "
+        "tcp port 24'."
+    )
+    if seen.get("flows"):
+        return f"{_count(seen['flows'], 'TCP flow')} in {_count(seen.get('frames', 0), 'frame')}, none of them SMTP. {hint}"
+    if seen.get("segments"):
+        return f"{_count(seen['segments'], 'TCP segment')}, none of them with SMTP in it. {hint}"
+    if seen.get("frames_unsupported_link"):
+        return (
+            f"{_count(seen['frames_unsupported_link'], 'frame')} of a link type that is not supported. Capture Ethernet, "
+            "Linux cooked, raw IP or loopback frames."
+        )
+    if seen.get("frames"):
+        return f"{_count(seen['frames'], 'frame')}, none of them TCP. {hint}"
+    return "There was nothing to read: no frame at all." if not summary.damage else "Nothing could be read."
+
+
+def _is_automatic(mailbox: MailboxSummary) -> bool:
+    return mailbox.auto_only + mailbox.auto_visible > 0
+
+
+# ---- the table
+
+
+def _table(summary: Summary) -> Iterator[str]:
+    yield _row("MAILBOX", _HEADINGS)
+    for mailbox in summary.mailboxes:
+        yield from _mailbox(mailbox)
+    if summary.mailboxes_not_shown:
+        yield f"and {summary.mailboxes_not_shown:,} more"
+
+
+def _mailbox(mailbox: MailboxSummary) -> Iterator[str]:
+    cells = (
+        mailbox.level,
+        f"{mailbox.auto_only:,}",
+        f"{mailbox.auto_visible:,}",
+        f"{mailbox.visible_only:,}",
+        _share(mailbox),
+        mailbox.first_seen[:10],
+    )
+    name = _shown(mailbox.mailbox, WIDTH)
+    if _cells(name) > _MAILBOX:
+        yield name
+        name = ""
+    yield _row(name, cells)
+    for each in mailbox.destinations:
+        yield f"  -> {_shown(each.address, WIDTH - 20)} ({each.count:,})"
+    if mailbox.destinations_not_shown:
+        yield f"  -> and {mailbox.destinations_not_shown:,} more"
+    if mailbox.attempts:
+        yield f"  {_count(mailbox.attempts, 'attempt')} refused or given up"
+    slugs = ", ".join(f"{slug} {count:,}" for slug, count in mailbox.artifacts.items())
+    yield from _wrap(f"{mailbox.evidence}: {slugs}", indent="  ")
+
+
+def _row(first: str, cells: Sequence[str]) -> str:
+    texts = [_pad(first, _MAILBOX)]
+    for number, (cell, width) in enumerate(zip(cells, _COLUMNS, strict=True)):
+        texts.append(cell.rjust(width) if 0 < number < 4 else cell.ljust(width))
+    return " ".join(texts).rstrip()
+
+
+def _share(mailbox: MailboxSummary) -> str:
+    share = mailbox.auto_share
+    if share is None:
+        return "-"
+    return f"{_percent(share.value)}% ({_percent(share.low)}-{_percent(share.high)}%)"
+
+
+def _percent(value: float) -> str:
+    """Whole percent. 0 and 100 are written only for exactly that, never for what rounding makes of it."""
+    if 0 < value < 0.01:
+        return "<1"
+    if 0.99 < value < 1:
+        return ">99"
+    return f"{value * 100:.0f}"
+
+
+# ---- why
+
+
+def _sentences(mailboxes: Sequence[MailboxSummary]) -> Iterator[str]:
+    automatic = [each for each in mailboxes if _is_automatic(each)]
+    if not automatic:
+        return
+    yield "Looks auto-forwarded:"
+    for mailbox in automatic:
+        yield from _wrap(_why(mailbox), indent="  ")
+
+
+def _why(mailbox: MailboxSummary) -> str:
+    total = mailbox.auto_only + mailbox.auto_visible + mailbox.visible_only
+    by_rule = mailbox.auto_only + mailbox.auto_visible
+    named = [_shown(each.address, WIDTH - 4) for each in mailbox.destinations[:1]]
+    others = len(mailbox.destinations) + mailbox.destinations_not_shown - len(named)
+    to = " to " + named[0] if named else ""
+    if others:
+        to += f" and {_count(others, 'other')}"
+    hand = "" if mailbox.auto_visible else ", with no sign of a person's hand"
+    also = f"; {mailbox.auto_visible:,} of them look forwarded by hand as well" if mailbox.auto_visible else ""
+    sure = "its marks prove it" if mailbox.evidence == "conclusive" else "strong signs, no proof"
+    return (
+        f"{_shown(mailbox.mailbox, WIDTH - 4)}{to}: a rule made {by_rule:,} of {_count(total, 'forward')}{hand}{also} "
+        f"({sure}). {_LEVELS[mailbox.level]}"
+    )
+
+
+# ---- how well it was seen
+
+
+def _account(summary: Summary) -> Iterator[str]:
+    coverage = summary.coverage
+    if coverage.mails or coverage.tls_sessions:
+        yield from _labelled("Seen", _seen(coverage))
+        yield from _labelled("In TLS", _in_tls(coverage))
+        yield from _labelled("Not seen", _not_seen(coverage))
+    left_out = _left_out(coverage)
+    if left_out:
+        yield from _labelled("Not counted", left_out)
+    if coverage.mailboxes_evicted or coverage.forwarders_evicted:
+        lost = coverage.mailboxes_evicted + coverage.forwarders_evicted
+        yield from _labelled("Dropped", f"accounts of {_count(lost, 'mailbox')}, as limits.ledger_* were reached")
+    if coverage.mails and not summary.direction_known:
+        yield from _labelled("Direction", "not told: no --internal-domain is set, so every mailbox counts as ours")
+    for text in summary.passed_over:
+        yield from _labelled("Passed over", printable(text))
+    for damage in summary.damage:
+        yield from _labelled("Damage", _damage(damage))
+
+
+def _seen(coverage: CoverageSummary) -> str:
+    parts = [
+        f"{coverage.delivered:,} delivered" if coverage.delivered else "",
+        f"{coverage.rejected:,} rejected" if coverage.rejected else "",
+        f"{coverage.deferred:,} deferred" if coverage.deferred else "",
+        f"{coverage.aborted:,} given up" if coverage.aborted else "",
+        f"{coverage.unknown:,} of unknown outcome" if coverage.unknown else "",
+    ]
+    outcomes = ", ".join(part for part in parts if part)
+    text = f"{_count(coverage.mails, 'mail')} in clear" + (f": {outcomes}" if outcomes else "")
+    if coverage.first_seen is not None and coverage.last_seen is not None:
+        text += f"; {_when(coverage.first_seen)} to {_when(coverage.last_seen)} UTC"
+    return text
+
+
+def _in_tls(coverage: CoverageSummary) -> str:
+    if not coverage.tls_sessions:
+        return "no session"
+    return f"{_count(coverage.tls_sessions, 'session')}, {_octets(coverage.tls_octets)}: the mail in them can't be read"
+
+
+def _not_seen(coverage: CoverageSummary) -> str:
+    text = f"{_octets(coverage.missing_octets)} missing"
+    if coverage.incomplete:
+        text += f", {_count(coverage.incomplete, 'mail')} incomplete"
+    if coverage.one_sided:
+        text += f", {_count(coverage.one_sided, 'mail')} seen in one direction only"
+    return text
+
+
+def _left_out(coverage: CoverageSummary) -> str:
+    parts = [f"{_LOOK_ALIKES.get(slug, slug)} {count:,}" for slug, count in coverage.look_alikes.items()]
+    if coverage.unattributed_forwards:
+        parts.append(f"forwards that name no mailbox {coverage.unattributed_forwards:,}")
+    if coverage.duplicate_hops:
+        parts.append(f"further hops of the same copy {coverage.duplicate_hops:,}")
+    return ", ".join(parts)
+
+
+def _damage(damage: DamageSummary) -> str:
+    at = f" at octet {damage.offset:,}" if damage.offset is not None else ""
+    detail = f": {printable(damage.detail)}" if damage.detail else ""
+    return f"{printable(damage.path)} {_DAMAGE.get(damage.kind, damage.kind)}{at}{detail}"
+
+
+# ---- text
+
+
+def _labelled(label: str, text: str) -> list[str]:
+    return textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=label.ljust(_LABEL),
+        subsequent_indent=" " * _LABEL,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _wrap(text: str, indent: str = "") -> list[str]:
+    return textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=indent,
+        subsequent_indent=indent + ("  " if indent else ""),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    if number == 1:
+        return f"1 {noun}"
+    return f"{number:,} {noun}{'es' if noun.endswith('x') else 's'}"
+
+
+def _octets(octets: int) -> str:
+    size = float(octets)
+    for unit in ("octets", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "octets" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"
+
+
+def _when(rfc3339: str) -> str:
+    return rfc3339[:16].replace("T", " ")
+
+
+def _shown(text: str, width: int) -> str:
+    """Text of a mail: escaped, and with its middle cut out where it would not fit *width* columns."""
+    text = printable(text)
+    if _cells(text) <= width:
+        return text
+    half = (width - 3) // 4
+    return f"{text[:half]}...{text[-half:]}"
+
+
+def _pad(text: str, width: int) -> str:
+    return text + " " * (width - _cells(text))
+
+
+def _cells(text: str) -> int:
+    """Columns that a terminal draws the text in: wide characters take two, combining ones none (UAX 11)."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(each) else 2 if unicodedata.east_asian_width(each) in "WF" else 1 for each in text
+    )

@@ -1,0 +1,87 @@
+"""Capture files as a source of mail. The reading is done by the core, on threads of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from sensor import _core
+from sensor.classify import InterestSpec
+from sensor.model import TapName, TlsSession, Transaction
+from sensor.taps.base import Batch, DamageView, TapError
+
+# How long to wait for a batch before the reader gets a turn: for Ctrl-C and the progress bar, ten times a second is smooth.
+TURN_S = 0.1
+
+
+class CaptureTap:
+    """
+    Reads *paths* (files, or ``-`` for standard input) in order. Raises ``TapError`` where the core refuses to start.
+
+    A file that can't be read becomes an entry of ``damage`` and the others are read.
+    """
+
+    def __init__(
+        self, paths: Sequence[str], interest: InterestSpec, *, limits: Mapping[str, int] | None = None
+    ) -> None:
+        self._stopped = False
+        wanted = _core.Interest(
+            fields=interest.fields,
+            reverse_path_marks=interest.reverse_path_marks,
+            subject_prefixes=interest.subject_prefixes,
+            body_marks=interest.body_marks,
+        )
+        try:
+            self._replay = _core.Replay(paths, wanted, limits=limits)
+        except _core.CaptureError as error:
+            raise TapError(str(error)) from error
+
+    @property
+    def name(self) -> TapName:
+        return "pcap"
+
+    @property
+    def transaction_type(self) -> type[Transaction]:
+        return _core.Transaction
+
+    @property
+    def session_type(self) -> type[TlsSession]:
+        return _core.TlsSession
+
+    def batches(self) -> Iterator[Batch]:
+        """
+        Batches until the end.
+
+        Ctrl-C while waiting for one stops the reading, and what was read is still given out; after a stop it ends at once.
+        """
+        while True:
+            try:
+                batch = self._replay.next_batch(TURN_S)
+            except KeyboardInterrupt:
+                if self._stopped:
+                    raise
+                self.stop()
+                continue
+            if batch is None:
+                return
+            yield batch
+
+    def stop(self) -> None:
+        self._stopped = True
+        self._replay.stop()
+
+    def progress(self) -> tuple[int, int, str]:
+        return self._replay.progress()
+
+    def counters(self) -> Mapping[str, int]:
+        return self._replay.counters()
+
+    def anomalies(self) -> Mapping[str, int]:
+        return self._replay.anomalies()
+
+    def damage(self) -> Sequence[DamageView]:
+        return self._replay.damage()
+
+
+def core_limits() -> list[tuple[str, str, int]]:
+    """Every bound of the core: name, reason, default."""
+    return _core.limits()
