@@ -32,8 +32,8 @@ pub fn parse_message(
     let interest = std::sync::Arc::clone(&interest.inner);
     let facts = py.detach(move || {
         let mut counters = Counters::default();
-        let mut reader = ContentReader::new();
-        reader.feed(&content, &interest, &limits, &mut counters);
+        let mut reader = ContentReader::new(&limits);
+        reader.feed(&content, &interest, &limits);
         let (message, mut touched) = reader.finish(&interest, &limits, &mut counters);
         touched |= reverse_path.as_ref().is_some_and(|path| interest.marks_reverse_path(path.as_bytes()));
         let anomalies: AnomalySet = message.anomalies;

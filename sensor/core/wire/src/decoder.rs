@@ -51,6 +51,8 @@ impl Decoder {
         count_frame(frame, counters);
         match self.segment_of(frame, counters, anomalies) {
             Ok(segment) => {
+                counters.segments += 1;
+                counters.segment_octets += segment.payload.len() as u64;
                 Some(segment)
             }
             Err(end) => {

@@ -224,7 +224,7 @@ impl Session {
         }
         if let Some(draft) = self.open_draft() {
             draft.last_at = at;
-            draft.content.get_or_insert_with(|| Box::new(ContentReader::new()));
+            draft.content.get_or_insert_with(|| Box::new(ContentReader::new(&context.limits)));
         }
         let step = if last { Step::Content } else { Step::Chunk };
         self.push(step, true, context);
@@ -393,9 +393,10 @@ impl Session {
         self.provisional = unannounced;
         self.content_reply_gap = false;
         if let Some(draft) = self.open_draft() {
-            let content = draft.content.get_or_insert_with(|| Box::new(ContentReader::new()));
+            let content = draft.content.get_or_insert_with(|| Box::new(ContentReader::new(&context.limits)));
             if unannounced {
-                content.gap(0);
+                // How much is missing is not known; that something is, keeps the rest from being read as a header section.
+                content.gap(1);
             }
         }
     }
@@ -412,11 +413,11 @@ impl Session {
             return &octets[octets.len()..];
         };
         draft.last_at = at;
-        let Context { interest, limits, counters, .. } = context;
+        let Context { interest, limits, .. } = context;
         let mut content = draft.content.as_mut();
         let end = self.data.read(octets, &mut anomalies, |piece| {
             if let Some(content) = &mut content {
-                content.feed(piece, interest, limits, counters);
+                content.feed(piece, interest, limits);
             }
         });
         for anomaly in anomalies.iter() {
@@ -504,7 +505,7 @@ impl Session {
         if let Some(draft) = self.open_draft() {
             draft.last_at = at;
             if let Some(content) = draft.content.as_mut() {
-                content.feed(chunk, &context.interest, &context.limits, &mut context.counters);
+                content.feed(chunk, &context.interest, &context.limits);
             }
         }
         self.chunk_taken(left - taken as u64, last, at, context);

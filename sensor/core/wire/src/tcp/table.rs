@@ -99,7 +99,7 @@ impl<C: Conversation> FlowTable<C> {
         }
     }
 
-    /// Takes in one segment: counts it, lets time pass, and tells the flow's conversation what it makes known.
+    /// Takes in one segment: lets time pass, and tells the flow's conversation what it makes known.
     ///
     /// Counts each anomaly of a flow in *anomalies* and notes it on the flow's conversation.
     pub fn segment(
@@ -111,8 +111,6 @@ impl<C: Conversation> FlowTable<C> {
     ) {
         self.clock.observe(segment.at);
         self.with_book(segment.at, counters, anomalies, context, |book, scope| {
-            scope.counters.segments += 1;
-            scope.counters.segment_octets += segment.payload.len() as u64;
             book.expire(scope);
             book.segment(segment, scope);
         });
