@@ -182,7 +182,7 @@ class Flow:
         return self._note(f"{self.segments[place].name}: {', '.join(changes)} altered")
 
     def overlap(self, which: Selector, payload: bytes, *, offset: int = 0, after_ms: float = 0.1) -> Self:
-        """A segment with *payload* at *offset* of an existing one's sequence space follows it (before it if negative)."""
+        """A segment with *payload* at *offset* of an existing one's sequence space follows it, or precedes it."""
         segment = self[which]
         new = segment._replace(
             at_ns=segment.at_ns + int(after_ms * 1e6),
@@ -264,8 +264,8 @@ def flow_of(
     """
     The segments of *dialogue* between two honest stacks, *step_ms* apart.
 
-    *isn* holds the initial sequence numbers of client and server, *port* is the server's. ``close="fin"`` ends with a FIN of
-    each side, unless the dialogue closed by itself; None leaves the connection open, as when the capture ends first.
+    *isn* holds the initial sequence numbers of client and server, *port* is the server's. ``close="fin"`` ends with a
+    FIN of each side, unless the dialogue closed by itself; None leaves it open, as when the capture ends first.
     """
     if port is not None:
         server = Endpoint(server.address, port)

@@ -139,8 +139,8 @@ def fragments(*at: int, order: tuple[int, ...] = (), shift: int = 0) -> Layer:
     """
     IP fragments cut at these payload offsets (multiples of 8), shown in *order*; packets too short stay whole.
 
-    Each further fragment starts *shift* octets early, so that its first *shift* octets overlap its predecessor with equal
-    octets.
+    Each further fragment starts *shift* octets early, so that so many octets overlap its predecessor, with equal
+    values.
     """
     numbers = count(0x1000)
 
