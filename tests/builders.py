@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from tests.craft import files, frames
+from tests.craft import files, frames, tls
 from tests.craft.dialogue import EXTENSIONS, Dialogue, Turn, lines, message, stuffed
 from tests.craft.flow import (
     ACK,
@@ -67,6 +67,7 @@ __all__ = [
     "lines",
     "message",
     "stuffed",
+    "tls",
 ]
 
 Format = Literal["pcap", "pcapng"]

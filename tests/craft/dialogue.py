@@ -143,6 +143,23 @@ class Dialogue:
         """QUIT and 221."""
         return self.c("QUIT").s("221 2.0.0 Bye")
 
+    def mail(self, number: int = 1, *, body: str | bytes | None = None, reply: str | None = "250 2.0.0 Ok") -> Self:
+        """One of several mails: from ``from1@a.example`` to ``to1@corp.example``, subject ``Mail 1``, and so on."""
+        sender, recipient = f"from{number}@a.example", f"to{number}@corp.example"
+        text = f"This is mail {number}.\r\n" if body is None else body
+        content = message(f"Mail {number}", sender=sender, to=recipient, message_id=f"{number}@a.example", body=text)
+        return self.envelope(sender, recipient).data(content, reply)
+
+    @classmethod
+    def plain(cls) -> Self:
+        """A whole session with one plain mail, for cases whose oddity lies below SMTP."""
+        return cls().greet().envelope().data().quit()
+
+    @classmethod
+    def three(cls, body: str | bytes | None = None) -> Self:
+        """A whole session with three mails; the first has *body*."""
+        return cls().greet().mail(1, body=body).mail(2).mail(3).quit()
+
     # ---- what becomes of it
 
     def flow(self, **options: Any) -> Flow:

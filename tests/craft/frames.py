@@ -181,6 +181,11 @@ def ethernet(packet: Packet, source: bytes = CLIENT_MAC, destination: bytes = SE
     return Packet(BRIDGED, destination + source + packet.kind.to_bytes(2) + packet.octets)
 
 
+def bridged(packet: Packet) -> list[Packet]:
+    """An Ethernet frame as the payload of a tunnel that could also carry the bare packet."""
+    return [ethernet(packet)]
+
+
 def ieee_802_3(packet: Packet) -> list[Packet]:
     """An 802.3 frame with LLC and SNAP (RFC 1042): a length where the ethertype would be."""
     body = b"\xaa\xaa\x03\0\0\0" + packet.kind.to_bytes(2) + packet.octets
