@@ -10,7 +10,6 @@ def make() -> Capture:
         wrap=(
             frames.vlan(5),
             frames.vxlan(),
-            frames.vlan(6),
             frames.mpls(30),
             frames.vlan(7),
             frames.erspan(2),

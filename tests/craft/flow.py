@@ -76,6 +76,10 @@ class Flow:
         self.dialogues = dialogues
         self.faults = faults if faults is not None else []
 
+    def copy(self) -> Flow:
+        """The same segments in a flow of their own, since the methods below change the one they are called on."""
+        return Flow(list(self.segments), list(self.dialogues), list(self.faults))
+
     # ---- finding
 
     def index(self, which: Selector) -> int:

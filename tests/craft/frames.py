@@ -129,18 +129,19 @@ def ipv6_extensions(*headers: tuple[int, bytes]) -> Layer:
 
 
 HOP_BY_HOP = (0, b"\x00\x01\x04\0\0\0\0")
-ROUTING = (43, b"\x00\x04\x00\0\0\0\0")
+ROUTING = (43, b"\x02\x04\0\0\0\0\0" + _packed("2001:db8:b::25"))
+"""A segment routing header at its last segment (RFC 8754 2)."""
 DESTINATION_OPTIONS = (60, b"\x00\x01\x04\0\0\0\0")
 AUTHENTICATION = (51, b"\x04\0\0\0\0\x01\x02\0\0\0\x01" + b"\xaa" * 12)
 """RFC 4302: its length counts words of four octets less two."""
 
 
-def fragments(*at: int, order: tuple[int, ...] = (), shift: int = 0) -> Layer:
+def fragments(*at: int, order: tuple[int, ...] = (), shift: int = 0, conflicting: bool = False) -> Layer:
     """
     IP fragments cut at these payload offsets (multiples of 8), shown in *order*; packets too short stay whole.
 
-    Each further fragment starts *shift* octets early, so that so many octets overlap its predecessor, with equal
-    values.
+    Each further fragment starts *shift* octets early, so that so many octets overlap its predecessor's: equal ones,
+    or *conflicting* ones.
     """
     numbers = count(0x1000)
 
@@ -155,9 +156,17 @@ def fragments(*at: int, order: tuple[int, ...] = (), shift: int = 0) -> Layer:
             _fragment(packet, number, start - (shift if start else 0), end, last=end == len(payload))
             for start, end in pairwise(edges)
         ]
+        if conflicting:
+            pieces[1:] = [_overwritten(piece, shift) for piece in pieces[1:]]
         return [pieces[place] for place in order if place < len(pieces)] if order else pieces
 
     return wrap
+
+
+def _overwritten(piece: Packet, octets: int) -> Packet:
+    """The fragment with its first payload octets replaced by ``x``."""
+    header = 20 if piece.kind == IPV4 else 48
+    return Packet(piece.kind, piece.octets[:header] + b"x" * octets + piece.octets[header + octets :])
 
 
 def _fragment(packet: Packet, number: int, start: int, end: int, *, last: bool) -> Packet:

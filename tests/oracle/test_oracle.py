@@ -4,9 +4,11 @@ from typing import cast
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.builders import CLIENT6, SERVER6, Capture, Dialogue, capture, message
 from tests.oracle import read_capture, streams_of
+from tests.span_strategies import harmless, lossy
 from tests.strategies import Scripted, dialogues
 
 
@@ -29,6 +31,26 @@ def test_segmentation_does_not_matter(scripted: Scripted) -> None:
     """Small segments over IPv6, shown back to front, from numbers that wrap."""
     flow = scripted.dialogue.flow(client=CLIENT6, server=SERVER6, isn=(2**32 - 50, 2**32 - 9)).cut_all(11)
     same(read_capture(capture(flow.arrange(flow.segments[::-1])).octets), scripted.truth)
+
+
+@given(st.data())
+@settings(deadline=None, max_examples=60)
+def test_harmless_faults_change_nothing(data: st.DataObject) -> None:
+    """Whatever the span does to order and shape, the dialogue stays the same."""
+    scripted = data.draw(dialogues(most_mails=2))
+    flow = data.draw(harmless(scripted.dialogue.flow()))
+    same(read_capture(capture(flow).octets), scripted.truth)
+
+
+@given(st.data())
+@settings(deadline=None, max_examples=60)
+def test_lossy_faults_take_only_what_they_name(data: st.DataObject) -> None:
+    """What is left and what was lost are the whole flow's octets."""
+    flow = data.draw(dialogues(most_mails=2)).dialogue.flow()
+    left, lost = data.draw(lossy(flow))
+    octets = sum(len(segment.payload) for segment in [*left.segments, *lost])
+    assert lost
+    assert octets == sum(len(segment.payload) for segment in flow.segments)
 
 
 def test_a_session_goes_dark_at_tls() -> None:
