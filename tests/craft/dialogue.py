@@ -186,7 +186,8 @@ def _tell(turn: Turn, widest: int, most_lines: int) -> list[str]:
     written = written[:-1] if rest_is_whole else written
     for line in written[:most_lines]:
         text = line.decode("ascii", "backslashreplace").encode("unicode_escape").decode().replace("\\\\x", "\\x")
-        told.append(mark + (text if len(text) <= widest else f"{text[:widest]}... ({len(line)} octets)"))
+        shown = text if len(text) <= widest else f"{text[:widest]}... ({len(line)} octets)"
+        told.append((mark + shown).rstrip())
         mark = "   "
     if len(written) > most_lines:
         told.append(f"   ... ({len(written) - most_lines} more lines)")
