@@ -1,0 +1,1 @@
+"""Captures with their truth, and what makes the crafted ones."""

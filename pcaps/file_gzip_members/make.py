@@ -1,0 +1,8 @@
+"""A gzip file of several members."""
+
+from tests.builders import Capture, Dialogue, capture
+
+
+def make() -> Capture:
+    """See README.md."""
+    return capture(Dialogue.plain().flow()).gzipped(members=4)

@@ -1,0 +1,10 @@
+"""An IPv6 authentication header."""
+
+from tests.builders import CLIENT6, SERVER6, Capture, Dialogue, capture, frames
+
+
+def make() -> Capture:
+    """See README.md."""
+    return capture(
+        Dialogue.plain().flow(client=CLIENT6, server=SERVER6), wrap=(frames.ipv6_extensions(frames.AUTHENTICATION),)
+    )

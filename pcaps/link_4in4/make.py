@@ -1,0 +1,8 @@
+"""IPv4 in IPv4."""
+
+from tests.builders import Capture, Dialogue, capture, frames
+
+
+def make() -> Capture:
+    """See README.md."""
+    return capture(Dialogue.plain().flow(), wrap=(frames.in_ip(),))

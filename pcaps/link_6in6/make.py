@@ -1,0 +1,10 @@
+"""IPv6 in IPv6."""
+
+from tests.builders import CLIENT6, SERVER6, Capture, Dialogue, capture, frames
+
+
+def make() -> Capture:
+    """See README.md."""
+    return capture(
+        Dialogue.plain().flow(client=CLIENT6, server=SERVER6), wrap=(frames.in_ip("2001:db8:f::1", "2001:db8:f::2"),)
+    )

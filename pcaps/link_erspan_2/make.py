@@ -1,0 +1,14 @@
+"""ERSPAN type II."""
+
+from tests.builders import Capture, Dialogue, capture, frames
+
+
+def make() -> Capture:
+    """See README.md."""
+    return capture(
+        Dialogue.plain().flow(),
+        wrap=(
+            frames.vlan(7),
+            frames.erspan(2),
+        ),
+    )

@@ -1,0 +1,8 @@
+"""IP without Ethernet in GENEVE."""
+
+from tests.builders import Capture, Dialogue, capture, frames
+
+
+def make() -> Capture:
+    """See README.md."""
+    return capture(Dialogue.plain().flow(), wrap=(frames.geneve(bare=True),))

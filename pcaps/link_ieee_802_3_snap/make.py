@@ -1,0 +1,8 @@
+"""802.3 with LLC and SNAP."""
+
+from tests.builders import Capture, Dialogue, capture, frames
+
+
+def make() -> Capture:
+    """See README.md."""
+    return capture(Dialogue.plain().flow(), wrap=(frames.ieee_802_3,))

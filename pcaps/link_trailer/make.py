@@ -1,0 +1,8 @@
+"""Octets behind the IP packet."""
+
+from tests.builders import Capture, Dialogue, capture, frames
+
+
+def make() -> Capture:
+    """See README.md."""
+    return capture(Dialogue.plain().flow(), wrap=(frames.trailer(b"\xaaMAIL FROM:<trailer@a.example>\r\n"),))

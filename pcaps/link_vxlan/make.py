@@ -1,0 +1,8 @@
+"""VXLAN."""
+
+from tests.builders import Capture, Dialogue, capture, frames
+
+
+def make() -> Capture:
+    """See README.md."""
+    return capture(Dialogue.plain().flow(), wrap=(frames.vxlan(),))

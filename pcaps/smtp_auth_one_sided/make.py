@@ -1,0 +1,22 @@
+"""AUTH seen from the client's side only."""
+
+from tests.builders import Capture, Dialogue, capture
+
+
+def make() -> Capture:
+    """See README.md."""
+    return capture(
+        Dialogue()
+        .greet(extensions=("PIPELINING", "AUTH PLAIN LOGIN CRAM-MD5 XOAUTH2"))
+        .c("AUTH LOGIN")
+        .s("334 VXNlcm5hbWU6")
+        .c("YW5uQGEuZXhhbXBsZQ==")
+        .s("334 UGFzc3dvcmQ6")
+        .c("UExBTlRFRC1TRUNSRVQtb25lLXNpZGVkLTdmM2E=")
+        .s("235 2.7.0 Authentication successful")
+        .envelope()
+        .data()
+        .quit()
+        .flow()
+        .only("c")
+    )

@@ -1,0 +1,17 @@
+"""AUTH PLAIN with initial response."""
+
+from tests.builders import Capture, Dialogue, capture
+
+
+def make() -> Capture:
+    """See README.md."""
+    dialogue = (
+        Dialogue()
+        .greet(extensions=("PIPELINING", "AUTH PLAIN LOGIN CRAM-MD5 XOAUTH2"))
+        .c("AUTH PLAIN AGFubkBhLmV4YW1wbGUAUExBTlRFRC1TRUNSRVQtcGxhaW4tN2YzYQ==")
+        .s("235 2.7.0 Authentication successful")
+        .envelope()
+        .data()
+        .quit()
+    )
+    return capture(dialogue.flow())

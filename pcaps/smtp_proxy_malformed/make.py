@@ -1,0 +1,9 @@
+"""A PROXY line that does not parse."""
+
+from tests.builders import Capture, Dialogue, capture
+
+
+def make() -> Capture:
+    """See README.md."""
+    dialogue = Dialogue().c("PROXY TCP4 not.an.address 198.51.100.25 51234 25").greet().envelope().data().quit()
+    return capture(dialogue.flow())

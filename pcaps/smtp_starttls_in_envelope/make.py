@@ -1,0 +1,19 @@
+"""STARTTLS in the middle of an envelope."""
+
+from tests.builders import Capture, Dialogue, capture, tls
+
+
+def make() -> Capture:
+    """See README.md."""
+    dialogue = (
+        Dialogue()
+        .greet()
+        .envelope()
+        .c("STARTTLS")
+        .s("220 Go")
+        .c_raw(tls.client_hello("mx.corp.example"))
+        .s_raw(tls.server_hello() + tls.application_data(900))
+        .c_raw(tls.application_data(700))
+        .s_raw(tls.application_data(80))
+    )
+    return capture(dialogue.flow())

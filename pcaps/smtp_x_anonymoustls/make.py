@@ -1,0 +1,18 @@
+"""X-ANONYMOUSTLS."""
+
+from tests.builders import Capture, Dialogue, capture, tls
+
+
+def make() -> Capture:
+    """See README.md."""
+    dialogue = (
+        Dialogue()
+        .greet(extensions=("X-ANONYMOUSTLS", "CHUNKING"))
+        .c("X-ANONYMOUSTLS")
+        .s("220 2.0.0 SMTP server ready")
+        .c_raw(tls.client_hello("mx.corp.example"))
+        .s_raw(tls.server_hello() + tls.application_data(900))
+        .c_raw(tls.application_data(700))
+        .s_raw(tls.application_data(80))
+    )
+    return capture(dialogue.flow())

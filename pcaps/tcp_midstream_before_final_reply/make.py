@@ -1,0 +1,8 @@
+"""The capture starts at the reply to a mail."""
+
+from tests.builders import Capture, Dialogue, capture
+
+
+def make() -> Capture:
+    """See README.md."""
+    return capture(Dialogue().greet().mail(1).mail(2).quit().flow().since("s6"))

@@ -1,0 +1,8 @@
+"""No handshake."""
+
+from tests.builders import Capture, Dialogue, capture
+
+
+def make() -> Capture:
+    """See README.md."""
+    return capture(Dialogue.plain().flow(handshake=False))

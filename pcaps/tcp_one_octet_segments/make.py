@@ -1,0 +1,8 @@
+"""One octet a segment."""
+
+from tests.builders import Capture, Dialogue, capture
+
+
+def make() -> Capture:
+    """See README.md."""
+    return capture(Dialogue.plain().flow().cut_all(1))

@@ -1,0 +1,8 @@
+"""RST instead of FIN."""
+
+from tests.builders import Capture, Dialogue, capture
+
+
+def make() -> Capture:
+    """See README.md."""
+    return capture(Dialogue.plain().flow(close="rst"))

@@ -1,0 +1,17 @@
+"""Out of order across the wrap."""
+
+from tests.builders import MODULUS, Capture, Dialogue, capture
+
+
+def make() -> Capture:
+    """See README.md."""
+    return capture(
+        Dialogue()
+        .greet()
+        .mail(1, body="big mail\r\n" * 900)
+        .mail(2)
+        .quit()
+        .flow(isn=(MODULUS - 3000, 0))
+        .swap("c5", "c6")
+        .swap("c7", "c8")
+    )
