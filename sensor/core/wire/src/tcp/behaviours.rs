@@ -1008,6 +1008,20 @@ fn segments_far_from_any_window_are_ignored_and_counted() {
     );
 }
 
+#[test]
+fn many_segments_far_from_any_window_are_a_new_flow() {
+    play(
+        |t| {
+            t.handshake();
+            t.data('c', 0, 0, "old");
+            for n in 0..17 {
+                t.data('c', (1 << 31) + n, 0, "x");
+            }
+        },
+        &[WHOLE, "c: old", "Reused at 0", MIDSTREAM, "c: x"],
+    );
+}
+
 // ---- the table
 
 #[test]

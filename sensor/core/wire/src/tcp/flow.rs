@@ -45,6 +45,7 @@
 //! - An acknowledged number that was never seen at the end of a stream may be a FIN; it is told as a gap of one octet.
 //! - A capture that begins inside a flow with a keep-alive begins its stream one octet early: a gap of one octet may follow.
 //! - Octets before the first segment of such a capture that arrive late are dropped.
+//! - A new use of the ports whose SYN was not seen is told apart only if its numbers are far from the old ones.
 //! - Copies of octets that were told already are dropped unseen; only held ones are compared.
 
 use super::assembler::{Body, Piece};
@@ -60,6 +61,9 @@ use crate::frame::Timestamp;
 
 /// How far beyond the octets that were told an RST may stand: a large receive window.
 pub const RESET_WINDOW: i64 = 1 << 20;
+
+/// So many segments in a row that fit no window are a flow of their own: more than a stray few, soon enough to lose little.
+const IMPLAUSIBLE_SEGMENTS: u8 = 16;
 
 /// Everything a flow works with that isn't its own.
 pub(super) struct Scope<'a, C: Conversation> {
@@ -103,6 +107,8 @@ pub(super) struct Flow<C> {
     conversation: Option<Box<C>>,
     reset: Option<Box<Reset>>,
     ending: Option<Ending>,
+    /// Segments of no plausible window, in a row.
+    implausible: u8,
 }
 
 impl<C> Flow<C> {
@@ -115,6 +121,7 @@ impl<C> Flow<C> {
             conversation: None,
             reset: None,
             ending: None,
+            implausible: 0,
         }
     }
 
@@ -196,9 +203,9 @@ impl<C: Conversation> Flow<C> {
         self.last_seen = segment.at;
         self.accounted(scope, |flow, scope| {
             let Some((offset, needs)) = flow.locate(side, segment) else {
-                scope.counters.segments_implausible += 1;
-                return;
+                return flow.ignore(scope);
             };
+            flow.implausible = 0;
             if segment.flags.rst() {
                 flow.note_reset(side, offset, needs, scope);
             } else {
@@ -264,6 +271,16 @@ impl<C: Conversation> Flow<C> {
 
 /// Segments in.
 impl<C: Conversation> Flow<C> {
+    /// Counts a segment of no plausible window. Many in a row are another use of the ports whose SYN was not seen, or
+    /// what follows a loss of gigabytes.
+    fn ignore(&mut self, scope: &mut Scope<'_, C>) {
+        scope.counters.segments_implausible += 1;
+        self.implausible += 1;
+        if self.implausible >= IMPLAUSIBLE_SEGMENTS {
+            self.ending = Some(Ending::Closed(CloseReason::Reused));
+        }
+    }
+
     /// The offsets of the segment's first octet and of what its sender had received of the peer; none where the numbers
     /// cannot belong to this flow.
     fn locate(&mut self, side: Side, segment: &Segment<'_>) -> Option<(i64, i64)> {
