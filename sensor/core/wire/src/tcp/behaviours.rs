@@ -851,6 +851,19 @@ fn a_reset_with_holes_before_it_closes_after_the_grace_time() {
 }
 
 #[test]
+fn a_reset_tells_what_is_held_of_the_peer_first() {
+    play(
+        |t| {
+            t.handshake();
+            t.data('s', 0, 0, "220\n");
+            t.data('c', 2, 4, "cd");
+            t.show('s', RST | ACK, 4, 0, "");
+        },
+        &[WHOLE, "s: 220\n", "c gap 2", "c: cd", "Reset at 0"],
+    );
+}
+
+#[test]
 fn a_reset_outside_the_window_is_ignored() {
     play(
         |t| {
@@ -1014,11 +1027,20 @@ fn many_segments_far_from_any_window_are_a_new_flow() {
         |t| {
             t.handshake();
             t.data('c', 0, 0, "old");
+            t.data('c', 5, 0, "held");
             for n in 0..17 {
                 t.data('c', (1 << 31) + n, 0, "x");
             }
         },
-        &[WHOLE, "c: old", "Reused at 0", MIDSTREAM, "c: x"],
+        &[
+            WHOLE,
+            "c: old",
+            "c gap 2",
+            "c: held",
+            "Reused at 0",
+            MIDSTREAM,
+            "c: x",
+        ],
     );
 }
 

@@ -227,12 +227,12 @@ impl<C: Conversation> Flow<C> {
 
     /// Ends the flow for *reason*, unless telling what is still held ends it otherwise. Returns how it ended.
     pub fn end(&mut self, reason: CloseReason, scope: &mut Scope<'_, C>) -> Ending {
-        self.accounted(scope, Self::give_up_all);
-        let ending = match (self.ending, &self.reset) {
-            (Some(ending), _) => ending,
-            (None, Some(_)) => Ending::Closed(CloseReason::Reset),
-            (None, None) => Ending::Closed(reason),
+        let reason = match self.reset {
+            Some(_) => CloseReason::Reset,
+            None => reason,
         };
+        self.accounted(scope, |flow, scope| flow.conclude(reason, scope));
+        let ending = self.ending.unwrap_or(Ending::Closed(reason));
         if let Ending::Closed(reason) = ending {
             self.close(reason, scope);
         }
@@ -277,7 +277,7 @@ impl<C: Conversation> Flow<C> {
         scope.counters.segments_implausible += 1;
         self.implausible += 1;
         if self.implausible >= IMPLAUSIBLE_SEGMENTS {
-            self.ending = Some(Ending::Closed(CloseReason::Reused));
+            self.conclude(CloseReason::Reused, scope);
         }
     }
 
@@ -472,21 +472,32 @@ impl<C: Conversation> Flow<C> {
         }
     }
 
-    /// Tells all that can be told.
+    /// Tells all that can be told, and ends the flow where that brings up an RST.
     fn pump(&mut self, scope: &mut Scope<'_, C>) {
-        loop {
+        self.tell_ready(scope);
+        let due = self.reset.as_ref().is_some_and(|reset| {
+            self.next(reset.side) >= reset.offset && self.next(reset.side.peer()) >= reset.needs
+        });
+        if due {
+            self.conclude(CloseReason::Reset, scope);
+        }
+    }
+
+    /// Tells all that is held, giving up every hole, and ends the flow for *reason*.
+    fn conclude(&mut self, reason: CloseReason, scope: &mut Scope<'_, C>) {
+        for stream in &mut self.streams {
+            stream.overdue = stream.overdue.max(stream.known_end());
+        }
+        self.tell_ready(scope);
+        self.ending.get_or_insert(Ending::Closed(reason));
+    }
+
+    fn tell_ready(&mut self, scope: &mut Scope<'_, C>) {
+        while self.ending.is_none() {
             let moved = self.advance(Side::Low, scope) | self.advance(Side::High, scope);
-            if self.ending.is_some() {
-                return;
-            }
             if !moved && !self.break_circle(scope) {
                 break;
             }
-        }
-        if self.reset.as_ref().is_some_and(|reset| {
-            self.next(reset.side) >= reset.offset && self.next(reset.side.peer()) >= reset.needs
-        }) {
-            self.ending = Some(Ending::Closed(CloseReason::Reset));
         }
     }
 
