@@ -80,7 +80,7 @@ pub enum CloseReason {
     IdleTimeout,
     /// The flow table was full and this was the flow that had been silent longest.
     Evicted,
-    /// A SYN with another initial sequence number: the ports are used anew.
+    /// The ports are used anew: a SYN with another initial sequence number, or many segments of no plausible window.
     Reused,
     /// The capture ended.
     EndOfCapture,

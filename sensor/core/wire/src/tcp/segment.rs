@@ -116,3 +116,81 @@ impl<'a> Segment<'a> {
         })
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::expect_used)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use super::{Anomaly, Segment, SeqNumber, Timestamp};
+
+    const ADDRESSES: (IpAddr, IpAddr) = (
+        IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)),
+        IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2)),
+    );
+
+    #[rustfmt::skip]
+    const WITH_OPTION: [u8; 26] = [
+        0x9c, 0x40, 0x00, 0x19,                         // ports 40000, 25
+        0xff, 0xff, 0xff, 0xfe, 0x00, 0x00, 0x00, 0x07, // sequence, acknowledgment
+        0x60, 0x18, 0x01, 0x00, 0, 0, 0, 0,             // 24 octets of header, PSH ACK, window, checksum, urgent
+        0x01, 0x01, 0x01, 0x00,                         // options
+        b'H', b'I',
+    ];
+
+    fn decode(bytes: &[u8], promised: usize) -> Result<Segment<'_>, Anomaly> {
+        Segment::decode(Timestamp(9), ADDRESSES, bytes, promised, false)
+    }
+
+    #[test]
+    fn the_header_is_read_and_options_are_skipped() {
+        let segment = decode(&WITH_OPTION, 26).expect("well formed");
+        assert_eq!(
+            (segment.source.port, segment.destination.port),
+            (40_000, 25)
+        );
+        assert_eq!(
+            (segment.seq, segment.ack),
+            (SeqNumber(u32::MAX - 1), SeqNumber(7))
+        );
+        assert!(
+            segment.flags.ack()
+                && !segment.flags.syn()
+                && !segment.flags.fin()
+                && !segment.flags.rst()
+        );
+        assert_eq!((segment.payload, segment.snapped_octets), (&b"HI"[..], 0));
+    }
+
+    #[test]
+    fn what_was_cut_off_and_what_is_padding_is_told_apart() {
+        for (captured, promised, payload, snapped) in [
+            (26, 30, &b"HI"[..], 4), // cut by the snap length
+            (24, 30, b"", 6),
+            (22, 30, b"", 6),  // cut inside the options
+            (26, 25, b"H", 0), // padding of the link layer
+            (26, 24, b"", 0),
+        ] {
+            let segment = decode(&WITH_OPTION[..captured], promised).expect("well formed");
+            assert_eq!(
+                (segment.payload, segment.snapped_octets),
+                (payload, snapped),
+                "{captured} of {promised}"
+            );
+        }
+    }
+
+    #[test]
+    fn headers_that_are_cut_or_contradict_themselves_are_refused() {
+        for captured in 0..20 {
+            assert_eq!(
+                decode(&WITH_OPTION[..captured], 26).err(),
+                Some(Anomaly::TcpTruncated)
+            );
+        }
+        assert_eq!(decode(&WITH_OPTION, 23).err(), Some(Anomaly::TcpMalformed));
+        let mut short = WITH_OPTION;
+        short[12] = 0x40;
+        assert_eq!(decode(&short, 26).err(), Some(Anomaly::TcpMalformed));
+    }
+}

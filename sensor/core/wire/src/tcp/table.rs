@@ -19,7 +19,7 @@
 //!
 //! # Time
 //!
-//! Everything expires by packet time as [`super::clock`] makes it safe. Segments drive it by themselves;
+//! Everything expires by packet time as `clock` makes it safe. Segments drive it by themselves;
 //! [`FlowTable::advance`] is for frames that carry no segment and for quiet taps.
 //!
 //! # Cost
