@@ -269,7 +269,14 @@ mod tests {
     fn marks_are_found_once_each_whatever_wraps_them() {
         use Encoding::{Base64, Identity, QuotedPrintable};
         use Search::{Marks, MarksInHtml};
-        let cases: &[(Search, Encoding, &str, &[u8], &[u32])] = &[
+        type Case = (
+            Search,
+            Encoding,
+            &'static str,
+            &'static [u8],
+            &'static [u32],
+        );
+        let cases: &[Case] = &[
             (
                 Marks,
                 Identity,
