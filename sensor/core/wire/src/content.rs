@@ -25,7 +25,7 @@ enum Stage {
     Body,
 }
 
-/// Reads the content of one mail, dots unstuffed. About 1.5 KiB, and what its parts hold within their limits.
+/// Reads the content of one mail, dots unstuffed. About 1.7 KiB, and what its parts hold within their limits.
 pub struct ContentReader {
     stage: Stage,
     collector: Collector,
