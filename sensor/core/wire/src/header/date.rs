@@ -15,7 +15,7 @@ use crate::anomaly::{Anomaly, AnomalySet};
 /// The date in *raw*, e.g. `2026-11-22T01:04:17+01:00`; none, and a note, where it does not parse or does not exist.
 #[must_use]
 pub fn parse(raw: &[u8], anomalies: &mut AnomalySet) -> Option<String> {
-    let date = Reader::new(raw, anomalies).date();
+    let date = common_layout(raw).or_else(|| Reader::new(raw, anomalies).date());
     if date.is_none() {
         anomalies.insert(Anomaly::HeaderMalformedDate);
     }
@@ -65,26 +65,82 @@ impl Offset {
 
 impl DateTime {
     fn to_rfc3339(self) -> String {
-        let mut text = String::with_capacity("2026-11-22T01:04:17+01:00".len());
-        let sign = if self.offset.is_west { '-' } else { '+' };
-        let parts = [
-            (self.year / 100, None),
-            (self.year % 100, Some('-')),
-            (self.month, Some('-')),
-            (self.day, Some('T')),
-            (self.hour, Some(':')),
-            (self.minute, Some(':')),
-            (self.second, Some(sign)),
-            (self.offset.hours, Some(':')),
-            (self.offset.minutes, None),
-        ];
-        for (number, then) in parts {
-            for digit in [number / 10, number % 10] {
-                text.extend(char::from_digit(digit, 10));
-            }
-            text.extend(then);
+        let mut text = *b"0000-00-00T00:00:00+00:00";
+        let mut put = |at: usize, number: u32| {
+            text[at] += (number / 10 % 10) as u8;
+            text[at + 1] += (number % 10) as u8;
+        };
+        put(0, self.year / 100);
+        put(2, self.year);
+        put(5, self.month);
+        put(8, self.day);
+        put(11, self.hour);
+        put(14, self.minute);
+        put(17, self.second);
+        put(20, self.offset.hours);
+        put(23, self.offset.minutes);
+        if self.offset.is_west {
+            text[19] = b'-';
         }
-        text
+        String::from_utf8_lossy(&text).into_owned()
+    }
+
+    fn exists(&self) -> bool {
+        (1..=days(self.year, self.month)).contains(&self.day)
+            && self.hour <= 23
+            && self.minute <= 59
+            && self.second <= 60
+            && self.offset.hours <= 23
+            && self.offset.minutes <= 59
+    }
+}
+
+/// The date in the layout that nearly every mailer writes, read by position: `Sun, 22 Nov 2026 01:04:17 +0100 (CET)`.
+///
+/// None for any other layout, which says nothing about the date.
+fn common_layout(raw: &[u8]) -> Option<DateTime> {
+    let raw = raw.strip_prefix(b" ").unwrap_or(raw);
+    let raw = match raw {
+        [a, b, c, b',', b' ', rest @ ..]
+            if [a, b, c].iter().all(|octet| octet.is_ascii_alphabetic()) =>
+        {
+            rest
+        }
+        _ => raw,
+    };
+    let day_digits = raw.iter().position(|&octet| octet == b' ')?;
+    let day = number(&raw[..day_digits], 1..=2)?;
+    let (fixed, behind) = raw[day_digits..].split_at_checked(b" Nov 2026 01:04:17 +0100".len())?;
+    let breaks = [0, 4, 9, 12, 15, 18].map(|at| fixed[at]);
+    if breaks != *b"   :: " || !(behind.is_empty() || is_plain_comment(behind)) {
+        return None;
+    }
+    let pair = |at: usize| number(&fixed[at..at + 2], 2..=2);
+    let date = DateTime {
+        year: number(&fixed[5..9], 4..=4).filter(|&year| year >= 1900)?,
+        month: month(&fixed[1..4])?,
+        day,
+        hour: pair(10)?,
+        minute: pair(13)?,
+        second: pair(16).filter(|&second| second <= 60)?.min(59),
+        offset: Offset {
+            is_west: match fixed[19] {
+                b'+' => false,
+                b'-' => true,
+                _ => return None,
+            },
+            hours: pair(20)?,
+            minutes: pair(22)?,
+        },
+    };
+    date.exists().then_some(date)
+}
+
+/// True for ` (CET)`: a blank and a comment without anything that needs a closer look.
+fn is_plain_comment(text: &[u8]) -> bool {
+    match text {
+        [b' ', b'(', name @ .., b')'] => name.iter().all(u8::is_ascii_alphanumeric),
+        _ => false,
     }
 }
 
@@ -118,8 +174,7 @@ impl<'a, 'o> Reader<'a, 'o> {
         if self.token.is_some() {
             self.anomalies.insert(Anomaly::HeaderMalformedDate);
         }
-        let exists = (1..=days(year, month)).contains(&day) && hour <= 23 && minute <= 59;
-        exists.then_some(DateTime {
+        let date = DateTime {
             year,
             month,
             day,
@@ -127,7 +182,8 @@ impl<'a, 'o> Reader<'a, 'o> {
             minute,
             second,
             offset,
-        })
+        };
+        date.exists().then_some(date)
     }
 
     fn advance(&mut self) -> Option<Token<'a>> {
@@ -190,7 +246,7 @@ impl<'a, 'o> Reader<'a, 'o> {
             number(zone.get(1..3)?, 2..=2)?,
             number(zone.get(3..)?, 2..=2)?,
         );
-        (hours <= 23 && minutes <= 59).then_some(Offset {
+        Some(Offset {
             is_west: zone[0] == b'-',
             hours,
             minutes,
@@ -394,6 +450,17 @@ mod tests {
             );
             let expected = format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{sign}{zone_hours:02}:{zone_minutes:02}");
             prop_assert_eq!(read(&raw), (Some(expected), vec![]));
+        }
+
+        /// The reader by position against the reader by tokens.
+        #[test]
+        fn the_common_layout_reads_as_any_other(raw in "( |)(Sun, |)[0-3]?[0-9] (Feb|Nov|nov|Nix) (2024|1899|20x6) [0-2][0-9]:[0-6][0-9]:[0-6][0-9] [+-][0-2][0-9][0-9][0-9]( \\(CET\\)| \\(C|| x|x)") {
+            if let Some(date) = common_layout(raw.as_bytes()) {
+                let mut anomalies = AnomalySet::default();
+                let by_tokens = Reader::new(raw.as_bytes(), &mut anomalies).date();
+                prop_assert_eq!(by_tokens, Some(date));
+                prop_assert!(anomalies.is_empty());
+            }
         }
 
         #[test]

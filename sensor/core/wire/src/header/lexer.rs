@@ -96,16 +96,13 @@ impl<'a> Lexer<'a> {
         }
     }
 
+    #[inline]
     fn skip_blanks(&mut self) {
         let rest = self.rest();
         let blanks = rest.iter().position(|&octet| !is_blank(octet));
         let blanks = blanks.unwrap_or(rest.len());
         self.blank_before = blanks > 0;
         self.at += blanks;
-    }
-
-    fn breaks(&self, octet: u8) -> bool {
-        CLASSES[usize::from(octet)] & self.grammar as u8 != 0
     }
 
     /// The token that opens with the break *first*, and its length.
@@ -138,10 +135,12 @@ impl<'a> Iterator for Lexer<'a> {
         self.skip_blanks();
         let rest = self.rest();
         let &first = rest.first()?;
-        let (token, length) = if self.breaks(first) {
+        let class = self.grammar as u8;
+        let is_break = |octet: u8| CLASSES[usize::from(octet)] & class != 0;
+        let (token, length) = if is_break(first) {
             self.opened(first)
         } else {
-            let length = rest.iter().position(|&octet| self.breaks(octet));
+            let length = rest.iter().position(|&octet| is_break(octet));
             let length = length.unwrap_or(rest.len());
             (Token::Word(&rest[..length]), length)
         };

@@ -80,7 +80,6 @@ macro_rules! parsed_fields {
                 match name { $($name => Some((Self::$slot, Occurs::$occurs)),)+ _ => None }
             }
 
-            #[cfg(test)]
             const ALL: &'static [(Self, &'static [u8])] = &[$((Self::$slot, $name),)+];
         }
     };
@@ -261,9 +260,25 @@ impl<'a, 'l> Reader<'a, 'l> {
 
 /// The slot of the field *name* (any case).
 fn lookup(name: &[u8]) -> Option<(Slot, Occurs)> {
+    let initials = INITIALS.get(name.len())?;
+    if initials & 1 << (name.first()? & 31) == 0 {
+        return None;
+    }
     let mut folded = [0_u8; LONGEST_NAME];
-    let folded = folded.get_mut(..name.len())?;
+    let folded = &mut folded[..name.len()];
     folded.copy_from_slice(name);
     folded.make_ascii_lowercase();
     Slot::of(folded)
 }
+
+/// By length of a name, the letters that names of the table begin with, as bits: most fields are told apart by that.
+static INITIALS: [u32; LONGEST_NAME + 1] = {
+    let mut initials = [0; LONGEST_NAME + 1];
+    let mut at = 0;
+    while at < Slot::ALL.len() {
+        let name = Slot::ALL[at].1;
+        initials[name.len()] |= 1 << (name[0] & 31);
+        at += 1;
+    }
+    initials
+};
