@@ -4,6 +4,8 @@
 
 use criterion::{criterion_group, criterion_main, BenchmarkId, Criterion, Throughput};
 use std::hint::black_box;
+use wire::content::ContentReader;
+use wire::counters::Counters;
 use wire::interest::{Interest, InterestSpec};
 use wire::limits::Limits;
 use wire::mime::BodySkimmer;
@@ -106,5 +108,32 @@ fn bodies(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, bodies);
+/// A whole small mail: header section, text, facts.
+fn whole_mails(c: &mut Criterion) {
+    let received = "Received: from mx1.example.net (mx1.example.net [192.0.2.1])\r\n\tby mx2.corp.example (Postfix) with \
+                    ESMTPS id 4XyZ1234\r\n\tfor <ann@corp.example>; Sun, 22 Nov 2026 01:00:00 +0000 (UTC)\r\n";
+    let mail = format!(
+        "{}From: Bob <bob@example.net>\r\nTo: Ann <ann@corp.example>\r\nSubject: =?utf-8?Q?Gr=C3=BC=C3=9Fe?=\r\n\
+         Date: Sun, 22 Nov 2026 00:59:58 +0000\r\nMessage-ID: <4711.0815@example.net>\r\nMIME-Version: 1.0\r\n\
+         X-Mailer: Something 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n{}",
+        received.repeat(4),
+        prose(2_500)
+    );
+    let limits = Limits::default();
+    let interest = interest(40);
+    let mut group = c.benchmark_group("content");
+    group.throughput(Throughput::Bytes(mail.len() as u64));
+    group.bench_function("small_mail", |b| {
+        b.iter(|| {
+            let mut reader = ContentReader::new(&limits);
+            for chunk in black_box(mail.as_bytes()).chunks(SEGMENT_OCTETS) {
+                reader.feed(chunk, &interest, &limits);
+            }
+            black_box(reader.finish(&interest, &limits, &mut Counters::default()))
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, bodies, whole_mails);
 criterion_main!(benches);

@@ -29,14 +29,18 @@ fn cases(file: &str) -> Vec<Value> {
 }
 
 fn all_cases() -> Vec<Value> {
-    let mut files: Vec<_> = std::fs::read_dir(folder())
-        .unwrap()
-        .map(|file| file.unwrap().file_name())
+    let entries = std::fs::read_dir(folder()).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    let mut files: Vec<_> = paths
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "json")
+        })
         .collect();
     files.sort();
     files
         .iter()
-        .flat_map(|file| cases(file.to_str().unwrap()))
+        .flat_map(|path| cases(path.file_name().unwrap().to_str().unwrap()))
         .collect()
 }
 

@@ -12,7 +12,7 @@
 //!
 //! Cost is linear: the search for a word's end is remembered, so it passes over no octet twice.
 
-use memchr::memmem;
+use memchr::{memchr, memmem};
 
 use super::base64;
 pub use super::charset::decode_charset;
@@ -110,8 +110,7 @@ impl EncodedWord<'_> {
 /// Finds the encoded-words of a text in order.
 struct Words<'a> {
     raw: &'a [u8],
-    openings: memmem::FindIter<'a, 'static>,
-    /// Where the next opening may begin: behind the last word.
+    /// Where the next opening may begin: behind the last one, or behind its word.
     from: usize,
     terminator: Terminator,
 }
@@ -120,7 +119,6 @@ impl<'a> Words<'a> {
     fn new(raw: &'a [u8]) -> Self {
         Self {
             raw,
-            openings: memmem::find_iter(raw, b"=?"),
             from: 0,
             terminator: Terminator::NotSought,
         }
@@ -128,8 +126,10 @@ impl<'a> Words<'a> {
 
     fn next(&mut self, anomalies: &mut AnomalySet) -> Option<EncodedWord<'a>> {
         loop {
-            let start = self.openings.find(|&at| at >= self.from)?;
-            let Some(charset) = charset_at(&self.raw[start + 2..]) else {
+            let start = self.from + memchr(b'=', self.raw.get(self.from..)?)?;
+            self.from = start + 1;
+            let opened = self.raw[self.from..].strip_prefix(b"?");
+            let Some(charset) = opened.and_then(charset_at) else {
                 continue;
             };
             if let Some(word) = self.word_at(start, charset) {

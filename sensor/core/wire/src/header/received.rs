@@ -239,8 +239,11 @@ fn ip_address(text: &[u8]) -> Option<String> {
     if !text.first()?.is_ascii_hexdigit() && text[0] != b':' {
         return None;
     }
-    let address: IpAddr = std::str::from_utf8(text).ok()?.parse().ok()?;
-    Some(address.to_string())
+    let text = std::str::from_utf8(text).ok()?;
+    Some(match text.parse().ok()? {
+        IpAddr::V4(_) => text.to_owned(), // there is but one spelling
+        IpAddr::V6(address) => address.to_string(),
+    })
 }
 
 #[cfg(test)]

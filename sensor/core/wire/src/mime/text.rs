@@ -61,21 +61,28 @@ impl Window {
     /// Searches the window. Numbers of marks found are added to *found*, which stays ascending and without doubles.
     pub(super) fn finish(mut self, interest: &Interest, found: &mut Vec<u32>) -> Seen {
         let is_broken = self.decoder.finish(&mut self.head);
-        let mut text = in_utf8(self.head.octets, &self.charset);
-        text.make_ascii_lowercase();
         let mut seen = Seen {
             calendar_method: None,
             is_broken,
         };
         match self.search {
-            Search::CalendarMethod => seen.calendar_method = calendar_method(&text),
-            Search::Marks => search(interest, &text, found),
+            Search::CalendarMethod => seen.calendar_method = calendar_method(&self.into_text()),
+            _ if interest.body_marks().is_none() => {}
+            Search::Marks => search(interest, &self.into_text(), found),
             Search::MarksInHtml => {
+                let text = self.into_text();
                 search(interest, &text, found);
                 search(interest, &visible_text(&text), found);
             }
         }
         seen
+    }
+
+    /// The window as UTF-8, ASCII letters in lower case.
+    fn into_text(self) -> Vec<u8> {
+        let mut text = in_utf8(self.head.octets, &self.charset);
+        text.make_ascii_lowercase();
+        text
     }
 }
 
@@ -120,7 +127,7 @@ fn in_utf8(octets: Vec<u8>, charset: &[u8]) -> Vec<u8> {
     decode_charset(&octets, label, &mut AnomalySet::default()).into_bytes()
 }
 
-/// What a reader of *html* sees, roughly: no tags or comments, the common entities as their characters, a line break where
+/// What a reader of *html*, its ASCII letters in lower case, sees, roughly: no tags or comments, the common entities as their characters, a line break where
 /// a block begins or ends, and folds in the source as blanks. Enough to find a phrase that markup runs through.
 fn visible_text(html: &[u8]) -> Vec<u8> {
     let mut text = Vec::with_capacity(html.len() / 2);
@@ -141,35 +148,38 @@ fn visible_text(html: &[u8]) -> Vec<u8> {
 
 /// Drops the tag or comment at the start of *html*; one that never ends goes to the end. Octets used.
 fn tag(html: &[u8], text: &mut Vec<u8>) -> usize {
-    const BLOCKS: [&[u8]; 11] = [
-        b"br",
-        b"p",
-        b"div",
-        b"tr",
-        b"td",
-        b"li",
-        b"table",
-        b"hr",
-        b"blockquote",
-        b"h1",
-        b"h2",
-    ];
+    const LONGEST_NAME: usize = b"blockquote".len() + 1;
     if html.starts_with(b"<!--") {
         return memchr::memmem::find(html, b"-->").map_or(html.len(), |end| end + b"-->".len());
     }
     let inside = html[1..].strip_prefix(b"/").unwrap_or(&html[1..]);
-    let longest = inside.len().min(b"blockquote".len() + 1);
-    let name_end = inside[..longest]
+    let name_end = inside
         .iter()
-        .position(|o| !o.is_ascii_alphanumeric())
-        .unwrap_or(longest);
-    if BLOCKS
-        .iter()
-        .any(|block| inside[..name_end].eq_ignore_ascii_case(block))
-    {
+        .take(LONGEST_NAME)
+        .take_while(|o| o.is_ascii_alphanumeric())
+        .count();
+    if is_block(&inside[..name_end]) {
         text.push(b'\n');
     }
     memchr::memchr(b'>', html).map_or(html.len(), |end| end + 1)
+}
+
+/// True if an element of this *name* begins a new line.
+const fn is_block(name: &[u8]) -> bool {
+    matches!(
+        name,
+        b"br"
+            | b"p"
+            | b"div"
+            | b"tr"
+            | b"td"
+            | b"li"
+            | b"table"
+            | b"hr"
+            | b"blockquote"
+            | b"h1"
+            | b"h2"
+    )
 }
 
 /// Reads the character reference at the start of *html*; what is none stays as it stands. Octets used.
@@ -269,7 +279,14 @@ mod tests {
     fn marks_are_found_once_each_whatever_wraps_them() {
         use Encoding::{Base64, Identity, QuotedPrintable};
         use Search::{Marks, MarksInHtml};
-        let cases: &[(Search, Encoding, &str, &[u8], &[u32])] = &[
+        type Case = (
+            Search,
+            Encoding,
+            &'static str,
+            &'static [u8],
+            &'static [u32],
+        );
+        let cases: &[Case] = &[
             (
                 Marks,
                 Identity,
