@@ -49,7 +49,10 @@ impl Batch {
     }
 
     fn __iter__(&self) -> Events {
-        Events { events: Arc::clone(&self.events), next: 0 }
+        Events {
+            events: Arc::clone(&self.events),
+            next: 0,
+        }
     }
 
     /// The whole batch as JSON Lines. *forwardings* maps an index to its `forwarding` block; the others get the default.
@@ -64,10 +67,15 @@ impl Batch {
     ) -> PyResult<Bound<'py, PyBytes>> {
         let events = Arc::clone(&self.events);
         if let Some(index) = forwardings.keys().find(|index| **index >= events.len()) {
-            return Err(PyIndexError::new_err(format!("no event {index} in a batch of {}", events.len())));
+            return Err(PyIndexError::new_err(format!(
+                "no event {index} in a batch of {}",
+                events.len()
+            )));
         }
         let lines = py.detach(move || lines(&events, &forwardings, &default_forwarding, &sensor, &tap));
-        lines.map(|lines| PyBytes::new(py, &lines)).map_err(PyValueError::new_err)
+        lines
+            .map(|lines| PyBytes::new(py, &lines))
+            .map_err(PyValueError::new_err)
     }
 }
 
@@ -82,8 +90,12 @@ fn lines(
     let default = block(default_forwarding)?;
     let mut out = Vec::with_capacity(events.len() * 1_536);
     for (index, event) in events.iter().enumerate() {
-        let own = forwardings.get(&index).map(|forwarding| block(forwarding)).transpose()?;
-        json::write_line(&mut out, event, origin, own.as_deref().unwrap_or(&default)).map_err(|error| error.to_string())?;
+        let own = forwardings
+            .get(&index)
+            .map(|forwarding| block(forwarding))
+            .transpose()?;
+        json::write_line(&mut out, event, origin, own.as_deref().unwrap_or(&default))
+            .map_err(|error| error.to_string())?;
     }
     Ok(out)
 }
@@ -91,7 +103,8 @@ fn lines(
 /// A `forwarding` block: checked to be one JSON object, printed as it stands.
 fn block(octets: &[u8]) -> Result<Box<RawValue>, String> {
     let text = std::str::from_utf8(octets).map_err(|error| format!("a forwarding block is not UTF-8: {error}"))?;
-    let value: Box<RawValue> = serde_json::from_str(text).map_err(|error| format!("a forwarding block is not JSON: {error}"))?;
+    let value: Box<RawValue> =
+        serde_json::from_str(text).map_err(|error| format!("a forwarding block is not JSON: {error}"))?;
     if value.get().starts_with('{') {
         Ok(value)
     } else {
@@ -114,7 +127,9 @@ impl Events {
 
     fn __next__(&mut self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
         let index = self.next;
-        let Some(event) = self.events.get(index) else { return Ok(None) };
+        let Some(event) = self.events.get(index) else {
+            return Ok(None);
+        };
         self.next += 1;
         let events = Arc::clone(&self.events);
         let object = match event {
@@ -135,7 +150,10 @@ pub struct Transaction {
 impl Transaction {
     /// A transaction on its own.
     pub fn alone(transaction: wire::record::event::Transaction) -> Self {
-        Self { events: Arc::new(vec![Event::Transaction(Box::new(transaction))]), index: 0 }
+        Self {
+            events: Arc::new(vec![Event::Transaction(Box::new(transaction))]),
+            index: 0,
+        }
     }
 
     fn facts(&self) -> PyResult<&wire::record::event::Transaction> {
@@ -166,11 +184,15 @@ impl Transaction {
     }
     #[getter]
     fn flow(&self) -> PyResult<Flow> {
-        Ok(Flow { flow: self.facts()?.flow })
+        Ok(Flow {
+            flow: self.facts()?.flow,
+        })
     }
     #[getter]
     fn session(&self) -> PyResult<Session> {
-        Ok(Session { facts: self.facts()?.session.clone() })
+        Ok(Session {
+            facts: self.facts()?.session.clone(),
+        })
     }
     #[getter]
     fn reverse_path(&self) -> PyResult<Option<&str>> {
@@ -189,7 +211,11 @@ impl Transaction {
     #[getter]
     fn forward_paths<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let paths = self.facts()?.forward_paths.len();
-        let views = (0..paths).map(|place| ForwardPath { events: Arc::clone(&self.events), index: self.index, place });
+        let views = (0..paths).map(|place| ForwardPath {
+            events: Arc::clone(&self.events),
+            index: self.index,
+            place,
+        });
         PyList::new(py, views.map(|view| Py::new(py, view)).collect::<PyResult<Vec<_>>>()?)
     }
     #[getter]
@@ -198,7 +224,11 @@ impl Transaction {
     }
     #[getter]
     fn reply(&self) -> PyResult<Option<Reply>> {
-        Ok(self.facts()?.reply.clone().map(|reply| Reply { code: reply.code, enhanced: reply.enhanced, text: reply.text }))
+        Ok(self.facts()?.reply.clone().map(|reply| Reply {
+            code: reply.code,
+            enhanced: reply.enhanced,
+            text: reply.text,
+        }))
     }
     #[getter]
     fn size_octets(&self) -> PyResult<Option<u64>> {
@@ -206,7 +236,10 @@ impl Transaction {
     }
     #[getter]
     fn header(&self) -> PyResult<Option<Header>> {
-        Ok(self.message()?.map(|_| Header { events: Arc::clone(&self.events), index: self.index }))
+        Ok(self.message()?.map(|_| Header {
+            events: Arc::clone(&self.events),
+            index: self.index,
+        }))
     }
     #[getter]
     fn fields(&self) -> PyResult<Vec<KeptField>> {
@@ -221,7 +254,12 @@ impl Transaction {
     #[getter]
     fn attachments(&self) -> PyResult<Vec<Attachment>> {
         let attachments = self.message()?.map_or(&[][..], |message| &message.body.attachments);
-        Ok(attachments.iter().map(|attachment| Attachment { attachment: attachment.clone() }).collect())
+        Ok(attachments
+            .iter()
+            .map(|attachment| Attachment {
+                attachment: attachment.clone(),
+            })
+            .collect())
     }
     #[getter]
     fn attached_messages(&self) -> PyResult<u32> {
@@ -237,7 +275,9 @@ impl Transaction {
     }
     #[getter]
     fn calendar_method(&self) -> PyResult<Option<&str>> {
-        Ok(self.message()?.and_then(|message| message.body.calendar_method.as_deref()))
+        Ok(self
+            .message()?
+            .and_then(|message| message.body.calendar_method.as_deref()))
     }
     #[getter]
     fn body_digest(&self) -> PyResult<Option<&str>> {
@@ -245,7 +285,9 @@ impl Transaction {
     }
     #[getter]
     fn body_marks(&self) -> PyResult<Vec<u32>> {
-        Ok(self.message()?.map_or_else(Vec::new, |message| message.body.marks.clone()))
+        Ok(self
+            .message()?
+            .map_or_else(Vec::new, |message| message.body.marks.clone()))
     }
     #[getter]
     fn touched(&self) -> PyResult<bool> {
@@ -253,7 +295,9 @@ impl Transaction {
     }
     #[getter]
     fn completeness(&self) -> PyResult<Completeness> {
-        Ok(Completeness { facts: self.facts()?.completeness })
+        Ok(Completeness {
+            facts: self.facts()?.completeness,
+        })
     }
     #[getter]
     fn anomalies(&self) -> PyResult<Vec<&'static str>> {
@@ -261,7 +305,12 @@ impl Transaction {
     }
     fn __repr__(&self) -> PyResult<String> {
         let facts = self.facts()?;
-        Ok(format!("<Transaction {} {:?} {}>", json::transaction_id(facts), facts.reverse_path, facts.outcome.name()))
+        Ok(format!(
+            "<Transaction {} {:?} {}>",
+            json::transaction_id(facts),
+            facts.reverse_path,
+            facts.outcome.name()
+        ))
     }
 }
 
@@ -297,11 +346,15 @@ impl TlsSession {
     }
     #[getter]
     fn flow(&self) -> PyResult<Flow> {
-        Ok(Flow { flow: self.facts()?.flow })
+        Ok(Flow {
+            flow: self.facts()?.flow,
+        })
     }
     #[getter]
     fn session(&self) -> PyResult<Session> {
-        Ok(Session { facts: self.facts()?.session.clone() })
+        Ok(Session {
+            facts: self.facts()?.session.clone(),
+        })
     }
     #[getter]
     fn tls_start(&self) -> PyResult<&'static str> {
@@ -321,7 +374,9 @@ impl TlsSession {
     }
     #[getter]
     fn completeness(&self) -> PyResult<Completeness> {
-        Ok(Completeness { facts: self.facts()?.completeness })
+        Ok(Completeness {
+            facts: self.facts()?.completeness,
+        })
     }
     #[getter]
     fn anomalies(&self) -> PyResult<Vec<&'static str>> {

@@ -3,4 +3,9 @@
 use pyo3::create_exception;
 use pyo3::exceptions::PyException;
 
-create_exception!(_core, CaptureError, PyException, "A capture could not be opened or is not one.");
+create_exception!(
+    _core,
+    CaptureError,
+    PyException,
+    "A capture could not be opened or is not one."
+);

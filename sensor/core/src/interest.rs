@@ -24,7 +24,12 @@ impl Interest {
         subject_prefixes: Vec<String>,
         body_marks: Vec<String>,
     ) -> PyResult<Self> {
-        let spec = InterestSpec { fields, reverse_path_marks, subject_prefixes, body_marks };
+        let spec = InterestSpec {
+            fields,
+            reverse_path_marks,
+            subject_prefixes,
+            body_marks,
+        };
         let inner = wire::interest::Interest::new(&spec).map_err(PyValueError::new_err)?;
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -35,7 +40,9 @@ pub fn limits_with(overrides: Option<HashMap<String, usize>>) -> PyResult<Limits
     let mut limits = Limits::default();
     for (name, value) in overrides.unwrap_or_default() {
         if !limits.set(&name, value) {
-            return Err(PyValueError::new_err(format!("there is no limit named {name:?}; sensor._core.limits() lists them")));
+            return Err(PyValueError::new_err(format!(
+                "there is no limit named {name:?}; sensor._core.limits() lists them"
+            )));
         }
     }
     Ok(limits)

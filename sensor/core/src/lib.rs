@@ -23,13 +23,20 @@ fn limits() -> Vec<(&'static str, &'static str, usize)> {
 /// Every counter of the core: name, meaning.
 #[pyfunction]
 fn counters() -> Vec<(&'static str, &'static str)> {
-    Counters::default().list().into_iter().map(|(name, meaning, _)| (name, meaning.trim())).collect()
+    Counters::default()
+        .list()
+        .into_iter()
+        .map(|(name, meaning, _)| (name, meaning.trim()))
+        .collect()
 }
 
 /// Every anomaly of the core: slug, meaning.
 #[pyfunction]
 fn anomalies() -> Vec<(&'static str, &'static str)> {
-    Anomaly::ALL.iter().map(|anomaly| (anomaly.slug(), anomaly.meaning())).collect()
+    Anomaly::ALL
+        .iter()
+        .map(|anomaly| (anomaly.slug(), anomaly.meaning()))
+        .collect()
 }
 
 #[pymodule]

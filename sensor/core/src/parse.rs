@@ -35,19 +35,40 @@ pub fn parse_message(
         let mut reader = ContentReader::new(&limits);
         reader.feed(&content, &interest, &limits);
         let (message, mut touched) = reader.finish(&interest, &limits, &mut counters);
-        touched |= reverse_path.as_ref().is_some_and(|path| interest.marks_reverse_path(path.as_bytes()));
+        touched |= reverse_path
+            .as_ref()
+            .is_some_and(|path| interest.marks_reverse_path(path.as_bytes()));
         let anomalies: AnomalySet = message.anomalies;
-        let nowhere = Endpoint { address: IpAddr::V4(Ipv4Addr::UNSPECIFIED), port: 0 };
+        let nowhere = Endpoint {
+            address: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            port: 0,
+        };
         Facts {
             started_at: Timestamp(0),
             ended_at: Timestamp(0),
-            flow: FlowId { client: nowhere, server: nowhere, started_at: Timestamp(0) },
-            session: SessionFacts { protocol: None, helo: None, auth_user: None, tls: false, client_ip: None, transaction_index: 0 },
+            flow: FlowId {
+                client: nowhere,
+                server: nowhere,
+                started_at: Timestamp(0),
+            },
+            session: SessionFacts {
+                protocol: None,
+                helo: None,
+                auth_user: None,
+                tls: false,
+                client_ip: None,
+                transaction_index: 0,
+            },
             reverse_path,
             reverse_path_params: Vec::new(),
             forward_paths: forward_paths
                 .iter()
-                .map(|path| ForwardPath { address: bare(path.as_bytes()), reply_code: None, accepted: true, orcpt: None })
+                .map(|path| ForwardPath {
+                    address: bare(path.as_bytes()),
+                    reply_code: None,
+                    accepted: true,
+                    orcpt: None,
+                })
                 .collect(),
             outcome: Outcome::Delivered,
             reply: None,

@@ -90,13 +90,29 @@ impl Replay {
         }
         let engine = Engine::new(Arc::clone(&interest.inner), limits_with(limits)?);
         let account = Arc::new(Account::default());
-        let total = paths.iter().map(|path| path.metadata().map_or(0, |facts| facts.len())).sum();
+        let total = paths
+            .iter()
+            .map(|path| path.metadata().map_or(0, |facts| facts.len()))
+            .sum();
         account.octets_total.store(total, Ordering::Relaxed);
         let (to_engine, from_reader) = bounded(FRAME_BATCHES);
         let (to_reader, from_engine) = bounded(FRAME_BATCHES + 2);
         let (to_python, events) = bounded(EVENT_BATCHES);
-        let reader = Reader { paths: paths.clone(), account: Arc::clone(&account), out: to_engine, empty: from_engine };
-        let worker = Worker { engine, account: Arc::clone(&account), frames: from_reader, empty: to_reader, out: to_python, batch_events, last_at: None };
+        let reader = Reader {
+            paths: paths.clone(),
+            account: Arc::clone(&account),
+            out: to_engine,
+            empty: from_engine,
+        };
+        let worker = Worker {
+            engine,
+            account: Arc::clone(&account),
+            frames: from_reader,
+            empty: to_reader,
+            out: to_python,
+            batch_events,
+            last_at: None,
+        };
         spawn("mailsensor-read", move || reader.run())?;
         spawn("mailsensor-core", move || worker.run())?;
         Ok(Self { paths, account, events })
@@ -104,18 +120,25 @@ impl Replay {
 
     #[pyo3(signature = (timeout_s = None))]
     fn next_batch(&self, py: Python<'_>, timeout_s: Option<f64>) -> PyResult<Option<Batch>> {
-        let timeout = timeout_s.map(Duration::try_from_secs_f64).transpose().map_err(|error| PyValueError::new_err(error.to_string()))?;
+        let timeout = timeout_s
+            .map(Duration::try_from_secs_f64)
+            .transpose()
+            .map_err(|error| PyValueError::new_err(error.to_string()))?;
         let received = py.detach(|| match timeout {
             None => self.events.recv().map_err(|_| RecvTimeoutError::Disconnected),
             Some(timeout) => self.events.recv_timeout(timeout),
         });
         match received {
-            Ok(events) => Ok(Some(Batch { events: Arc::new(events) })),
-            Err(RecvTimeoutError::Timeout) => Ok(Some(Batch { events: Arc::new(Vec::new()) })),
+            Ok(events) => Ok(Some(Batch {
+                events: Arc::new(events),
+            })),
+            Err(RecvTimeoutError::Timeout) => Ok(Some(Batch {
+                events: Arc::new(Vec::new()),
+            })),
             Err(RecvTimeoutError::Disconnected) if self.account.finished.load(Ordering::Acquire) => Ok(None),
-            Err(RecvTimeoutError::Disconnected) => {
-                Err(PyRuntimeError::new_err("the core stopped before the end of the capture; this is a defect of the sensor, please report it"))
-            }
+            Err(RecvTimeoutError::Disconnected) => Err(PyRuntimeError::new_err(
+                "the core stopped before the end of the capture; this is a defect of the sensor, please report it",
+            )),
         }
     }
 
@@ -125,21 +148,41 @@ impl Replay {
 
     fn progress(&self) -> (u64, u64, String) {
         let current = self.account.current.load(Ordering::Relaxed);
-        let path = self.paths.get(current).map_or_else(String::new, |path| path.display().to_string());
-        (self.account.octets_read.load(Ordering::Relaxed), self.account.octets_total.load(Ordering::Relaxed), path)
+        let path = self
+            .paths
+            .get(current)
+            .map_or_else(String::new, |path| path.display().to_string());
+        (
+            self.account.octets_read.load(Ordering::Relaxed),
+            self.account.octets_total.load(Ordering::Relaxed),
+            path,
+        )
     }
 
     fn counters(&self) -> HashMap<&'static str, u64> {
-        lock(&self.account.counts).0.list().into_iter().map(|(name, _, count)| (name, count)).collect()
+        lock(&self.account.counts)
+            .0
+            .list()
+            .into_iter()
+            .map(|(name, _, count)| (name, count))
+            .collect()
     }
 
     fn anomalies(&self) -> HashMap<&'static str, u64> {
-        lock(&self.account.counts).1.list().into_iter().map(|(slug, _, count)| (slug, count)).collect()
+        lock(&self.account.counts)
+            .1
+            .list()
+            .into_iter()
+            .map(|(slug, _, count)| (slug, count))
+            .collect()
     }
 
     fn damage(&self) -> Vec<Damage> {
         let describe = |(file, damage): &(usize, capture::Damage)| Damage {
-            path: self.paths.get(*file).map_or_else(String::new, |path| path.display().to_string()),
+            path: self
+                .paths
+                .get(*file)
+                .map_or_else(String::new, |path| path.display().to_string()),
             kind: damage.kind.slug(),
             detail: damage.detail.clone(),
             offset: Some(damage.offset),
@@ -189,14 +232,23 @@ impl Reader {
             if !reader.fill(&mut batch) {
                 break;
             }
-            self.account.octets_read.store(before + reader.octets_read(), Ordering::Relaxed);
+            self.account
+                .octets_read
+                .store(before + reader.octets_read(), Ordering::Relaxed);
             self.out.send(Read::Frames(batch)).map_err(|_| ())?;
         }
         let mut damage = lock(&self.account.damage);
         damage.extend(reader.damage().iter().cloned().map(|damage| (file, damage)));
         if reader.damage_beyond_list() > 0 {
             let detail = format!("{} more places that could not be read", reader.damage_beyond_list());
-            damage.push((file, capture::Damage { kind: capture::DamageKind::Corrupt, detail, offset: 0 }));
+            damage.push((
+                file,
+                capture::Damage {
+                    kind: capture::DamageKind::Corrupt,
+                    detail,
+                    offset: 0,
+                },
+            ));
         }
         Ok(())
     }
@@ -246,7 +298,8 @@ impl Worker {
 
     /// True if a file that begins at *at* goes on where the last one ended.
     fn follows_on(&self, at: Timestamp) -> bool {
-        self.last_at.is_none_or(|last| (-ROTATION_OVERLAP_NS..=ROTATION_GAP_NS).contains(&at.since_ns(last)))
+        self.last_at
+            .is_none_or(|last| (-ROTATION_OVERLAP_NS..=ROTATION_GAP_NS).contains(&at.since_ns(last)))
     }
 
     /// Hands events on in batches, if there are at least *enough*. Fails if nobody listens any more.

@@ -28,10 +28,7 @@ fn measure(name: &str, mut reader: capture::CaptureReader) {
     let (format, compression) = (reader.format().name(), reader.compression().name());
     let rate = reader.octets_read() as f64 / seconds / 1e6;
     println!("{name}: {format}, compression {compression}, {frames} frames, {octets} octets, last at {last_ns} ns");
-    println!(
-        "  {seconds:.3} s, {rate:.0} MB/s as stored, {:?}",
-        reader.condition()
-    );
+    println!("  {seconds:.3} s, {rate:.0} MB/s as stored, {:?}", reader.condition());
     for damage in reader.damage() {
         println!("  {} at {}: {damage}", damage.kind.slug(), damage.offset);
     }

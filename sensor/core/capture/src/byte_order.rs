@@ -31,10 +31,7 @@ impl ByteOrder {
     /// The eight octets at *at*, most significant half first if big-endian.
     #[inline]
     pub fn u64(self, bytes: &[u8], at: usize) -> u64 {
-        let (first, second) = (
-            u64::from(self.u32(bytes, at)),
-            u64::from(self.u32(bytes, at + 4)),
-        );
+        let (first, second) = (u64::from(self.u32(bytes, at)), u64::from(self.u32(bytes, at + 4)));
         match self {
             Self::Big => first << 32 | second,
             Self::Little => second << 32 | first,

@@ -143,7 +143,8 @@ impl Source {
                 detail,
             }
         } else {
-            let detail = format!("the {name} data is corrupt before stored octet {at} ({error}); the rest was not read");
+            let detail =
+                format!("the {name} data is corrupt before stored octet {at} ({error}); the rest was not read");
             Fault {
                 kind: DamageKind::Corrupt,
                 detail,
@@ -277,14 +278,7 @@ mod tests {
             both.clone(),
             [gzip(&a), gzip(&b)].concat(),
             [zstd(&a), zstd(&b)].concat(),
-            [
-                skippable.clone(),
-                zstd(&a),
-                skippable.clone(),
-                zstd(&b),
-                skippable,
-            ]
-            .concat(),
+            [skippable.clone(), zstd(&a), skippable.clone(), zstd(&b), skippable].concat(),
         ] {
             assert_eq!(read_all(stored), (both.clone(), None));
         }
@@ -320,10 +314,7 @@ mod tests {
     #[test]
     fn a_zstd_window_beyond_the_bound_is_refused_before_memory_is_taken() {
         let hostile = [0x28, 0xb5, 0x2f, 0xfd, 0x00, 0xff, 1, 0, 0];
-        assert_eq!(
-            read_all(hostile.to_vec()),
-            (Vec::new(), Some(DamageKind::Corrupt))
-        );
+        assert_eq!(read_all(hostile.to_vec()), (Vec::new(), Some(DamageKind::Corrupt)));
     }
 
     #[test]
@@ -359,9 +350,7 @@ mod tests {
             Source::new(Box::new(Failing(0))).err().map(|f| f.kind),
             Some(DamageKind::Unreadable)
         );
-        let mut source = Source::new(Box::new(Failing(1)))
-            .map_err(|f| f.detail)
-            .unwrap();
+        let mut source = Source::new(Box::new(Failing(1))).map_err(|f| f.detail).unwrap();
         let mut buffer = vec![0; 10];
         let fault = loop {
             match source.read(&mut buffer) {

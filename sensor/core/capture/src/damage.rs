@@ -104,9 +104,7 @@ mod tests {
         for _ in 0..bounds::DAMAGES {
             log.note(DamageKind::Corrupt, 7, || "odd".to_owned());
         }
-        log.note(DamageKind::Corrupt, 8, || {
-            unreachable!("no words beyond the list")
-        });
+        log.note(DamageKind::Corrupt, 8, || unreachable!("no words beyond the list"));
         assert_eq!((log.list().len(), log.beyond_list()), (bounds::DAMAGES, 1));
     }
 }

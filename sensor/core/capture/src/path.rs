@@ -19,10 +19,7 @@ pub fn open_path(path: &Path) -> Result<CaptureReader, Damage> {
     }
     let file = File::open(path).map_err(|error| unreadable(&error))?;
     if file.metadata().is_ok_and(|facts| facts.is_dir()) {
-        return Err(Damage::at_start(
-            DamageKind::Unreadable,
-            "is a directory, not a file",
-        ));
+        return Err(Damage::at_start(DamageKind::Unreadable, "is a directory, not a file"));
     }
     CaptureReader::open(Box::new(file))
 }
@@ -34,16 +31,11 @@ pub fn open_path(path: &Path) -> Result<CaptureReader, Damage> {
 /// # Errors
 /// The operating system does not let it be read.
 pub fn is_probably_capture(path: &Path) -> Result<bool, Damage> {
-    if !path
-        .metadata()
-        .map_err(|error| unreadable(&error))?
-        .is_file()
-    {
+    if !path.metadata().map_err(|error| unreadable(&error))?.is_file() {
         return Ok(false);
     }
     let file = File::open(path).map_err(|error| unreadable(&error))?;
-    let source =
-        Source::new(Box::new(file)).map_err(|fault| Damage::at_start(fault.kind, fault.detail))?;
+    let source = Source::new(Box::new(file)).map_err(|fault| Damage::at_start(fault.kind, fault.detail))?;
     let mut start = Start::new(source);
     start.read_up_to(pcapng::MAGIC_OCTETS);
     Ok(start.format().is_some())

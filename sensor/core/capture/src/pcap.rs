@@ -47,22 +47,20 @@ impl Encoding {
     /// Tells it by the first four octets.
     pub fn of(first: &[u8]) -> Option<Self> {
         let magic = first.first_chunk::<4>()?;
-        [ByteOrder::Big, ByteOrder::Little]
-            .into_iter()
-            .find_map(|order| {
-                let (unit_ns, record_header_octets) = match order.u32(magic, 0) {
-                    0xa1b2_c3d4 => (1_000, RECORD_HEADER_OCTETS),
-                    0xa1b2_3c4d => (1, RECORD_HEADER_OCTETS),
-                    0xa1b2_cd34 => (1_000, MODIFIED_HEADER_OCTETS),
-                    _ => return None,
-                };
-                Some(Self {
-                    order,
-                    unit_ns,
-                    units_per_s: 1_000_000_000 / unit_ns,
-                    record_header_octets,
-                })
+        [ByteOrder::Big, ByteOrder::Little].into_iter().find_map(|order| {
+            let (unit_ns, record_header_octets) = match order.u32(magic, 0) {
+                0xa1b2_c3d4 => (1_000, RECORD_HEADER_OCTETS),
+                0xa1b2_3c4d => (1, RECORD_HEADER_OCTETS),
+                0xa1b2_cd34 => (1_000, MODIFIED_HEADER_OCTETS),
+                _ => return None,
+            };
+            Some(Self {
+                order,
+                unit_ns,
+                units_per_s: 1_000_000_000 / unit_ns,
+                record_header_octets,
             })
+        })
     }
 
     #[inline]
@@ -87,10 +85,7 @@ impl Encoding {
     #[inline]
     fn time(&self, record: &Record) -> Timestamp {
         // At most 2^32 seconds and as many microseconds: below 2^63 nanoseconds.
-        Timestamp(
-            i64::from(record.seconds) * 1_000_000_000
-                + i64::from(record.fraction) * i64::from(self.unit_ns),
-        )
+        Timestamp(i64::from(record.seconds) * 1_000_000_000 + i64::from(record.fraction) * i64::from(self.unit_ns))
     }
 }
 
@@ -289,9 +284,7 @@ impl Pcap {
         }
         if record.is_too_long() {
             let (captured, most) = (record.captured, bounds::PACKET_OCTETS);
-            return Belief::No(format!(
-                "a record claims {captured} captured octets, more than {most}"
-            ));
+            return Belief::No(format!("a record claims {captured} captured octets, more than {most}"));
         }
         if *record == Record::default() {
             return Belief::No("zero octets stand where a record should".into());

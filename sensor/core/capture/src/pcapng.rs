@@ -42,9 +42,7 @@ impl Packet {
             ..
         } = self;
         if *interface >= known {
-            return format!(
-                "a packet names interface {interface}, and {known} were described; it was skipped"
-            );
+            return format!("a packet names interface {interface}, and {known} were described; it was skipped");
         }
         let most = bounds::PACKET_OCTETS.min(*room);
         format!("a packet claims {captured} captured octets, and {most} is the most it can have; it was skipped")
@@ -113,13 +111,7 @@ impl Pcapng {
         }
     }
 
-    fn block(
-        &mut self,
-        window: &Window<'_>,
-        at: usize,
-        frames: &mut Vec<FrameMeta>,
-        damage: &mut DamageLog,
-    ) -> Step {
+    fn block(&mut self, window: &Window<'_>, at: usize, frames: &mut Vec<FrameMeta>, damage: &mut DamageLog) -> Step {
         let Some(framing) = Framing::at(window, at, self.order) else {
             return self.unfinished(window, at);
         };
@@ -132,10 +124,7 @@ impl Pcapng {
         match framing.closing(window, at) {
             None => self.unfinished(window, at),
             Some(closing) if closing != framing.octets => {
-                let why = format!(
-                    "a block of {} octets says {closing} at its end",
-                    framing.octets
-                );
+                let why = format!("a block of {} octets says {closing} at its end", framing.octets);
                 self.fault(window, at, Why::Corrupt(why))
             }
             Some(_) => {
@@ -193,10 +182,7 @@ impl Pcapng {
             return Step::Wait(at);
         }
         let why = match Framing::at(window, at, self.order) {
-            Some(framing) => format!(
-                "the file ends {left} octets into its last block of {}",
-                framing.octets
-            ),
+            Some(framing) => format!("the file ends {left} octets into its last block of {}", framing.octets),
             None => format!("the file ends {left} octets into a block header"),
         };
         self.fault(window, at, Why::Cut(why))
@@ -246,9 +232,7 @@ impl Pcapng {
         self.is_section_known = major == 1;
         if major != 1 {
             damage.note(DamageKind::Corrupt, window.offset(at), || {
-                format!(
-                    "a section of pcapng version {major}.{minor}, which is not known, was skipped"
-                )
+                format!("a section of pcapng version {major}.{minor}, which is not known, was skipped")
             });
         }
     }
@@ -313,9 +297,7 @@ impl Pcapng {
         if packet.captured as usize > packet.room.min(bounds::PACKET_OCTETS) {
             return None;
         }
-        let time = packet
-            .ticks
-            .map_or(self.last, |ticks| interface.time(ticks));
+        let time = packet.ticks.map_or(self.last, |ticks| interface.time(ticks));
         Some(frame(
             time,
             interface.link_type,

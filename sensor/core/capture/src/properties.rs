@@ -9,8 +9,7 @@ use proptest::prelude::*;
 
 use crate::byte_order::ByteOrder;
 use crate::testing::{
-    gzip, read, read_from, zstd, OwnedFrame, PcapWriter, PcapngWriter, Trickle, MAGIC_MODIFIED,
-    MAGIC_NS, MAGIC_US,
+    gzip, read, read_from, zstd, OwnedFrame, PcapWriter, PcapngWriter, Trickle, MAGIC_MODIFIED, MAGIC_NS, MAGIC_US,
 };
 use crate::{bounds, read_everything, CaptureReader, Condition, DamageKind, FrameBatch};
 
@@ -32,10 +31,7 @@ fn pcap(magic: u32, order: ByteOrder, packets: &[Vec<u8>]) -> Sample {
         let seconds = START_S + n as u32;
         writer.record(seconds, 21, packet);
         ends.push(writer.bytes.len());
-        frames.push(owned(
-            i64::from(seconds) * 1_000_000_000 + 21 * unit_ns,
-            packet,
-        ));
+        frames.push(owned(i64::from(seconds) * 1_000_000_000 + 21 * unit_ns, packet));
     }
     Sample {
         file: writer.bytes,
@@ -91,9 +87,7 @@ fn kept(wanted: &[OwnedFrame], read: &[OwnedFrame]) -> usize {
     let mut rest = read.iter();
     wanted
         .iter()
-        .filter(|frame| {
-            rest.clone().any(|other| other == *frame) && rest.any(|other| other == *frame)
-        })
+        .filter(|frame| rest.clone().any(|other| other == *frame) && rest.any(|other| other == *frame))
         .count()
 }
 
@@ -104,17 +98,9 @@ fn a_capture_cut_anywhere_gives_every_frame_before_the_cut() {
             let result = read(sample.file[..cut].to_vec());
             let before = sample.ends.iter().filter(|end| **end <= cut).count();
             assert_eq!(result.frames, sample.frames[..before], "cut at {cut}");
-            assert!(
-                result.damage.len() <= 1,
-                "cut at {cut}: {:?}",
-                result.damage
-            );
+            assert!(result.damage.len() <= 1, "cut at {cut}: {:?}", result.damage);
             if sample.ends.contains(&cut) {
-                assert!(
-                    result.damage.is_empty(),
-                    "cut at {cut}: {:?}",
-                    result.damage
-                );
+                assert!(result.damage.is_empty(), "cut at {cut}: {:?}", result.damage);
             }
         }
     }
@@ -172,9 +158,7 @@ fn a_flipped_octet_in_the_file_header_never_panics() {
 #[test]
 fn frames_across_many_chunks_are_all_whole() {
     let sizes = [1, 1_514, 60, bounds::PACKET_OCTETS, 9_000, 65_535];
-    let packets: Vec<Vec<u8>> = (0..120)
-        .map(|n| vec![n as u8; sizes[n % sizes.len()]])
-        .collect();
+    let packets: Vec<Vec<u8>> = (0..120).map(|n| vec![n as u8; sizes[n % sizes.len()]]).collect();
     for sample in samples(&packets) {
         assert!(sample.file.len() > 10 * bounds::CHUNK_OCTETS);
         let result = read(sample.file);

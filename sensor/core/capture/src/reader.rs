@@ -53,8 +53,7 @@ impl CaptureReader {
     /// # Errors
     /// There is nothing in it, it can't be read, or it is no capture; the detail then says what it looks like.
     pub fn open(input: Box<dyn Read + Send>) -> Result<Self, Damage> {
-        let source =
-            Source::new(input).map_err(|fault| Damage::at_start(fault.kind, fault.detail))?;
+        let source = Source::new(input).map_err(|fault| Damage::at_start(fault.kind, fault.detail))?;
         let mut start = Start::new(source);
         start.read_up_to(pcapng::MAGIC_OCTETS);
         let Some((format, parser)) = Parser::of(&start.first) else {
@@ -93,10 +92,7 @@ impl CaptureReader {
         buffer[..filled].copy_from_slice(&self.carry);
         self.carry.clear();
         let mut at = self.advance(&buffer[..filled], 0, frames);
-        while self.end == End::Open
-            && filled < limit
-            && (frames.is_empty() || !self.source.came_short())
-        {
+        while self.end == End::Open && filled < limit && (frames.is_empty() || !self.source.came_short()) {
             filled += self.read(&mut buffer[filled..limit]);
             at = self.advance(&buffer[..filled], at, frames);
         }
@@ -209,9 +205,7 @@ impl CaptureReader {
 
     fn note_frames(&mut self, frames: &[FrameMeta]) {
         self.frames_read = self.frames_read.saturating_add(frames.len() as u64);
-        self.first_timestamp = self
-            .first_timestamp
-            .or_else(|| frames.first().map(|frame| frame.at));
+        self.first_timestamp = self.first_timestamp.or_else(|| frames.first().map(|frame| frame.at));
     }
 }
 
@@ -276,14 +270,10 @@ impl Start {
         };
         match (self.fault, self.first.is_empty()) {
             (Some(fault), _) => Damage::at_start(fault.kind, fault.detail),
-            (None, true) => Damage::at_start(
-                DamageKind::Empty,
-                format!("there is nothing in it{compressed}"),
-            ),
+            (None, true) => Damage::at_start(DamageKind::Empty, format!("there is nothing in it{compressed}")),
             (None, false) => {
                 let kind = sniff::kind_of(&self.first).unwrap_or("of an unknown kind");
-                let detail =
-                    format!("not a capture (pcap or pcapng): it looks to be {kind}{compressed}");
+                let detail = format!("not a capture (pcap or pcapng): it looks to be {kind}{compressed}");
                 Damage::at_start(DamageKind::NotACapture, detail)
             }
         }

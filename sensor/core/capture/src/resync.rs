@@ -136,26 +136,19 @@ mod tests {
 
     fn search(bytes: &[u8], end: End, why: Why) -> (Progress, Option<(DamageKind, String)>) {
         let mut damage = DamageLog::default();
-        let progress =
-            Search::new(102, why).run(&window(bytes, end), 2, &mut damage, |at| match bytes[at] {
-                b'!' => Candidate::Yes,
-                b'?' if end == End::Open => Candidate::NeedMore,
-                _ => Candidate::No,
-            });
-        (
-            progress,
-            damage.list().first().map(|d| (d.kind, d.detail.clone())),
-        )
+        let progress = Search::new(102, why).run(&window(bytes, end), 2, &mut damage, |at| match bytes[at] {
+            b'!' => Candidate::Yes,
+            b'?' if end == End::Open => Candidate::NeedMore,
+            _ => Candidate::No,
+        });
+        (progress, damage.list().first().map(|d| (d.kind, d.detail.clone())))
     }
 
     #[test]
     fn finds_the_next_place_after_the_fault_and_says_what_was_skipped() {
         let (progress, noted) = search(b"..!..!", End::Open, Why::Corrupt("odd".into()));
         assert_eq!(progress, Progress::Found(5));
-        assert_eq!(
-            noted,
-            Some((DamageKind::Corrupt, "odd; 3 octets were skipped".into()))
-        );
+        assert_eq!(noted, Some((DamageKind::Corrupt, "odd; 3 octets were skipped".into())));
     }
 
     #[test]

@@ -38,60 +38,33 @@ const MAGIC: &[(&[u8], &str)] = &[
     (b"\x89PNG\r\n\x1a\n", "a PNG image"),
     (b"GIF8", "a GIF image"),
     (b"%PDF-", "a PDF document"),
-    (
-        b"PK\x03\x04",
-        "a zip archive (or an office document): unpack it first",
-    ),
-    (
-        b"\xfd7zXZ\0",
-        "compressed with xz: decompress it first, with xz -d",
-    ),
-    (
-        b"BZh",
-        "compressed with bzip2: decompress it first, with bzip2 -d",
-    ),
+    (b"PK\x03\x04", "a zip archive (or an office document): unpack it first"),
+    (b"\xfd7zXZ\0", "compressed with xz: decompress it first, with xz -d"),
+    (b"BZh", "compressed with bzip2: decompress it first, with bzip2 -d"),
     (
         b"\x04\x22\x4d\x18",
         "compressed with lz4: decompress it first, with lz4 -d",
     ),
     (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive: unpack it first"),
     (b"Rar!\x1a\x07", "a RAR archive: unpack it first"),
-    (
-        b"\x1f\x8b",
-        "compressed with gzip twice: decompress it once more",
-    ),
+    (b"\x1f\x8b", "compressed with gzip twice: decompress it once more"),
     (
         b"\x28\xb5\x2f\xfd",
         "compressed with zstd twice: decompress it once more",
     ),
-    (
-        b"snoop\0\0\0",
-        "a snoop capture: convert it with editcap -F pcap",
-    ),
+    (b"snoop\0\0\0", "a snoop capture: convert it with editcap -F pcap"),
     (b"btsnoop\0", "a Bluetooth capture (btsnoop)"),
-    (
-        b"GMBU",
-        "a Network Monitor capture: convert it with editcap -F pcap",
-    ),
-    (
-        b"RTSS",
-        "a Network Monitor capture: convert it with editcap -F pcap",
-    ),
+    (b"GMBU", "a Network Monitor capture: convert it with editcap -F pcap"),
+    (b"RTSS", "a Network Monitor capture: convert it with editcap -F pcap"),
     (
         b"TRSNIFF data    \x1a",
         "a Sniffer capture: convert it with editcap -F pcap",
     ),
-    (
-        b"XCP\0",
-        "a NetXRay capture: convert it with editcap -F pcap",
-    ),
+    (b"XCP\0", "a NetXRay capture: convert it with editcap -F pcap"),
     (b"!BDN", "an Outlook mail store (pst)"),
     (b"\x7fELF", "a program"),
     (b"SQLite format 3\0", "an SQLite database"),
-    (
-        b"From ",
-        "a mailbox (mbox): mails, not the packets that carried them",
-    ),
+    (b"From ", "a mailbox (mbox): mails, not the packets that carried them"),
 ];
 
 /// Header fields that stored mail starts with.
@@ -183,14 +156,8 @@ mod tests {
             (b"\xa1\xb2\x3c\x4d", Some(Format::Pcap)),
             (b"\x4d\x3c\xb2\xa1", Some(Format::Pcap)),
             (b"\x34\xcd\xb2\xa1", Some(Format::Pcap)),
-            (
-                b"\x0a\x0d\x0d\x0a\x1c\0\0\0\x4d\x3c\x2b\x1a",
-                Some(Format::Pcapng),
-            ),
-            (
-                b"\x0a\x0d\x0d\x0a\0\0\0\x1c\x1a\x2b\x3c\x4d",
-                Some(Format::Pcapng),
-            ),
+            (b"\x0a\x0d\x0d\x0a\x1c\0\0\0\x4d\x3c\x2b\x1a", Some(Format::Pcapng)),
+            (b"\x0a\x0d\x0d\x0a\0\0\0\x1c\x1a\x2b\x3c\x4d", Some(Format::Pcapng)),
             (b"\x0a\x0d\x0d\x0aplain text", None),
             (b"\x0a\x0d\x0d\x0a", None),
             (b"\xa1\xb2\xc3", None),

@@ -97,20 +97,10 @@ impl PcapngWriter {
     }
 
     pub fn block(&mut self, kind: u32, body: &[u8]) {
-        let octets = self
-            .order
-            .put_u32((body.len().next_multiple_of(4) + 12) as u32);
+        let octets = self.order.put_u32((body.len().next_multiple_of(4) + 12) as u32);
         let padding = vec![0; body.len().next_multiple_of(4) - body.len()];
-        self.bytes.extend(
-            [
-                &self.order.put_u32(kind)[..],
-                &octets,
-                body,
-                &padding,
-                &octets,
-            ]
-            .concat(),
-        );
+        self.bytes
+            .extend([&self.order.put_u32(kind)[..], &octets, body, &padding, &octets].concat());
     }
 
     pub fn interface(&mut self, link_type: u16, snap_octets: u32, options: &[(u16, &[u8])]) {

@@ -59,13 +59,7 @@ pub(crate) enum Step {
 
 /// The facts of a frame whose *captured* octets lie at index *at* of a window.
 #[inline]
-pub(crate) fn frame(
-    time: Timestamp,
-    link_type: LinkType,
-    at: usize,
-    captured: u32,
-    original: u32,
-) -> FrameMeta {
+pub(crate) fn frame(time: Timestamp, link_type: LinkType, at: usize, captured: u32, original: u32) -> FrameMeta {
     // A buffer is far smaller than 4 GiB, so the index fits.
     FrameMeta {
         at: time,

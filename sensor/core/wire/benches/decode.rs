@@ -46,11 +46,7 @@ fn ethernet(head: &[u8], inner: &[u8]) -> Vec<u8> {
 
 fn cases() -> Vec<(&'static str, Vec<u8>)> {
     let plain = ethernet(&[8, 0], &ipv4(6, &tcp()));
-    let vxlan = [
-        &[0xc0, 1, 0x12, 0xb5, 0, 0, 0, 0, 8, 0, 0, 0, 0, 0, 1, 0],
-        &plain[..],
-    ]
-    .concat();
+    let vxlan = [&[0xc0, 1, 0x12, 0xb5, 0, 0, 0, 0, 8, 0, 0, 0, 0, 0, 1, 0], &plain[..]].concat();
     vec![
         ("ethernet_ipv4", plain),
         (

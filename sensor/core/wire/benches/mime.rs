@@ -52,7 +52,8 @@ fn base64_lines(octets: usize) -> String {
 }
 
 fn prose(octets: usize) -> String {
-    let line = "The quick brown fox jumps over the lazy dog, and then has a rest -- so it should, for it was a long day.\r\n";
+    let line =
+        "The quick brown fox jumps over the lazy dog, and then has a rest -- so it should, for it was a long day.\r\n";
     line.repeat(octets / line.len())
 }
 
@@ -110,7 +111,8 @@ fn bodies(c: &mut Criterion) {
 
 /// A whole small mail: header section, text, facts.
 fn whole_mails(c: &mut Criterion) {
-    let received = "Received: from mx1.example.net (mx1.example.net [192.0.2.1])\r\n\tby mx2.corp.example (Postfix) with \
+    let received =
+        "Received: from mx1.example.net (mx1.example.net [192.0.2.1])\r\n\tby mx2.corp.example (Postfix) with \
                     ESMTPS id 4XyZ1234\r\n\tfor <ann@corp.example>; Sun, 22 Nov 2026 01:00:00 +0000 (UTC)\r\n";
     let mail = format!(
         "{}From: Bob <bob@example.net>\r\nTo: Ann <ann@corp.example>\r\nSubject: =?utf-8?Q?Gr=C3=BC=C3=9Fe?=\r\n\

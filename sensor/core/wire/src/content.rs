@@ -90,12 +90,7 @@ impl ContentReader {
     }
 
     /// The content ends here: its facts, and whether it holds anything the artifact table can match. Call it once.
-    pub fn finish(
-        &mut self,
-        interest: &Interest,
-        limits: &Limits,
-        counters: &mut Counters,
-    ) -> (MessageFacts, bool) {
+    pub fn finish(&mut self, interest: &Interest, limits: &Limits, counters: &mut Counters) -> (MessageFacts, bool) {
         match self.stage {
             Stage::Header => {
                 let section = self.collector.finish();
@@ -152,19 +147,12 @@ impl Mail {
         }
     }
 
-    fn finish(
-        &mut self,
-        interest: &Interest,
-        limits: &Limits,
-        counters: &mut Counters,
-    ) -> (MessageFacts, bool) {
+    fn finish(&mut self, interest: &Interest, limits: &Limits, counters: &mut Counters) -> (MessageFacts, bool) {
         if let Some(mut skimmer) = self.skimmer.take() {
             let (body, anomalies) = skimmer.finish(interest, limits);
             self.facts.body = body;
             self.facts.anomalies.extend(anomalies);
-            counters.mime_parts_dropped = counters
-                .mime_parts_dropped
-                .saturating_add(skimmer.parts_dropped());
+            counters.mime_parts_dropped = counters.mime_parts_dropped.saturating_add(skimmer.parts_dropped());
         }
         if self.facts.missing_octets > 0 {
             self.facts.body.digest = None; // also where only the header lost octets: the body may begin elsewhere
@@ -258,10 +246,7 @@ mod tests {
         assert_eq!((facts.body.parts, facts.body.attached_messages), (2, 1));
         assert_eq!(facts.body.marks, [0]);
         assert!(facts.header_complete && touched && facts.anomalies.is_empty());
-        assert_eq!(
-            (facts.size_octets, facts.missing_octets),
-            (MAIL.len() as u64, 0)
-        );
+        assert_eq!((facts.size_octets, facts.missing_octets), (MAIL.len() as u64, 0));
     }
 
     #[test]
@@ -276,10 +261,7 @@ mod tests {
                 b"Content-Type: application/octet-stream; name=WinMail.dat\r\n\r\n",
                 true,
             ),
-            (
-                b"Content-Type: application/octet-stream; name=a.EML\r\n\r\n",
-                true,
-            ),
+            (b"Content-Type: application/octet-stream; name=a.EML\r\n\r\n", true),
             (b"Content-Type: application/pdf; name=a.pdf\r\n\r\n", false),
             (b"Content-Type: text/calendar; method=REQUEST\r\n\r\n", true),
             (

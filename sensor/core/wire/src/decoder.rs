@@ -140,16 +140,10 @@ impl From<Anomaly> for End {
 impl End {
     fn count(self, counters: &mut Counters, anomalies: &mut AnomalyCounts) {
         let (counter, anomaly) = match self {
-            Self::UnsupportedLink => (
-                &mut counters.frames_unsupported_link,
-                Some(Anomaly::LinkUnsupported),
-            ),
+            Self::UnsupportedLink => (&mut counters.frames_unsupported_link, Some(Anomaly::LinkUnsupported)),
             Self::NotIp => (&mut counters.frames_not_ip, None),
             Self::NotTcp => (&mut counters.packets_not_tcp, None),
-            Self::TooDeep => (
-                &mut counters.frames_nested_too_deep,
-                Some(Anomaly::LinkNestedTooDeep),
-            ),
+            Self::TooDeep => (&mut counters.frames_nested_too_deep, Some(Anomaly::LinkNestedTooDeep)),
             Self::Held => (&mut counters.frames_held, None),
             Self::Malformed(anomaly) => (&mut counters.frames_malformed, Some(anomaly)),
         };

@@ -45,13 +45,15 @@ impl Engine {
     pub fn frame(&mut self, frame: &Frame<'_>) {
         let segment = self.decoder.decode(frame, &mut self.below, &mut self.anomalies_below);
         if let Some(segment) = segment {
-            self.flows.segment(&segment, &mut self.below, &mut self.anomalies_below, &mut self.context);
+            self.flows
+                .segment(&segment, &mut self.below, &mut self.anomalies_below, &mut self.context);
         }
     }
 
     /// The capture ended, or what follows has nothing to do with what was seen: every flow is closed and told.
     pub fn finish(&mut self) {
-        self.flows.finish(&mut self.below, &mut self.anomalies_below, &mut self.context);
+        self.flows
+            .finish(&mut self.below, &mut self.anomalies_below, &mut self.context);
         // Fragments that still wait will never be whole.
         self.decoder = Decoder::new(&self.context.limits);
     }
@@ -95,13 +97,19 @@ impl MailFlow {
             Recognised::Mail(client) => (client, false),
             Recognised::ImplicitTls(client) => (client, true),
         };
-        let Self::Open(recogniser, start) = self else { return Verdict::Continue };
+        let Self::Open(recogniser, start) = self else {
+            return Verdict::Continue;
+        };
         let beginning = match (implicit, start.saw_start.contains(&true)) {
             (true, _) => Beginning::ImplicitTls,
             (false, true) => Beginning::Start,
             (false, false) => Beginning::Midstream,
         };
-        let flow = FlowId { client: start.endpoint(client), server: start.endpoint(client.peer()), started_at: start.started_at };
+        let flow = FlowId {
+            client: start.endpoint(client),
+            server: start.endpoint(client.peer()),
+            started_at: start.started_at,
+        };
         let mut session = Box::new(Session::new(flow, beginning, context));
         for (side, at, seen) in std::mem::take(&mut recogniser.seen) {
             match seen {

@@ -46,9 +46,9 @@ impl Interest {
         let mut fields = HashMap::with_hasher(foldhash::fast::FixedState::default());
         let mut field_initials = [0; LONGEST_FIELD_NAME + 1];
         for name in &spec.fields {
-            let initials = field_initials.get_mut(name.len()).ok_or_else(|| {
-                format!("the field name {name:?} is longer than {LONGEST_FIELD_NAME} octets")
-            })?;
+            let initials = field_initials
+                .get_mut(name.len())
+                .ok_or_else(|| format!("the field name {name:?} is longer than {LONGEST_FIELD_NAME} octets"))?;
             *initials |= name.bytes().next().map_or(0, initial);
             fields.insert(name.to_ascii_lowercase().into_bytes(), ());
         }
@@ -88,11 +88,7 @@ impl Interest {
     #[must_use]
     pub fn marks_subject(&self, subject: &str) -> bool {
         let subject = subject.trim_start();
-        let Some(colon) = subject
-            .char_indices()
-            .take(24)
-            .find(|(_, c)| matches!(c, ':' | '：'))
-        else {
+        let Some(colon) = subject.char_indices().take(24).find(|(_, c)| matches!(c, ':' | '：')) else {
             return false;
         };
         let prefix = subject[..colon.0].trim_end().to_lowercase();

@@ -23,10 +23,7 @@ mod build {
             .filter_map(|c| c.to_digit(16))
             .map(|digit| digit as u8)
             .collect();
-        digits
-            .chunks(2)
-            .map(|pair| pair[0] << 4 | pair[1])
-            .collect()
+        digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
     }
 
     /// The octets that *head* spells in hex, then *inner*.
@@ -41,9 +38,8 @@ mod build {
 
     pub fn ipv4_place(protocol: u8, id: u16, flags_and_offset: u16, inner: &[u8]) -> Vec<u8> {
         let total = inner.len() + 20;
-        let head = format!(
-            "45 00 {total:04x} {id:04x} {flags_and_offset:04x} 40 {protocol:02x} 0000 c0000201 c0000202"
-        );
+        let head =
+            format!("45 00 {total:04x} {id:04x} {flags_and_offset:04x} 40 {protocol:02x} 0000 c0000201 c0000202");
         under(&head, inner)
     }
 
@@ -95,9 +91,7 @@ fn body(next: Next) -> Vec<u8> {
             Encapsulation::Vlan => under("0064 0800", &packet),
             Encapsulation::Llc => under("aaaa03 000000 0800", &packet),
             Encapsulation::LinuxSll => under("0000 0001 0006 0a00000000020000 0800", &packet),
-            Encapsulation::LinuxSll2 => {
-                under("0800 0000 00000002 0001 00 06 0a00000000020000", &packet)
-            }
+            Encapsulation::LinuxSll2 => under("0800 0000 00000002 0001 00 06 0a00000000020000", &packet),
             Encapsulation::Null => under("02000000", &packet),
             Encapsulation::Loop => under("00000002", &packet),
             Encapsulation::RawIp => ipv6(6, &segment),
@@ -156,10 +150,7 @@ fn combined() -> Vec<(&'static str, Vec<u8>)> {
     );
     let provider = ethernet(
         0x88a8,
-        &under(
-            "0001 8100 0002 8847 00064040 000c8040 00000140 00000000",
-            &overlay,
-        ),
+        &under("0001 8100 0002 8847 00064040 000c8040 00000140 00000000", &overlay),
     );
     vec![
         ("plain", frame.clone()),
@@ -235,9 +226,7 @@ impl Run {
             bytes,
             original_octets: original as u32,
         };
-        let decoder = self
-            .decoder
-            .get_or_insert_with(|| Decoder::new(&Limits::default()));
+        let decoder = self.decoder.get_or_insert_with(|| Decoder::new(&Limits::default()));
         let segment = decoder.decode(&frame, &mut self.counters, &mut self.anomalies)?;
         Some(Seen {
             payload: segment.payload.to_vec(),
@@ -294,14 +283,8 @@ fn every_row_of_the_table_and_every_combination_leads_to_the_segment() {
 fn addresses_are_those_of_the_innermost_packet() {
     let v6_in_v4 = ethernet(0x0800, &ipv4(41, &ipv6(6, &tcp(PAYLOAD))));
     let v4_in_v6 = ethernet(0x86dd, &ipv6(4, &ipv4(6, &tcp(PAYLOAD))));
-    for (bytes, addresses) in [
-        (v6_in_v4, "2001:db8::1 2001:db8::2"),
-        (v4_in_v6, "192.0.2.1 192.0.2.2"),
-    ] {
-        assert_eq!(
-            Run::default().ethernet(&bytes).unwrap().addresses,
-            addresses
-        );
+    for (bytes, addresses) in [(v6_in_v4, "2001:db8::1 2001:db8::2"), (v4_in_v6, "192.0.2.1 192.0.2.2")] {
+        assert_eq!(Run::default().ethernet(&bytes).unwrap().addresses, addresses);
     }
 }
 
@@ -315,19 +298,13 @@ fn a_frame_cut_anywhere_gives_a_prefix_of_its_segment_or_nothing() {
                 let seen = run.feed(link_type, &bytes[..cut], original);
                 assert_each_frame_counted_once(&run.counters);
                 let Some(seen) = seen else { continue };
-                assert!(
-                    whole.payload.starts_with(&seen.payload),
-                    "{name} cut at {cut}"
-                );
+                assert!(whole.payload.starts_with(&seen.payload), "{name} cut at {cut}");
                 assert_eq!(
                     seen.payload.len() + seen.snapped,
                     whole.payload.len(),
                     "{name} cut at {cut}"
                 );
-                assert_eq!(
-                    (seen.ports, seen.addresses),
-                    (whole.ports, whole.addresses.clone())
-                );
+                assert_eq!((seen.ports, seen.addresses), (whole.ports, whole.addresses.clone()));
             }
         }
     }
@@ -337,10 +314,7 @@ fn a_frame_cut_anywhere_gives_a_prefix_of_its_segment_or_nothing() {
 fn a_packet_longer_than_its_frame_was_on_the_wire_is_told() {
     let bytes = ethernet(0x0800, &ipv4(6, &tcp(PAYLOAD)));
     let cut = &bytes[..bytes.len() - 5];
-    for (original, anomalies) in [
-        (bytes.len(), &[][..]),
-        (cut.len(), &["ip_longer_than_frame"][..]),
-    ] {
+    for (original, anomalies) in [(bytes.len(), &[][..]), (cut.len(), &["ip_longer_than_frame"][..])] {
         let mut run = Run::default();
         let seen = run.feed(LinkType::ETHERNET, cut, original).unwrap();
         assert_eq!((seen.payload.len(), seen.snapped), (PAYLOAD.len() - 5, 5));
@@ -363,12 +337,7 @@ fn what_is_no_tcp_is_counted_by_where_it_ended() {
     let dns = ethernet(0x0800, &ipv4(17, &udp(53, b"query")));
     let bad = ethernet(0x0800, &under("44", &ipv4(6, &tcp(PAYLOAD))[1..]));
     let rows: [(u32, &[u8], Count, &[&str]); 5] = [
-        (
-            147,
-            &arp,
-            |c| c.frames_unsupported_link,
-            &["link_unsupported"],
-        ),
+        (147, &arp, |c| c.frames_unsupported_link, &["link_unsupported"]),
         (1, &arp, |c| c.frames_not_ip, &[]),
         (1, &dns, |c| c.packets_not_tcp, &[]),
         (1, &bad, |c| c.frames_malformed, &["ip_malformed"]),
@@ -384,16 +353,8 @@ fn what_is_no_tcp_is_counted_by_where_it_ended() {
 }
 
 /// *depth* layers around a segment, with what each kind of layer wraps around the inner one.
-fn nested(
-    depth: usize,
-    outermost: u16,
-    wrap: impl Fn(Vec<u8>) -> Vec<u8>,
-    innermost: Vec<u8>,
-) -> Vec<u8> {
-    ethernet(
-        outermost,
-        &(0..depth).fold(innermost, |inner, _| wrap(inner)),
-    )
+fn nested(depth: usize, outermost: u16, wrap: impl Fn(Vec<u8>) -> Vec<u8>, innermost: Vec<u8>) -> Vec<u8> {
+    ethernet(outermost, &(0..depth).fold(innermost, |inner, _| wrap(inner)))
 }
 
 #[test]
@@ -402,21 +363,9 @@ fn a_frame_nested_to_the_limit_is_read_and_one_deeper_is_not() {
     // Ethernet and the innermost IP header take two of the headers.
     let tags = |depth: usize| {
         let innermost = under("0064 0800", &ipv4(6, &tcp(PAYLOAD)));
-        nested(
-            depth - 1,
-            0x8100,
-            |inner| under("0064 8100", &inner),
-            innermost,
-        )
+        nested(depth - 1, 0x8100, |inner| under("0064 8100", &inner), innermost)
     };
-    let ip_in_ip = |depth| {
-        nested(
-            depth,
-            0x0800,
-            |inner| ipv4(4, &inner),
-            ipv4(6, &tcp(PAYLOAD)),
-        )
-    };
+    let ip_in_ip = |depth| nested(depth, 0x0800, |inner| ipv4(4, &inner), ipv4(6, &tcp(PAYLOAD)));
     for frame in [&tags as &dyn Fn(usize) -> Vec<u8>, &ip_in_ip] {
         assert!(Run::default().ethernet(&frame(limit - 2)).is_some());
         for depth in [limit - 1, 1000] {
@@ -431,20 +380,12 @@ fn a_frame_nested_to_the_limit_is_read_and_one_deeper_is_not() {
 #[test]
 fn ipv6_extension_headers_are_bounded_for_each_packet() {
     let limit = Limits::default().ipv6_extension_headers;
-    let chain = |length: usize, inner: &str| {
-        format!(
-            "{} {inner} 00 010400000000",
-            "3c 00 010400000000".repeat(length - 1)
-        )
-    };
+    let chain =
+        |length: usize, inner: &str| format!("{} {inner} 00 010400000000", "3c 00 010400000000".repeat(length - 1));
     let packet = |length| ipv6(60, &under(&chain(length, "06"), &tcp(PAYLOAD)));
-    assert!(Run::default()
-        .ethernet(&ethernet(0x86dd, &packet(limit)))
-        .is_some());
+    assert!(Run::default().ethernet(&ethernet(0x86dd, &packet(limit))).is_some());
     let tunnel = ipv6(60, &under(&chain(limit, "29"), &packet(limit)));
-    assert!(Run::default()
-        .ethernet(&ethernet(0x86dd, &tunnel))
-        .is_some());
+    assert!(Run::default().ethernet(&ethernet(0x86dd, &tunnel)).is_some());
     let mut run = Run::default();
     assert_eq!(run.ethernet(&ethernet(0x86dd, &packet(limit + 1))), None);
     assert_eq!(run.counters.frames_nested_too_deep, 1);
@@ -466,10 +407,7 @@ fn ipv6_fragments(next_header: u8, payload: &[u8], size: usize) -> Vec<Vec<u8>> 
         let offset_and_more = (n * size) | usize::from(n != last);
         ipv6(
             44,
-            &under(
-                &format!("{next_header:02x} 00 {offset_and_more:04x} 00000001"),
-                octets,
-            ),
+            &under(&format!("{next_header:02x} 00 {offset_and_more:04x} 00000001"), octets),
         )
     };
     payload.chunks(size).enumerate().map(fragment).collect()
@@ -504,10 +442,7 @@ fn the_last_fragment_gives_the_segment_with_its_packet_time() {
 fn a_fragmented_tunnel_that_holds_fragments_is_read() {
     let mut run = Run::default();
     let mut seen = Vec::new();
-    for (id, inner) in ipv4_fragments(6, 9, &tcp(PAYLOAD), 24)
-        .into_iter()
-        .enumerate()
-    {
+    for (id, inner) in ipv4_fragments(6, 9, &tcp(PAYLOAD), 24).into_iter().enumerate() {
         let gre = under("0000 0800", &inner);
         for outer in ipv4_fragments(47, 100 + id as u16, &gre, 24) {
             seen.extend(run.ethernet(&ethernet(0x0800, &outer)));
@@ -544,26 +479,16 @@ fn snapped_fragments_give_the_octets_before_the_first_cut() {
     let mut seen = None;
     for packet in &packets {
         let frame = ethernet(0x0800, packet);
-        seen = run.feed(
-            LinkType::ETHERNET,
-            &frame[..frame.len().min(14 + 20 + 22)],
-            frame.len(),
-        );
+        seen = run.feed(LinkType::ETHERNET, &frame[..frame.len().min(14 + 20 + 22)], frame.len());
     }
     let seen = seen.unwrap();
-    assert_eq!(
-        (&seen.payload[..], seen.snapped),
-        (&PAYLOAD[..2], PAYLOAD.len() - 2)
-    );
+    assert_eq!((&seen.payload[..], seen.snapped), (&PAYLOAD[..2], PAYLOAD.len() - 2));
 }
 
 #[test]
 fn finishing_counts_the_fragments_that_stayed_alone() {
     let mut run = Run::default();
-    run.ethernet(&ethernet(
-        0x0800,
-        &ipv4_fragments(6, 1, &tcp(PAYLOAD), 24)[0],
-    ));
+    run.ethernet(&ethernet(0x0800, &ipv4_fragments(6, 1, &tcp(PAYLOAD), 24)[0]));
     run.decoder
         .as_mut()
         .unwrap()
@@ -582,12 +507,10 @@ struct Damaged {
 
 fn damaged() -> impl Strategy<Value = Damaged> {
     let octets = prop::collection::vec(any::<(prop::sample::Index, u8)>(), 0..4);
-    (any::<prop::sample::Index>(), octets, 0..400_usize).prop_map(|(sample, octets, kept)| {
-        Damaged {
-            sample,
-            octets,
-            kept,
-        }
+    (any::<prop::sample::Index>(), octets, 0..400_usize).prop_map(|(sample, octets, kept)| Damaged {
+        sample,
+        octets,
+        kept,
     })
 }
 

@@ -20,11 +20,7 @@ fn interest() -> Interest {
     Interest::new(&spec).unwrap()
 }
 
-fn skim_with(
-    content_type: &str,
-    chunks: &mut dyn Iterator<Item = &[u8]>,
-    limits: &Limits,
-) -> Facts {
+fn skim_with(content_type: &str, chunks: &mut dyn Iterator<Item = &[u8]>, limits: &Limits) -> Facts {
     let interest = interest();
     let content_type = (!content_type.is_empty()).then_some(content_type.as_bytes());
     let mut skimmer = BodySkimmer::new(content_type, None, None, limits);
@@ -48,10 +44,7 @@ fn skim(content_type: &str, body: &str) -> Facts {
 /// As [`skim`], and once more with an epilogue, which must change nothing but the digest.
 fn skim_multipart(content_type: &str, body: &str) -> Facts {
     let (facts, anomalies) = skim(content_type, body);
-    let (mut with_tail, tail_anomalies) = skim(
-        content_type,
-        &format!("{body}\nepilogue forwarded message\n--\n"),
-    );
+    let (mut with_tail, tail_anomalies) = skim(content_type, &format!("{body}\nepilogue forwarded message\n--\n"));
     assert_ne!(with_tail.digest, facts.digest);
     with_tail.digest.clone_from(&facts.digest);
     assert_eq!((&with_tail, tail_anomalies), (&facts, anomalies));
@@ -74,10 +67,7 @@ fn only(anomaly: Anomaly) -> AnomalySet {
 
 #[test]
 fn a_mail_without_content_type_is_one_plain_text() {
-    let (facts, anomalies) = skim(
-        "",
-        "Hello\n\n---------- Forwarded message ---------\nFrom: x\n",
-    );
+    let (facts, anomalies) = skim("", "Hello\n\n---------- Forwarded message ---------\nFrom: x\n");
     assert_eq!(facts.content_type, "text/plain");
     assert_eq!((facts.parts, facts.marks.as_slice()), (1, &[0][..]));
     assert!(facts.attachments.is_empty() && anomalies.is_empty());
@@ -94,10 +84,7 @@ fn an_empty_body_has_facts() {
 #[test]
 fn a_single_part_that_is_no_text_is_listed() {
     let (facts, _) = skim("application/pdf; name=\"r.pdf\"", "12345\n");
-    assert_eq!(
-        facts.attachments,
-        [attachment(Some("r.pdf"), "application/pdf", 7)]
-    );
+    assert_eq!(facts.attachments, [attachment(Some("r.pdf"), "application/pdf", 7)]);
     let (facts, _) = skim("message/rfc822", "From: a\n\nx");
     assert_eq!(facts.attached_messages, 1);
 }
@@ -157,26 +144,17 @@ fn only_the_first_text_and_its_html_are_searched() {
     let cases = [
         (
             "alternative",
-            vec![
-                ("text/plain", "original message"),
-                ("text/html", "forwarded message"),
-            ],
+            vec![("text/plain", "original message"), ("text/html", "forwarded message")],
             vec![0, 1],
         ),
         (
             "mixed",
-            vec![
-                ("text/plain", "original message"),
-                ("text/html", "forwarded message"),
-            ],
+            vec![("text/plain", "original message"), ("text/html", "forwarded message")],
             vec![1],
         ),
         (
             "mixed",
-            vec![
-                ("text/html", "original message"),
-                ("text/html", "forwarded message"),
-            ],
+            vec![("text/html", "original message"), ("text/html", "forwarded message")],
             vec![1],
         ),
         (
@@ -189,24 +167,14 @@ fn only_the_first_text_and_its_html_are_searched() {
         ),
         (
             "mixed",
-            vec![
-                ("image/png", "original message"),
-                ("text/x-any", "forwarded message"),
-            ],
+            vec![("image/png", "original message"), ("text/x-any", "forwarded message")],
             vec![0],
         ),
-        (
-            "mixed",
-            vec![("message/rfc822", "\n\noriginal message")],
-            vec![],
-        ),
+        ("mixed", vec![("message/rfc822", "\n\noriginal message")], vec![]),
     ];
     for (kind, parts, marks) in cases {
         let parts: String = parts.iter().map(|(kind, text)| part(kind, text)).collect();
-        let (facts, _) = skim_multipart(
-            &format!("multipart/{kind}; boundary=b"),
-            &format!("{parts}--b--"),
-        );
+        let (facts, _) = skim_multipart(&format!("multipart/{kind}; boundary=b"), &format!("{parts}--b--"));
         assert_eq!(facts.marks, marks, "{parts}");
     }
 }
@@ -234,11 +202,7 @@ Subject: y
 --b--";
     let (facts, anomalies) = skim_multipart("multipart/mixed; boundary=b", body);
     assert_eq!(
-        (
-            facts.attached_messages,
-            facts.parts,
-            facts.attachments.len()
-        ),
+        (facts.attached_messages, facts.parts, facts.attachments.len()),
         (1, 2, 1)
     );
     assert_eq!(facts.attachments[0].content_type, "message/rfc822");
@@ -248,8 +212,7 @@ Subject: y
 
 #[test]
 fn parts_of_a_digest_are_messages_by_default() {
-    let body =
-        "--d\n\nSubject: a\n\nx\n--d\nContent-Type: text/plain\n\nx\n--d\n\nSubject: b\n--d--";
+    let body = "--d\n\nSubject: a\n\nx\n--d\nContent-Type: text/plain\n\nx\n--d\n\nSubject: b\n--d--";
     let (facts, _) = skim_multipart("multipart/digest; boundary=d", body);
     assert_eq!((facts.attached_messages, facts.parts), (2, 3));
 }
@@ -258,10 +221,7 @@ fn parts_of_a_digest_are_messages_by_default() {
 fn a_report_tells_its_type_and_its_returned_mail() {
     let body = "--r\n\nsorry\n--r\nContent-Type: message/delivery-status\n\nAction: failed\n\
         --r\nContent-Type: message/rfc822\n\nSubject: x\n\ny\n--r--";
-    let (facts, _) = skim_multipart(
-        "multipart/report; report-type=\"Delivery-Status\"; boundary=r",
-        body,
-    );
+    let (facts, _) = skim_multipart("multipart/report; report-type=\"Delivery-Status\"; boundary=r", body);
     assert_eq!(facts.report_type.as_deref(), Some("delivery-status"));
     assert_eq!((facts.attached_messages, facts.parts), (1, 3));
 }
@@ -271,15 +231,11 @@ fn a_meeting_tells_its_method() {
     let told = "--c\nContent-Type: text/calendar; method=REQUEST\n\nMETHOD:CANCEL\n--c--";
     let (facts, _) = skim_multipart("multipart/mixed; boundary=c", told);
     assert_eq!(facts.calendar_method.as_deref(), Some("request"));
-    let untold =
-        "--c\nContent-Type: text/calendar; name=invite.ics\nContent-Transfer-Encoding: base64\n\n\
+    let untold = "--c\nContent-Type: text/calendar; name=invite.ics\nContent-Transfer-Encoding: base64\n\n\
         QkVHSU46VkNBTEVOREFSCk1FVEhPRDpDQU5DRUwK\n--c--";
     let (facts, _) = skim_multipart("multipart/mixed; boundary=c", untold);
     assert_eq!(facts.calendar_method.as_deref(), Some("cancel"));
-    assert_eq!(
-        facts.attachments,
-        [attachment(Some("invite.ics"), "text/calendar", 30)]
-    );
+    assert_eq!(facts.attachments, [attachment(Some("invite.ics"), "text/calendar", 30)]);
 }
 
 #[test]
@@ -314,11 +270,7 @@ fn delimiters_are_told_from_what_looks_like_them() {
 fn bare_line_feeds_end_lines_too() {
     let body = b"--b\nContent-Type: x/y\n\nabc\n--b\n\nx\n--b--";
     for cut in [1, body.len()] {
-        let (facts, _) = skim_with(
-            "multipart/mixed; boundary=b",
-            &mut body.chunks(cut),
-            &Limits::default(),
-        );
+        let (facts, _) = skim_with("multipart/mixed; boundary=b", &mut body.chunks(cut), &Limits::default());
         assert_eq!(facts.attachments, [attachment(None, "x/y", 3)]);
         assert_eq!(facts.parts, 2);
     }
@@ -326,18 +278,14 @@ fn bare_line_feeds_end_lines_too() {
 
 #[test]
 fn an_outer_delimiter_ends_inner_parts() {
-    let body =
-        "--o\nContent-Type: multipart/mixed; boundary=oo\n\n--oo\nContent-Type: x/y\n\nabc\n--o\n\
+    let body = "--o\nContent-Type: multipart/mixed; boundary=oo\n\n--oo\nContent-Type: x/y\n\nabc\n--o\n\
         Content-Type: z/z\n\nde\n--oo\nf\n--o--";
     let (facts, anomalies) = skim_multipart("multipart/mixed; boundary=o", body);
     assert_eq!(
         facts.attachments,
         [attachment(None, "x/y", 3), attachment(None, "z/z", 11)]
     );
-    assert_eq!(
-        (facts.parts, anomalies),
-        (3, only(Anomaly::MimeUnterminated))
-    );
+    assert_eq!((facts.parts, anomalies), (3, only(Anomaly::MimeUnterminated)));
 }
 
 #[test]
@@ -345,20 +293,8 @@ fn oddities_are_told_and_survived() {
     use Anomaly as A;
     let cases: &[(&str, &str, A, u32, usize)] = &[
         // (content type, body, anomaly, parts, attachments)
-        (
-            "multipart/mixed; boundary=b",
-            "--b\n\nabc",
-            A::MimeUnterminated,
-            1,
-            0,
-        ),
-        (
-            "multipart/mixed; boundary=b",
-            "--b",
-            A::MimeUnterminated,
-            1,
-            0,
-        ),
+        ("multipart/mixed; boundary=b", "--b\n\nabc", A::MimeUnterminated, 1, 0),
+        ("multipart/mixed; boundary=b", "--b", A::MimeUnterminated, 1, 0),
         (
             "multipart/mixed; boundary=b",
             "no delimiter at all",
@@ -374,13 +310,7 @@ fn oddities_are_told_and_survived() {
             1,
             1,
         ),
-        (
-            "multipart/mixed",
-            "--b\n\nabc\n--b--",
-            A::MimeBoundaryMissing,
-            1,
-            0,
-        ),
+        ("multipart/mixed", "--b\n\nabc\n--b--", A::MimeBoundaryMissing, 1, 0),
         (
             "multipart/mixed; boundary=\"\"",
             "--\n\nabc\n----",
@@ -458,11 +388,7 @@ fn a_loss_costs_the_digest_and_what_it_took() {
     let mut skimmer = BodySkimmer::new(Some(b"multipart/mixed; boundary=b"), None, None, &limits);
     skimmer.feed(b"--b\r\nContent-Type: x/y\r\n\r\nabc", &interest, &limits);
     skimmer.gap(100);
-    skimmer.feed(
-        b"def\r\n--b\r\nContent-Type: z/z\r\nContent-Dispo",
-        &interest,
-        &limits,
-    );
+    skimmer.feed(b"def\r\n--b\r\nContent-Type: z/z\r\nContent-Dispo", &interest, &limits);
     skimmer.gap(100);
     skimmer.feed(
         b"rest of a lost line\r\nfirst line of the body\r\n--b--",
@@ -496,10 +422,7 @@ fn ten_thousand_parts_are_counted_and_most_not_looked_at() {
         skimmer.feed(chunk, &interest, &limits);
     }
     let (facts, anomalies) = skimmer.finish(&interest, &limits);
-    assert_eq!(
-        (facts.parts, facts.attachments.len()),
-        (10_000, limits.attachments)
-    );
+    assert_eq!((facts.parts, facts.attachments.len()), (10_000, limits.attachments));
     assert_eq!(anomalies, only(Anomaly::MimeTooManyParts));
     let dropped = (10_000 - limits.mime_parts) + (limits.mime_parts - limits.attachments);
     assert_eq!(skimmer.parts_dropped(), dropped as u64);
@@ -507,19 +430,10 @@ fn ten_thousand_parts_are_counted_and_most_not_looked_at() {
 
 #[test]
 fn a_thousand_levels_are_entered_as_far_as_the_limit_goes() {
-    let level = |n: usize| {
-        format!(
-            "--b{n}\r\nContent-Type: multipart/mixed; boundary=b{}\r\n\r\n",
-            n + 1
-        )
-    };
+    let level = |n: usize| format!("--b{n}\r\nContent-Type: multipart/mixed; boundary=b{}\r\n\r\n", n + 1);
     let body: String = (0..1_000).map(level).collect();
     let limits = Limits::default();
-    let (facts, anomalies) = skim_with(
-        "multipart/mixed; boundary=b0",
-        &mut body.as_bytes().chunks(7),
-        &limits,
-    );
+    let (facts, anomalies) = skim_with("multipart/mixed; boundary=b0", &mut body.as_bytes().chunks(7), &limits);
     assert_eq!(facts.parts as usize, limits.mime_depth);
     assert!(anomalies.contains(Anomaly::MimeNestedTooDeep));
 }
@@ -530,11 +444,7 @@ fn a_header_without_an_end_is_bounded() {
     let filler = "X-Filler: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\r\n".repeat(100_000);
     let body = format!("--b\r\nContent-Type: x/y\r\n{filler}\r\nabc\r\n--b--");
     for cut in [1_448, body.len()] {
-        let (facts, anomalies) = skim_with(
-            "multipart/mixed; boundary=b",
-            &mut body.as_bytes().chunks(cut),
-            &limits,
-        );
+        let (facts, anomalies) = skim_with("multipart/mixed; boundary=b", &mut body.as_bytes().chunks(cut), &limits);
         assert_eq!(facts.attachments, [attachment(None, "x/y", 3)]);
         assert_eq!(anomalies, only(Anomaly::MimePartHeaderTooLarge));
     }
@@ -551,15 +461,8 @@ fn lines_of_megabytes_and_candidates_by_the_thousand_pass() {
     for content in [long_line, near_misses, hyphens, nuls] {
         let body = format!("--{boundary}\r\nContent-Type: x/y\r\n\r\n{content}\r\n--{boundary}--");
         for cut in [1_448, body.len()] {
-            let (facts, _) = skim_with(
-                &content_type,
-                &mut body.as_bytes().chunks(cut),
-                &Limits::default(),
-            );
-            assert_eq!(
-                facts.attachments,
-                [attachment(None, "x/y", content.len() as u64)]
-            );
+            let (facts, _) = skim_with(&content_type, &mut body.as_bytes().chunks(cut), &Limits::default());
+            assert_eq!(facts.attachments, [attachment(None, "x/y", content.len() as u64)]);
         }
     }
 }
@@ -582,8 +485,7 @@ enum Made {
 }
 
 fn leaf() -> impl Strategy<Value = Made> {
-    let kind =
-        prop::sample::select(&["text/plain", "text/html", "image/png", "message/rfc822"][..]);
+    let kind = prop::sample::select(&["text/plain", "text/html", "image/png", "message/rfc822"][..]);
     let name = prop::option::of("[a-z]{1,8}\\.[a-z]{3}");
     let content = prop::collection::vec(prop::sample::select(&b"ab -\r\n.!"[..]), 0..60);
     (kind, name, any::<bool>(), content).prop_map(|(kind, name, base64, content)| Made::Leaf {
@@ -613,10 +515,7 @@ fn write(made: &Made, depth: usize, out: &mut Vec<u8>, truth: &mut BodyFacts) {
         } => write_leaf(kind, name.as_deref(), *base64, content, out, truth),
         Made::Multipart { parts, preamble } => {
             let boundary = "=b".repeat(depth + 1);
-            out.extend(
-                format!("Content-Type: multipart/mixed;\r\n\tboundary=\"{boundary}\"\r\n\r\n")
-                    .bytes(),
-            );
+            out.extend(format!("Content-Type: multipart/mixed;\r\n\tboundary=\"{boundary}\"\r\n\r\n").bytes());
             if *preamble {
                 out.extend(b"preamble\r\n");
             }
@@ -631,14 +530,7 @@ fn write(made: &Made, depth: usize, out: &mut Vec<u8>, truth: &mut BodyFacts) {
     }
 }
 
-fn write_leaf(
-    kind: &str,
-    name: Option<&str>,
-    base64: bool,
-    content: &[u8],
-    out: &mut Vec<u8>,
-    truth: &mut BodyFacts,
-) {
+fn write_leaf(kind: &str, name: Option<&str>, base64: bool, content: &[u8], out: &mut Vec<u8>, truth: &mut BodyFacts) {
     use base64::Engine;
     out.extend(format!("Content-Type: {kind}\r\n").bytes());
     if let Some(name) = name {
@@ -646,20 +538,14 @@ fn write_leaf(
     }
     if base64 {
         out.extend(b"Content-Transfer-Encoding: base64\r\n\r\n");
-        out.extend(
-            base64::engine::general_purpose::STANDARD
-                .encode(content)
-                .bytes(),
-        );
+        out.extend(base64::engine::general_purpose::STANDARD.encode(content).bytes());
     } else {
         out.extend(b"\r\n");
         out.extend(content);
     }
     truth.attached_messages += u32::from(kind == "message/rfc822");
     if name.is_some() || !kind.starts_with("text/") {
-        truth
-            .attachments
-            .push(attachment(name, kind, content.len() as u64));
+        truth.attachments.push(attachment(name, kind, content.len() as u64));
     }
 }
 

@@ -24,12 +24,22 @@ enum Turn {
 }
 
 fn flow() -> FlowId {
-    let end = |last: u8, port| Endpoint { address: IpAddr::from([192, 0, 2, last]), port };
-    FlowId { client: end(1, 40_000), server: end(2, 25), started_at: Timestamp(1_000) }
+    let end = |last: u8, port| Endpoint {
+        address: IpAddr::from([192, 0, 2, last]),
+        port,
+    };
+    FlowId {
+        client: end(1, 40_000),
+        server: end(2, 25),
+        started_at: Timestamp(1_000),
+    }
 }
 
 fn context() -> Context {
-    Context::new(Arc::new(Interest::new(&InterestSpec::default()).unwrap()), Limits::default())
+    Context::new(
+        Arc::new(Interest::new(&InterestSpec::default()).unwrap()),
+        Limits::default(),
+    )
 }
 
 fn run(beginning: Beginning, turns: &[Turn], piece: usize, ending: Ending) -> Vec<Event> {
@@ -38,8 +48,12 @@ fn run(beginning: Beginning, turns: &[Turn], piece: usize, ending: Ending) -> Ve
     for (number, turn) in turns.iter().enumerate() {
         let at = Timestamp(2_000 + number as i64);
         match turn {
-            Turn::Client(octets) => octets.chunks(piece).for_each(|chunk| session.client(chunk, at, &mut context)),
-            Turn::Server(octets) => octets.chunks(piece).for_each(|chunk| session.server(chunk, at, &mut context)),
+            Turn::Client(octets) => octets
+                .chunks(piece)
+                .for_each(|chunk| session.client(chunk, at, &mut context)),
+            Turn::Server(octets) => octets
+                .chunks(piece)
+                .for_each(|chunk| session.server(chunk, at, &mut context)),
             Turn::ClientGap(octets) => session.client_gap(*octets, at, &mut context),
             Turn::ServerGap(octets) => session.server_gap(*octets, at, &mut context),
         }
@@ -64,7 +78,9 @@ fn script(text: &str) -> Vec<Turn> {
             "S-" => Turn::ServerGap(rest.parse().unwrap()),
             "+:" => {
                 // Joins the client's previous turn: one segment.
-                let Some(Turn::Client(before)) = turns.last_mut() else { panic!("nothing to join") };
+                let Some(Turn::Client(before)) = turns.last_mut() else {
+                    panic!("nothing to join")
+                };
                 before.extend_from_slice(&whole(rest));
                 continue;
             }
@@ -103,7 +119,11 @@ fn one(text: &str) -> Transaction {
 }
 
 fn verdicts(transaction: &Transaction) -> Vec<(&str, Option<u16>, bool)> {
-    transaction.forward_paths.iter().map(|path| (path.address.as_str(), path.reply_code, path.accepted)).collect()
+    transaction
+        .forward_paths
+        .iter()
+        .map(|path| (path.address.as_str(), path.reply_code, path.accepted))
+        .collect()
 }
 
 fn slugs(transaction: &Transaction) -> Vec<&'static str> {
@@ -158,14 +178,26 @@ fn pipelined_commands_get_their_own_replies() {
          c: x: y\\r\\n\\r\\n.\\r\\n
          S: 250 ok",
     ));
-    assert_eq!(verdicts(&mail), [("b@y", Some(550), false), ("c@y", Some(250), true), ("d@y", Some(452), false)]);
+    assert_eq!(
+        verdicts(&mail),
+        [
+            ("b@y", Some(550), false),
+            ("c@y", Some(250), true),
+            ("d@y", Some(452), false)
+        ]
+    );
     assert_eq!(mail.outcome, Outcome::Delivered);
 }
 
 #[test]
 fn several_mails_of_a_session_are_told_apart() {
     let all = transactions(&with_hello(&MAIL.repeat(3)));
-    assert_eq!(all.iter().map(|mail| mail.session.transaction_index).collect::<Vec<_>>(), [0, 1, 2]);
+    assert_eq!(
+        all.iter()
+            .map(|mail| mail.session.transaction_index)
+            .collect::<Vec<_>>(),
+        [0, 1, 2]
+    );
     assert!(all.iter().all(|mail| mail.outcome == Outcome::Delivered));
 }
 
@@ -181,7 +213,10 @@ fn a_next_mail_pipelined_behind_the_final_dot_is_its_own() {
          c: .\\r\\n
          S: 250 ok",
     ));
-    let told: Vec<_> = all.iter().map(|mail| (mail.reverse_path.as_deref().unwrap(), mail.outcome)).collect();
+    let told: Vec<_> = all
+        .iter()
+        .map(|mail| (mail.reverse_path.as_deref().unwrap(), mail.outcome))
+        .collect();
     assert_eq!(told, [("a@x", Outcome::Rejected), ("c@x", Outcome::Delivered)]);
 }
 
@@ -214,7 +249,10 @@ fn a_refusal_at_any_stage_is_never_delivered() {
 #[test]
 fn a_refused_mail_does_not_spoil_the_next() {
     let all = transactions(&with_hello(&format!("C: MAIL FROM:<bad@x>\nS: 550 no\n{MAIL}")));
-    assert_eq!(all.iter().map(|mail| mail.outcome).collect::<Vec<_>>(), [Outcome::Rejected, Outcome::Delivered]);
+    assert_eq!(
+        all.iter().map(|mail| mail.outcome).collect::<Vec<_>>(),
+        [Outcome::Rejected, Outcome::Delivered]
+    );
 }
 
 #[test]
@@ -236,7 +274,10 @@ fn chunks_are_content_whatever_they_look_like() {
     ));
     assert_eq!(mail.outcome, Outcome::Delivered);
     assert_eq!(mail.message.as_ref().unwrap().size_octets, 17);
-    assert_eq!(mail.reverse_path_params, [("BODY".to_owned(), Some("BINARYMIME".to_owned()))]);
+    assert_eq!(
+        mail.reverse_path_params,
+        [("BODY".to_owned(), Some("BINARYMIME".to_owned()))]
+    );
 }
 
 #[test]
@@ -244,7 +285,10 @@ fn a_refused_chunk_rejects_the_mail_and_its_payload_is_skipped() {
     let all = transactions(&with_hello(&format!(
         "C: MAIL FROM:<a@x>\nS: 250 ok\nC: RCPT TO:<b@y>\nS: 250 ok\nc: BDAT 6\\r\\nQUIT\\r\\n\nS: 552 too big\nC: RSET\nS: 250 ok\n{MAIL}"
     )));
-    assert_eq!(all.iter().map(|mail| mail.outcome).collect::<Vec<_>>(), [Outcome::Rejected, Outcome::Delivered]);
+    assert_eq!(
+        all.iter().map(|mail| mail.outcome).collect::<Vec<_>>(),
+        [Outcome::Rejected, Outcome::Delivered]
+    );
 }
 
 #[test]
@@ -264,22 +308,40 @@ fn lmtp_tells_each_recipient_its_own_end() {
          s: 250 2.0.0 saved\\r\\n452 4.2.2 full\\r\\n221 bye\\r\\n",
     );
     assert_eq!(all.len(), 1);
-    assert_eq!(verdicts(&all[0]), [("a@y", Some(250), true), ("b@y", Some(550), false), ("c@y", Some(452), false)]);
-    assert_eq!((all[0].outcome, all[0].session.protocol), (Outcome::Delivered, Some(Protocol::Lmtp)));
+    assert_eq!(
+        verdicts(&all[0]),
+        [
+            ("a@y", Some(250), true),
+            ("b@y", Some(550), false),
+            ("c@y", Some(452), false)
+        ]
+    );
+    assert_eq!(
+        (all[0].outcome, all[0].session.protocol),
+        (Outcome::Delivered, Some(Protocol::Lmtp))
+    );
     assert_eq!(all[0].reverse_path.as_deref(), Some(""));
 }
 
 fn tls_session(beginning: Beginning, text: &str) -> (Vec<Transaction>, TlsSession) {
     let mut all = events(beginning, text, Ending::Closed);
-    let Some(Event::Session(session)) = all.pop() else { panic!("no session record") };
+    let Some(Event::Session(session)) = all.pop() else {
+        panic!("no session record")
+    };
     (only_transactions(all), *session)
 }
 
 #[test]
 fn a_session_that_turns_to_tls_is_told_with_what_stayed_visible() {
-    let (mails, session) = tls_session(Beginning::Start, &with_hello("C: STARTTLS\nS: 220 go ahead\nc: \u{16}\u{3}\u{1}\nS: xx"));
+    let (mails, session) = tls_session(
+        Beginning::Start,
+        &with_hello("C: STARTTLS\nS: 220 go ahead\nc: \u{16}\u{3}\u{1}\nS: xx"),
+    );
     assert!(mails.is_empty());
-    assert_eq!((session.tls_start, session.session.helo.as_deref()), ("starttls", Some("out.example")));
+    assert_eq!(
+        (session.tls_start, session.session.helo.as_deref()),
+        ("starttls", Some("out.example"))
+    );
     assert!(session.session.tls);
     let (_, session) = tls_session(Beginning::Start, &with_hello("C: X-ANONYMOUSTLS\nS: 220 go ahead"));
     assert_eq!(session.tls_start, "x-anonymoustls");
@@ -295,7 +357,10 @@ fn a_refused_starttls_carries_on_in_clear() {
 #[test]
 fn commands_injected_behind_starttls_are_an_anomaly() {
     let (_, session) = tls_session(Beginning::Start, &with_hello("C: STARTTLS\n+: RSET\nS: 220 go ahead"));
-    assert!(session.anomalies.iter().any(|anomaly| anomaly.slug() == "smtp_data_before_starttls"));
+    assert!(session
+        .anomalies
+        .iter()
+        .any(|anomaly| anomaly.slug() == "smtp_data_before_starttls"));
 }
 
 #[test]
@@ -303,9 +368,15 @@ fn auth_gives_the_user_name_only_if_it_was_accepted() {
     let plain = "AGFubkBjb3JwLmV4YW1wbGUAczNjcmV0";
     for (dialogue, user) in [
         (format!("C: AUTH PLAIN {plain}\nS: 235 ok\n"), Some("ann@corp.example")),
-        (format!("C: AUTH PLAIN\nS: 334\nC: {plain}\nS: 235 ok\n"), Some("ann@corp.example")),
+        (
+            format!("C: AUTH PLAIN\nS: 334\nC: {plain}\nS: 235 ok\n"),
+            Some("ann@corp.example"),
+        ),
         (format!("C: AUTH PLAIN {plain}\nS: 535 no\n"), None),
-        ("C: AUTH LOGIN\nS: 334 VXNlcm5hbWU6\nC: YW5u\nS: 334 UGFzc3dvcmQ6\nC: UVVJVA==\nS: 235 ok\n".to_owned(), Some("ann")),
+        (
+            "C: AUTH LOGIN\nS: 334 VXNlcm5hbWU6\nC: YW5u\nS: 334 UGFzc3dvcmQ6\nC: UVVJVA==\nS: 235 ok\n".to_owned(),
+            Some("ann"),
+        ),
         ("C: AUTH LOGIN\nS: 334 x\nC: *\nS: 501 cancelled\n".to_owned(), None),
         ("C: AUTH PLAIN\nS: 334\nC: QUIT\nS: 535 no\n".to_owned(), None),
     ] {
@@ -318,9 +389,13 @@ fn auth_gives_the_user_name_only_if_it_was_accepted() {
 #[test]
 fn the_real_client_is_told_by_xclient_xforward_and_proxy() {
     let ip: IpAddr = "203.0.113.9".parse().unwrap();
-    let xclient = one(&with_hello(&format!("C: XCLIENT ADDR=203.0.113.9 HELO=real.example\nS: 220 again\nC: EHLO out.example\nS: 250 ok\n{MAIL}")));
+    let xclient = one(&with_hello(&format!(
+        "C: XCLIENT ADDR=203.0.113.9 HELO=real.example\nS: 220 again\nC: EHLO out.example\nS: 250 ok\n{MAIL}"
+    )));
     assert_eq!(xclient.session.client_ip, Some(ip));
-    let all = transactions(&with_hello(&format!("C: XFORWARD ADDR=203.0.113.9 HELO=real.example\nS: 250 ok\n{MAIL}{MAIL}")));
+    let all = transactions(&with_hello(&format!(
+        "C: XFORWARD ADDR=203.0.113.9 HELO=real.example\nS: 250 ok\n{MAIL}{MAIL}"
+    )));
     assert_eq!(all[0].session.client_ip, Some(ip));
     assert_eq!(all[0].session.helo.as_deref(), Some("real.example"));
     assert_eq!(all[1].session.client_ip, Some(flow().client.address));
@@ -330,13 +405,19 @@ fn the_real_client_is_told_by_xclient_xforward_and_proxy() {
 
 #[test]
 fn an_xexch50_payload_is_no_command() {
-    let mail = one(&with_hello(&MAIL.replace("C: DATA", "C: XEXCH50 6 2\nS: 354 send\nc: QUIT\\r\\n\nS: 250 ok\nC: DATA")));
+    let mail = one(&with_hello(&MAIL.replace(
+        "C: DATA",
+        "C: XEXCH50 6 2\nS: 354 send\nc: QUIT\\r\\n\nS: 250 ok\nC: DATA",
+    )));
     assert_eq!(mail.outcome, Outcome::Delivered);
 }
 
 #[test]
 fn unknown_verbs_wait_for_their_reply_like_any_other() {
-    let mail = one(&with_hello(&MAIL.replace("C: DATA\nS: 354 go", "C: XYZZY 1\n+: NOOP\n+: DATA\ns: 500 what\\r\\n250 ok\\r\\n354 go\\r\\n")));
+    let mail = one(&with_hello(&MAIL.replace(
+        "C: DATA\nS: 354 go",
+        "C: XYZZY 1\n+: NOOP\n+: DATA\ns: 500 what\\r\\n250 ok\\r\\n354 go\\r\\n",
+    )));
     assert_eq!(mail.outcome, Outcome::Delivered);
     assert_eq!(slugs(&mail), ["smtp_unknown_command"]);
 }
@@ -366,14 +447,27 @@ fn ann() -> Option<String> {
 
 #[test]
 fn a_gap_in_the_content_costs_that_mail_its_octets_and_the_others_nothing() {
-    let holed = MAIL.replace("c: Subject: x\\r\\n\\r\\nhello", "c: Subject: x\\r\\n\\r\\nhel\nC-100\nc: lo");
-    assert_eq!(delivered(&format!("{holed}{MAIL}{MAIL}")), [(ann(), Outcome::Delivered, 100), (ann(), Outcome::Delivered, 0), (ann(), Outcome::Delivered, 0)]);
+    let holed = MAIL.replace(
+        "c: Subject: x\\r\\n\\r\\nhello",
+        "c: Subject: x\\r\\n\\r\\nhel\nC-100\nc: lo",
+    );
+    assert_eq!(
+        delivered(&format!("{holed}{MAIL}{MAIL}")),
+        [
+            (ann(), Outcome::Delivered, 100),
+            (ann(), Outcome::Delivered, 0),
+            (ann(), Outcome::Delivered, 0)
+        ]
+    );
 }
 
 #[test]
 fn an_end_of_data_lost_in_a_gap_is_known_by_its_reply() {
     let holed = MAIL.replace("hello\\r\\n.\\r\\n", "hel\nC-7");
-    assert_eq!(delivered(&format!("{holed}{MAIL}")), [(ann(), Outcome::Delivered, 7), (ann(), Outcome::Delivered, 0)]);
+    assert_eq!(
+        delivered(&format!("{holed}{MAIL}")),
+        [(ann(), Outcome::Delivered, 7), (ann(), Outcome::Delivered, 0)]
+    );
 }
 
 #[test]
@@ -383,17 +477,37 @@ fn each_lost_command_or_reply_of_a_mail_leaves_the_next_mail_whole() {
         let holed: Vec<String> = lines
             .iter()
             .enumerate()
-            .map(|(number, line)| if number == lost { format!("{}-20", line[..1].to_uppercase()) } else { (*line).to_owned() })
+            .map(|(number, line)| {
+                if number == lost {
+                    format!("{}-20", line[..1].to_uppercase())
+                } else {
+                    (*line).to_owned()
+                }
+            })
             .collect();
         let text = with_hello(&format!("{}\n{MAIL}", holed.join("\n")));
         let all = transactions(&text);
         assert_eq!(all.len(), 2, "lost: {}\n{all:#?}", lines[lost]);
         let second = &all[1];
-        assert_eq!((second.reverse_path.clone(), second.outcome), (ann(), Outcome::Delivered), "lost: {}", lines[lost]);
-        assert_eq!(verdicts(second), [("bob@dst.example", Some(250), true)], "lost: {}", lines[lost]);
+        assert_eq!(
+            (second.reverse_path.clone(), second.outcome),
+            (ann(), Outcome::Delivered),
+            "lost: {}",
+            lines[lost]
+        );
+        assert_eq!(
+            verdicts(second),
+            [("bob@dst.example", Some(250), true)],
+            "lost: {}",
+            lines[lost]
+        );
         assert_eq!(second.completeness.missing_octets, 0, "lost: {}", lines[lost]);
         assert_eq!(all[0].completeness.missing_octets, 20, "lost: {}", lines[lost]);
-        let expected = if lost == 7 { Outcome::Unknown } else { Outcome::Delivered };
+        let expected = if lost == 7 {
+            Outcome::Unknown
+        } else {
+            Outcome::Delivered
+        };
         assert_eq!(all[0].outcome, expected, "lost: {}", lines[lost]);
     }
 }
@@ -402,12 +516,21 @@ fn each_lost_command_or_reply_of_a_mail_leaves_the_next_mail_whole() {
 fn a_client_alone_gives_records_of_unknown_outcome() {
     let client_only: String = with_hello(&format!("{MAIL}{MAIL}C: QUIT"))
         .lines()
-        .map(|line| if line.starts_with("S:") || line.starts_with("s:") { format!("S-{}\n", line.len() - 1) } else { format!("{line}\n") })
+        .map(|line| {
+            if line.starts_with("S:") || line.starts_with("s:") {
+                format!("S-{}\n", line.len() - 1)
+            } else {
+                format!("{line}\n")
+            }
+        })
         .collect();
     let all = transactions(&client_only);
     assert_eq!(all.len(), 2, "{all:#?}");
     for mail in all {
-        assert_eq!((mail.reverse_path.clone(), mail.outcome, mail.completeness.one_sided), (ann(), Outcome::Unknown, true));
+        assert_eq!(
+            (mail.reverse_path.clone(), mail.outcome, mail.completeness.one_sided),
+            (ann(), Outcome::Unknown, true)
+        );
         assert_eq!(verdicts(&mail), [("bob@dst.example", None, false)]);
     }
 }
@@ -416,12 +539,21 @@ fn a_client_alone_gives_records_of_unknown_outcome() {
 fn a_server_alone_gives_a_record_per_accepted_content() {
     let server_only: String = with_hello(&format!("{MAIL}{MAIL}"))
         .lines()
-        .map(|line| if line.starts_with("C:") || line.starts_with("c:") { format!("C-{}\n", line.len() - 1) } else { format!("{line}\n") })
+        .map(|line| {
+            if line.starts_with("C:") || line.starts_with("c:") {
+                format!("C-{}\n", line.len() - 1)
+            } else {
+                format!("{line}\n")
+            }
+        })
         .collect();
     let all = transactions(&server_only);
     assert_eq!(all.len(), 2, "{all:#?}");
     for mail in all {
-        assert_eq!((mail.reverse_path, mail.outcome, mail.completeness.one_sided), (None, Outcome::Delivered, true));
+        assert_eq!(
+            (mail.reverse_path, mail.outcome, mail.completeness.one_sided),
+            (None, Outcome::Delivered, true)
+        );
     }
 }
 
@@ -433,8 +565,18 @@ fn a_session_joined_inside_is_read_from_the_next_certain_place() {
         let text = lines[start..].join("\n");
         let all = only_transactions(events(Beginning::Midstream, &text, Ending::Closed));
         let last = all.last().unwrap();
-        assert_eq!((last.reverse_path.clone(), last.outcome), (ann(), Outcome::Delivered), "from {}: {all:#?}", lines[start]);
-        assert_eq!(verdicts(last), [("bob@dst.example", Some(250), true)], "from {}", lines[start]);
+        assert_eq!(
+            (last.reverse_path.clone(), last.outcome),
+            (ann(), Outcome::Delivered),
+            "from {}: {all:#?}",
+            lines[start]
+        );
+        assert_eq!(
+            verdicts(last),
+            [("bob@dst.example", Some(250), true)],
+            "from {}",
+            lines[start]
+        );
         assert!(all.len() <= 2);
     }
 }
@@ -443,5 +585,8 @@ fn a_session_joined_inside_is_read_from_the_next_certain_place() {
 fn the_end_of_the_capture_leaves_the_outcome_open() {
     let text = with_hello("C: MAIL FROM:<a@x>\nS: 250 ok\nC: RCPT TO:<b@y>\nS: 250 ok\nC: DATA\nS: 354 go\nC: half");
     let all = only_transactions(events(Beginning::Start, &text, Ending::Unseen));
-    assert_eq!((all[0].outcome, all[0].completeness.truncated), (Outcome::Unknown, true));
+    assert_eq!(
+        (all[0].outcome, all[0].completeness.truncated),
+        (Outcome::Unknown, true)
+    );
 }

@@ -51,9 +51,10 @@ impl<R: Read> ZstdFrames<R> {
         while !self.input.fill_buf()?.is_empty() {
             match guarded(|| self.decoder.reset(&mut self.input)) {
                 Ok(()) => return Ok(true),
-                Err(DecodeError::Frame(FrameDecoderError::ReadFrameHeaderError(
-                    ReadFrameHeaderError::SkipFrame { length, .. },
-                ))) => self.pass_over(u64::from(length))?,
+                Err(DecodeError::Frame(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame {
+                    length,
+                    ..
+                }))) => self.pass_over(u64::from(length))?,
                 Err(error) => return Err(error.into()),
             }
         }
@@ -138,9 +139,7 @@ impl From<DecodeError> for io::Error {
     fn from(error: DecodeError) -> Self {
         match error {
             DecodeError::Frame(error) => Self::other(error),
-            DecodeError::Panicked => {
-                Self::new(ErrorKind::InvalidData, "the decoder met a contradiction")
-            }
+            DecodeError::Panicked => Self::new(ErrorKind::InvalidData, "the decoder met a contradiction"),
         }
     }
 }

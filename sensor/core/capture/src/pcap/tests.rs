@@ -29,10 +29,7 @@ fn every_magic_in_both_orders_gives_the_same_frames() {
                 (3_000_000_000 + ns, 113)
             );
             assert_eq!(read.frames[0].bytes, b"abc");
-            assert_eq!(
-                (read.frames[1].bytes.len(), read.frames[1].original),
-                (2, 1_500)
-            );
+            assert_eq!((read.frames[1].bytes.len(), read.frames[1].original), (2, 1_500));
             assert!(read.damage.is_empty());
         }
     }
@@ -49,10 +46,7 @@ fn the_upper_half_of_the_link_type_is_not_part_of_it() {
 fn a_time_of_the_year_2106_is_told() {
     let mut file = PcapWriter::new(MAGIC_US, ByteOrder::Big, 1);
     file.record(u32::MAX, 999_999, b"abc");
-    assert_eq!(
-        frames(&file.bytes).frames[0].at_ns,
-        4_294_967_295_999_999_000
-    );
+    assert_eq!(frames(&file.bytes).frames[0].at_ns, 4_294_967_295_999_999_000);
 }
 
 #[test]
@@ -111,10 +105,7 @@ fn a_tail_of_zeros_is_told_as_corrupt() {
     let mut file = five();
     file.bytes.extend_from_slice(&[0; 4_096]);
     let read = frames(&file.bytes);
-    assert_eq!(
-        (read.frames.len(), read.kinds()),
-        (5, vec![DamageKind::Corrupt])
-    );
+    assert_eq!((read.frames.len(), read.kinds()), (5, vec![DamageKind::Corrupt]));
     assert!(
         read.damage[0].detail.contains("last 4096 octets"),
         "{}",
@@ -143,10 +134,7 @@ fn files_put_behind_each_other_are_read_each_in_its_own_encoding() {
     let both = [five().bytes, other.bytes, five().bytes].concat();
     let read = frames(&both);
     assert_eq!((read.frames.len(), read.damage.len()), (12, 0));
-    assert_eq!(
-        (read.frames[5].link_type, read.frames[5].at_ns),
-        (101, 5_000_000_005)
-    );
+    assert_eq!((read.frames[5].link_type, read.frames[5].at_ns), (101, 5_000_000_005));
 }
 
 #[test]
@@ -154,10 +142,7 @@ fn an_unknown_version_is_read_and_told() {
     let mut file = five();
     file.bytes[4] = 9;
     let read = frames(&file.bytes);
-    assert_eq!(
-        (read.frames.len(), read.kinds()),
-        (5, vec![DamageKind::Corrupt])
-    );
+    assert_eq!((read.frames.len(), read.kinds()), (5, vec![DamageKind::Corrupt]));
 }
 
 #[test]
@@ -168,15 +153,8 @@ fn a_cut_tail_is_truncated_and_says_where() {
         (24 + 56 * 2 + 3, "3 octets into a record header"),
     ] {
         let read = frames(&whole[..keep]);
-        assert_eq!(
-            (read.frames.len(), read.kinds()),
-            (2, vec![DamageKind::Truncated])
-        );
-        assert!(
-            read.damage[0].detail.contains(part),
-            "{}",
-            read.damage[0].detail
-        );
+        assert_eq!((read.frames.len(), read.kinds()), (2, vec![DamageKind::Truncated]));
+        assert!(read.damage[0].detail.contains(part), "{}", read.damage[0].detail);
         assert_eq!(read.damage[0].offset, 24 + 56 * 2);
     }
 }
@@ -214,10 +192,7 @@ fn steps_in_time_are_read_and_do_not_mislead_a_search() {
     assert_eq!((whole.frames.len(), whole.damage.len()), (8, 0));
     file.set_u32(24 + 6 * 56 + 8, u32::MAX);
     let damaged = frames(&file.bytes);
-    assert_eq!(
-        (damaged.frames.len(), damaged.kinds()),
-        (7, vec![DamageKind::Corrupt])
-    );
+    assert_eq!((damaged.frames.len(), damaged.kinds()), (7, vec![DamageKind::Corrupt]));
 }
 
 #[test]
@@ -225,8 +200,5 @@ fn a_header_read_beside_its_place_is_not_believed() {
     let mut file = five();
     file.bytes.drain(24 + 56..24 + 60);
     let read = frames(&file.bytes);
-    assert_eq!(
-        (read.frames.len(), read.kinds()),
-        (4, vec![DamageKind::Corrupt])
-    );
+    assert_eq!((read.frames.len(), read.kinds()), (4, vec![DamageKind::Corrupt]));
 }

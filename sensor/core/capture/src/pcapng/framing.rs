@@ -73,11 +73,7 @@ impl Framing {
             Some(order)
         };
         let octets = order.map_or(0, |order| order.u32(raw, 4) as usize);
-        Some(Self {
-            kind,
-            octets,
-            order,
-        })
+        Some(Self { kind, octets, order })
     }
 
     /// Whether a block of a known type, whose lengths agree, starts at *at*. Blocks lie at multiples of four in a whole
@@ -107,12 +103,7 @@ impl Framing {
     pub fn is_passed_over(&self) -> bool {
         matches!(
             self.kind,
-            kind::NAMES
-                | kind::STATISTICS
-                | kind::JOURNAL
-                | kind::SECRETS
-                | kind::CUSTOM
-                | kind::CUSTOM_NOT_COPIED
+            kind::NAMES | kind::STATISTICS | kind::JOURNAL | kind::SECRETS | kind::CUSTOM | kind::CUSTOM_NOT_COPIED
         )
     }
 

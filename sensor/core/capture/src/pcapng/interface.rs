@@ -138,15 +138,8 @@ mod tests {
         ];
         for (options, ticks, ns) in cases {
             let (interface, is_whole) = Interface::parse(ByteOrder::Big, &block(options));
-            assert_eq!(
-                (interface.time(*ticks).0, is_whole),
-                (*ns, true),
-                "{options:x?}"
-            );
-            assert_eq!(
-                (interface.link_type.0, interface.snap_octets),
-                (113, u32::MAX)
-            );
+            assert_eq!((interface.time(*ticks).0, is_whole), (*ns, true), "{options:x?}");
+            assert_eq!((interface.link_type.0, interface.snap_octets), (113, u32::MAX));
         }
     }
 
@@ -166,13 +159,7 @@ mod tests {
     fn offsets_of_both_signs_saturate() {
         for (offset, ns) in [(i64::MAX, i64::MAX), (i64::MIN, i64::MIN)] {
             let options = [&b"\0\x0e\0\x08"[..], &offset.to_be_bytes()].concat();
-            assert_eq!(
-                Interface::parse(ByteOrder::Big, &block(&options))
-                    .0
-                    .time(0)
-                    .0,
-                ns
-            );
+            assert_eq!(Interface::parse(ByteOrder::Big, &block(&options)).0.time(0).0, ns);
         }
     }
 }

@@ -60,9 +60,7 @@ fn each_section_has_its_own_order_and_interfaces() {
     assert_eq!((read.frames.len(), read.frames[5].link_type), (11, 101));
     assert_eq!(read.kinds(), [DamageKind::Corrupt]);
     assert!(
-        read.damage[0]
-            .detail
-            .contains("interface 0, and 0 were described"),
+        read.damage[0].detail.contains("interface 0, and 0 were described"),
         "{}",
         read.damage[0].detail
     );
@@ -132,11 +130,7 @@ fn a_packet_that_contradicts_its_block_costs_nothing_else() {
             (4, vec![DamageKind::Corrupt]),
             "{part}"
         );
-        assert!(
-            read.damage[0].detail.contains(part),
-            "{}",
-            read.damage[0].detail
-        );
+        assert!(read.damage[0].detail.contains(part), "{}", read.damage[0].detail);
     }
 }
 
@@ -159,10 +153,7 @@ fn a_section_header_without_its_magic_is_searched_past() {
     let mut second = five().bytes;
     second[8] = 0;
     let read = frames(&[five().bytes, second].concat());
-    assert_eq!(
-        (read.frames.len(), read.kinds()),
-        (10, vec![DamageKind::Corrupt])
-    );
+    assert_eq!((read.frames.len(), read.kinds()), (10, vec![DamageKind::Corrupt]));
 }
 
 #[test]
@@ -170,10 +161,7 @@ fn a_section_of_an_unknown_version_is_skipped_and_told() {
     let mut second = five().bytes;
     second[12] = 2;
     let read = frames(&[second, five().bytes].concat());
-    assert_eq!(
-        (read.frames.len(), read.kinds()),
-        (5, vec![DamageKind::Corrupt])
-    );
+    assert_eq!((read.frames.len(), read.kinds()), (5, vec![DamageKind::Corrupt]));
     assert!(
         read.damage[0].detail.contains("version 2.0"),
         "{}",
@@ -189,16 +177,9 @@ fn a_cut_tail_is_truncated_and_says_where() {
         (5, "5 octets into a block header"),
     ] {
         let read = frames(&whole[..FIRST + EACH + cut]);
-        assert_eq!(
-            (read.frames.len(), read.kinds()),
-            (1, vec![DamageKind::Truncated])
-        );
+        assert_eq!((read.frames.len(), read.kinds()), (1, vec![DamageKind::Truncated]));
         assert_eq!(read.damage[0].offset, (FIRST + EACH) as u64);
-        assert!(
-            read.damage[0].detail.contains(part),
-            "{}",
-            read.damage[0].detail
-        );
+        assert!(read.damage[0].detail.contains(part), "{}", read.damage[0].detail);
     }
 }
 
@@ -221,10 +202,7 @@ fn a_large_block_that_is_cut_or_lies_about_its_end_is_told() {
     file.block(10, &vec![1; bounds::SKIPPED_BLOCK_OCTETS]);
     file.packet(0, 9, &[9; 41]);
     assert_eq!(
-        (
-            frames(&file.bytes).frames.len(),
-            frames(&file.bytes).kinds()
-        ),
+        (frames(&file.bytes).frames.len(), frames(&file.bytes).kinds()),
         (7, vec![DamageKind::Corrupt])
     );
 }
@@ -237,8 +215,5 @@ fn more_interfaces_than_the_bound_are_told() {
     }
     file.packet(bounds::INTERFACES as u32 - 1, 1, b"x");
     let read = frames(&file.bytes);
-    assert_eq!(
-        (read.frames.len(), read.kinds()),
-        (1, vec![DamageKind::Corrupt])
-    );
+    assert_eq!((read.frames.len(), read.kinds()), (1, vec![DamageKind::Corrupt]));
 }

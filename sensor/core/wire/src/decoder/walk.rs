@@ -109,11 +109,7 @@ impl<'a> Position<'a> {
 
     /// Takes header after header off, until TCP or a fragment comes next.
     #[inline]
-    pub fn walk(
-        &mut self,
-        allowance: &mut Allowance,
-        anomalies: &mut AnomalyCounts,
-    ) -> Result<Stop, End> {
+    pub fn walk(&mut self, allowance: &mut Allowance, anomalies: &mut AnomalyCounts) -> Result<Stop, End> {
         loop {
             match self.next {
                 Next::Tcp => return Ok(Stop::Tcp),
@@ -129,11 +125,7 @@ impl<'a> Position<'a> {
 
     /// Takes one header off; gives the place in its datagram if what follows is only a piece of one.
     #[inline]
-    fn step(
-        &mut self,
-        allowance: &mut Allowance,
-        anomalies: &mut AnomalyCounts,
-    ) -> Result<Option<Piece>, Anomaly> {
+    fn step(&mut self, allowance: &mut Allowance, anomalies: &mut AnomalyCounts) -> Result<Option<Piece>, Anomaly> {
         (self.next, self.bytes) = match self.next {
             Next::Encapsulation(each) => each.decode(self.bytes)?,
             Next::Ipv6Extension => extension::decode(self.bytes)?,

@@ -105,10 +105,7 @@ impl<'a> Part<'a> {
 
     fn append_quoted(&mut self, quoted: &'a [u8]) {
         self.was_quoted = true;
-        if quoted
-            .iter()
-            .any(|&octet| matches!(octet, b'\\' | b'\r' | b'\n'))
-        {
+        if quoted.iter().any(|&octet| matches!(octet, b'\\' | b'\r' | b'\n')) {
             unquote(quoted, self.text.to_mut());
         } else {
             self.append(quoted);
@@ -462,13 +459,8 @@ mod tests {
 
     fn check(table: &[(&str, &[&str])], anomalies: &[Anomaly]) {
         for (raw, expected) in table {
-            let expected: Vec<String> =
-                expected.iter().map(|&address| address.to_owned()).collect();
-            assert_eq!(
-                read(raw.as_bytes()),
-                (expected, anomalies.to_vec()),
-                "{raw}"
-            );
+            let expected: Vec<String> = expected.iter().map(|&address| address.to_owned()).collect();
+            assert_eq!(read(raw.as_bytes()), (expected, anomalies.to_vec()), "{raw}");
         }
     }
 
@@ -501,10 +493,7 @@ mod tests {
                 ("John Q. Public <a@b>", &["a@b"]),
                 ("x@y <a@b>", &["a@b"]),
                 ("=?utf-8?Q?x@y?= <a@b>", &["a@b"]),
-                (
-                    "\u{e9}@B\u{dc}cher.example",
-                    &["\u{e9}@b\u{fc}cher.example"],
-                ),
+                ("\u{e9}@B\u{dc}cher.example", &["\u{e9}@b\u{fc}cher.example"]),
                 ("a+tag=x.y#!@b", &["a+tag=x.y#!@b"]),
             ],
             NONE,
@@ -585,23 +574,17 @@ mod tests {
             "[a-zA-Z0-9+_=-]{1,8}(\\.[a-z0-9]{1,4}){0,2}",
             "[a-z@,;:<> ()\\[\\]]{0,6} ".prop_map(|text| format!("\"{text}\"")),
         ];
-        (
-            local,
-            "[a-z0-9-]{1,8}(\\.[a-z]{2,3}){0,2}",
-            0..5,
-            "( |\r\n |\t)",
-        )
-            .prop_map(|(local, domain, form, blank)| {
-                let address = format!("{local}@{domain}");
-                let raw = match form {
-                    0 => address.clone(),
-                    1 => format!("<{address}>"),
-                    2 => format!("Ann Example{blank}<{address}>"),
-                    3 => format!("\"Last, F. <x@y>\"{blank}<{address}>{blank}(c (d))"),
-                    _ => format!("{local}{blank}@{blank}{}", domain.to_uppercase()),
-                };
-                (raw, address)
-            })
+        (local, "[a-z0-9-]{1,8}(\\.[a-z]{2,3}){0,2}", 0..5, "( |\r\n |\t)").prop_map(|(local, domain, form, blank)| {
+            let address = format!("{local}@{domain}");
+            let raw = match form {
+                0 => address.clone(),
+                1 => format!("<{address}>"),
+                2 => format!("Ann Example{blank}<{address}>"),
+                3 => format!("\"Last, F. <x@y>\"{blank}<{address}>{blank}(c (d))"),
+                _ => format!("{local}{blank}@{blank}{}", domain.to_uppercase()),
+            };
+            (raw, address)
+        })
     }
 
     proptest! {

@@ -28,20 +28,13 @@ mod tests {
             (b" auto-generated", Some("auto-generated")),
             (b" Auto-Replied; owner-email=\"a@x\"", Some("auto-replied")),
             (b"\r\n (rule) auto-notified(x)", Some("auto-notified")),
-            (
-                b"auto-generated (Mailbox Rules Agent)",
-                Some("auto-generated"),
-            ),
+            (b"auto-generated (Mailbox Rules Agent)", Some("auto-generated")),
             (b"", None),
             (b";", None),
             (b"\"no\"", None),
         ];
         for (raw, expected) in table {
-            assert_eq!(
-                parse(raw, &mut AnomalySet::default()).as_deref(),
-                *expected,
-                "{raw:?}"
-            );
+            assert_eq!(parse(raw, &mut AnomalySet::default()).as_deref(), *expected, "{raw:?}");
         }
     }
 }

@@ -23,8 +23,7 @@ fn folder() -> PathBuf {
 
 fn cases(file: &str) -> Vec<Value> {
     let path = folder().join(file).with_extension("json");
-    let text = std::fs::read_to_string(&path)
-        .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
@@ -32,10 +31,7 @@ fn all_cases() -> Vec<Value> {
     let entries = std::fs::read_dir(folder()).unwrap();
     let paths = entries.map(|entry| entry.unwrap().path());
     let mut files: Vec<_> = paths
-        .filter(|path| {
-            path.extension()
-                .is_some_and(|extension| extension == "json")
-        })
+        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
         .collect();
     files.sort();
     files
@@ -46,10 +42,7 @@ fn all_cases() -> Vec<Value> {
 
 fn raw(case: &Value) -> Vec<u8> {
     match case["raw_latin1"].as_str() {
-        Some(text) => text
-            .chars()
-            .map(|c| u8::try_from(u32::from(c)).unwrap())
-            .collect(),
+        Some(text) => text.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect(),
         None => case["raw"].as_str().unwrap().as_bytes().to_vec(),
     }
 }
@@ -119,9 +112,9 @@ fn facts_json(facts: &HeaderFacts<'_>) -> Map<String, Value> {
         ("disposition", facts.content.disposition),
         ("mime_version", facts.content.mime_version),
     ];
-    let content = content.into_iter().filter_map(|(name, value)| {
-        Some((name.to_owned(), json!(std::str::from_utf8(value?).ok()?)))
-    });
+    let content = content
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), json!(std::str::from_utf8(value?).ok()?))));
     map.insert("received".to_owned(), json!(received));
     map.insert("fields".to_owned(), fields.collect());
     map.insert("content".to_owned(), Value::Object(content.collect()));
@@ -135,17 +128,8 @@ fn check(case: &Value, section: &[u8], how: &str) {
     for (name, expected) in case["expected"].as_object().unwrap() {
         assert_eq!(&found[name], expected, "{name} of {}, {how}", case["name"]);
     }
-    let anomalies: Vec<&str> = facts
-        .anomalies
-        .iter()
-        .map(|anomaly| anomaly.slug())
-        .collect();
-    assert_eq!(
-        json!(anomalies),
-        case["anomalies"],
-        "{}, {how}",
-        case["name"]
-    );
+    let anomalies: Vec<&str> = facts.anomalies.iter().map(|anomaly| anomaly.slug()).collect();
+    assert_eq!(json!(anomalies), case["anomalies"], "{}, {how}", case["name"]);
 }
 
 /// The section of *content* as a collector finds it, fed *size* octets at a time.
@@ -211,11 +195,7 @@ fn every_parsed_field_has_its_file_with_cases_of_every_kind() {
 fn every_fact_is_filled_by_some_case() {
     let empty = facts_json(&HeaderFacts::default());
     for name in empty.keys() {
-        let is_filled = |case: &Value| {
-            case["expected"]
-                .get(name)
-                .is_some_and(|value| *value != empty[name])
-        };
+        let is_filled = |case: &Value| case["expected"].get(name).is_some_and(|value| *value != empty[name]);
         assert!(all_cases().iter().any(is_filled), "{name}");
     }
 }
@@ -304,12 +284,7 @@ fn hostile_nesting_costs_linear_time() {
     for pattern in patterns {
         for (_, name) in Slot::ALL {
             let time = |octets: usize| {
-                let section = [
-                    name,
-                    b":".as_slice(),
-                    pattern.repeat(octets / pattern.len()).as_bytes(),
-                ]
-                .concat();
+                let section = [name, b":".as_slice(), pattern.repeat(octets / pattern.len()).as_bytes()].concat();
                 let run = || {
                     let start = std::time::Instant::now();
                     let _ = parse_section(&section, &none, &limits);

@@ -74,10 +74,7 @@ fn decode_utf7(octets: &[u8], anomalies: &mut AnomalySet) -> String {
     while let Some(plus) = memchr::memchr(b'+', rest) {
         text.push_str(&String::from_utf8_lossy(&rest[..plus]));
         rest = &rest[plus + 1..];
-        let run = rest
-            .iter()
-            .take_while(|&&octet| base64::is_digit(octet))
-            .count();
+        let run = rest.iter().take_while(|&&octet| base64::is_digit(octet)).count();
         let (digits, after) = rest.split_at(run);
         rest = after.strip_prefix(b"-").unwrap_or(after);
         if digits.is_empty() {
@@ -101,10 +98,7 @@ mod tests {
 
     #[test]
     fn decodes_by_label() {
-        use Anomaly::{
-            HeaderMalformedEncodedWord as Malformed, HeaderUnknownCharset as Unknown,
-            HeaderUtf7 as Utf7,
-        };
+        use Anomaly::{HeaderMalformedEncodedWord as Malformed, HeaderUnknownCharset as Unknown, HeaderUtf7 as Utf7};
         let table: &[(&[u8], &str, &str, &[Anomaly])] = &[
             (b"\xc3\xa9", "utf-8", "\u{e9}", &[]),
             (b"\xc3\xa9", "UTF8", "\u{e9}", &[]),

@@ -119,10 +119,7 @@ impl Collector {
         self.complete = true;
         let (head, body) = (&chunk[..end], &chunk[body..]);
         if self.kept.is_empty() && self.held_crs == 0 && head.len() <= self.octets_max {
-            return Collected::Complete {
-                section: head,
-                body,
-            };
+            return Collected::Complete { section: head, body };
         }
         if !head.is_empty() {
             self.keep_held_crs();
@@ -136,11 +133,7 @@ impl Collector {
 
     /// All of *chunk* belongs to the section, but perhaps the CRs at its end.
     fn go_on(&mut self, chunk: &[u8]) -> Collected<'static> {
-        let crs = chunk
-            .iter()
-            .rev()
-            .take_while(|&&octet| octet == b'\r')
-            .count();
+        let crs = chunk.iter().rev().take_while(|&&octet| octet == b'\r').count();
         let (head, crs_at_end) = chunk.split_at(chunk.len() - crs);
         if let Some(&last) = head.last() {
             self.keep_held_crs();
@@ -166,9 +159,7 @@ impl Collector {
         let room = self.octets_max.saturating_sub(self.kept.len());
         let kept = octets.len().min(room);
         self.kept.extend_from_slice(&octets[..kept]);
-        self.octets_dropped = self
-            .octets_dropped
-            .saturating_add((octets.len() - kept) as u64);
+        self.octets_dropped = self.octets_dropped.saturating_add((octets.len() - kept) as u64);
     }
 
     /// What was collected, cut back to whole lines if octets were dropped.
@@ -206,11 +197,7 @@ mod tests {
     use proptest::prelude::*;
 
     /// Feeds *content* in chunks of the sizes that *cuts* names in turn.
-    fn collect(
-        content: &[u8],
-        cuts: &[usize],
-        octets_max: usize,
-    ) -> (Option<Vec<u8>>, Vec<u8>, u64) {
+    fn collect(content: &[u8], cuts: &[usize], octets_max: usize) -> (Option<Vec<u8>>, Vec<u8>, u64) {
         let limits = Limits {
             header_octets: octets_max,
             ..Limits::default()
@@ -221,11 +208,7 @@ mod tests {
         while !rest.is_empty() {
             let size = (*cuts.next().unwrap_or(&1)).clamp(1, rest.len());
             let was_complete = collector.is_complete();
-            if let Collected::Complete {
-                section,
-                body: more,
-            } = collector.feed(&rest[..size])
-            {
+            if let Collected::Complete { section, body: more } = collector.feed(&rest[..size]) {
                 if !was_complete {
                     header = Some(section.to_vec());
                 }
@@ -239,16 +222,8 @@ mod tests {
     /// Whole, octet by octet, and with a tail.
     fn check(content: &[u8], section: Option<&[u8]>, body: &[u8]) {
         let expected = (section.map(<[u8]>::to_vec), body.to_vec(), 0);
-        assert_eq!(
-            collect(content, &[usize::MAX], 1000),
-            expected,
-            "{content:?}"
-        );
-        assert_eq!(
-            collect(content, &[1], 1000),
-            expected,
-            "{content:?} by octets"
-        );
+        assert_eq!(collect(content, &[usize::MAX], 1000), expected, "{content:?}");
+        assert_eq!(collect(content, &[1], 1000), expected, "{content:?} by octets");
         if section.is_some() {
             let with_tail = collect(&[content, b"\r\ntail\n\n"].concat(), &[3], 1000);
             assert_eq!(with_tail.0, expected.0, "{content:?} with a tail");
@@ -263,11 +238,7 @@ mod tests {
         check(b"A: 1\r\n\nbody", Some(b"A: 1\r\n"), b"body");
         check(b"A: 1\n\r\nbody", Some(b"A: 1\n"), b"body");
         check(b"A: 1\r\r\n\r\r\nbody", Some(b"A: 1\r\r\n"), b"body");
-        check(
-            b"A: 1\n\nB: 2\r\n\r\nbody",
-            Some(b"A: 1\n"),
-            b"B: 2\r\n\r\nbody",
-        );
+        check(b"A: 1\n\nB: 2\r\n\r\nbody", Some(b"A: 1\n"), b"B: 2\r\n\r\nbody");
         check(b"A: 1\r\n\rB: 2\r\n\r\n", Some(b"A: 1\r\n\rB: 2\r\n"), b"");
         check(b"\r\nbody", Some(b""), b"body");
         check(b"\nbody", Some(b""), b"body");

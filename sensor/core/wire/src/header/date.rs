@@ -101,11 +101,7 @@ impl DateTime {
 fn common_layout(raw: &[u8]) -> Option<DateTime> {
     let raw = raw.strip_prefix(b" ").unwrap_or(raw);
     let raw = match raw {
-        [a, b, c, b',', b' ', rest @ ..]
-            if [a, b, c].iter().all(|octet| octet.is_ascii_alphabetic()) =>
-        {
-            rest
-        }
+        [a, b, c, b',', b' ', rest @ ..] if [a, b, c].iter().all(|octet| octet.is_ascii_alphabetic()) => rest,
         _ => raw,
     };
     let day_digits = raw.iter().position(|&octet| octet == b' ')?;
@@ -242,10 +238,7 @@ impl<'a, 'o> Reader<'a, 'o> {
             self.anomalies.insert(Anomaly::HeaderObsoleteSyntax);
             return named_offset(zone);
         }
-        let (hours, minutes) = (
-            number(zone.get(1..3)?, 2..=2)?,
-            number(zone.get(3..)?, 2..=2)?,
-        );
+        let (hours, minutes) = (number(zone.get(1..3)?, 2..=2)?, number(zone.get(3..)?, 2..=2)?);
         Some(Offset {
             is_west: zone[0] == b'-',
             hours,
@@ -331,67 +324,27 @@ mod tests {
     fn reads_current_and_obsolete_forms() {
         use Anomaly::{HeaderMalformedDate as Malformed, HeaderObsoleteSyntax as Obsolete};
         let table: &[(&str, &str, &[Anomaly])] = &[
-            (
-                " Sun, 22 Nov 2026 01:04:17 +0100",
-                "2026-11-22T01:04:17+01:00",
-                &[],
-            ),
+            (" Sun, 22 Nov 2026 01:04:17 +0100", "2026-11-22T01:04:17+01:00", &[]),
             ("22 Nov 2026 01:04 -0330", "2026-11-22T01:04:00-03:30", &[]),
             (
                 "Sun, 22\r\n Nov 2026\r\n\t01:04:17 +0100 (CET (DST))",
                 "2026-11-22T01:04:17+01:00",
                 &[],
             ),
-            (
-                "Sun 2 nov 2026 1:04:17 +0000",
-                "2026-11-02T01:04:17+00:00",
-                &[],
-            ),
-            (
-                "Thu, 29 Feb 2024 23:59:60 +0000",
-                "2024-02-29T23:59:59+00:00",
-                &[],
-            ),
-            (
-                "22 Nov 2026 01:04:17 -0000",
-                "2026-11-22T01:04:17-00:00",
-                &[],
-            ),
+            ("Sun 2 nov 2026 1:04:17 +0000", "2026-11-02T01:04:17+00:00", &[]),
+            ("Thu, 29 Feb 2024 23:59:60 +0000", "2024-02-29T23:59:59+00:00", &[]),
+            ("22 Nov 2026 01:04:17 -0000", "2026-11-22T01:04:17-00:00", &[]),
             (
                 "Sun (x) , 22 (y) Nov 26 01 : 04 : 17 GMT",
                 "2026-11-22T01:04:17+00:00",
                 &[Obsolete],
             ),
-            (
-                "22 Nov 97 01:04:17 EST",
-                "1997-11-22T01:04:17-05:00",
-                &[Obsolete],
-            ),
-            (
-                "22 Nov 126 01:04:17 +0000",
-                "2026-11-22T01:04:17+00:00",
-                &[Obsolete],
-            ),
-            (
-                "22 Nov 2026 01:04:17 utc",
-                "2026-11-22T01:04:17+00:00",
-                &[Obsolete],
-            ),
-            (
-                "22 Nov 2026 01:04:17 Z",
-                "2026-11-22T01:04:17-00:00",
-                &[Obsolete],
-            ),
-            (
-                "22 Nov 2026 01:04:17 CEST",
-                "2026-11-22T01:04:17-00:00",
-                &[Obsolete],
-            ),
-            (
-                "22 Nov 2026 01:04:17",
-                "2026-11-22T01:04:17-00:00",
-                &[Malformed],
-            ),
+            ("22 Nov 97 01:04:17 EST", "1997-11-22T01:04:17-05:00", &[Obsolete]),
+            ("22 Nov 126 01:04:17 +0000", "2026-11-22T01:04:17+00:00", &[Obsolete]),
+            ("22 Nov 2026 01:04:17 utc", "2026-11-22T01:04:17+00:00", &[Obsolete]),
+            ("22 Nov 2026 01:04:17 Z", "2026-11-22T01:04:17-00:00", &[Obsolete]),
+            ("22 Nov 2026 01:04:17 CEST", "2026-11-22T01:04:17-00:00", &[Obsolete]),
+            ("22 Nov 2026 01:04:17", "2026-11-22T01:04:17-00:00", &[Malformed]),
             (
                 "22 Nov 2026 01:04:17 +0100 trailing",
                 "2026-11-22T01:04:17+01:00",
@@ -399,11 +352,7 @@ mod tests {
             ),
         ];
         for (raw, expected, anomalies) in table {
-            assert_eq!(
-                read(raw),
-                (Some((*expected).to_owned()), anomalies.to_vec()),
-                "{raw}"
-            );
+            assert_eq!(read(raw), (Some((*expected).to_owned()), anomalies.to_vec()), "{raw}");
         }
     }
 

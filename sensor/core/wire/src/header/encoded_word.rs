@@ -30,8 +30,7 @@ pub fn decode_text(raw: &[u8], anomalies: &mut AnomalySet) -> String {
     let (mut done, mut pending) = (0, Pending::default());
     while let Some(found) = words.next(anomalies) {
         let between = &raw[done..found.start];
-        let is_adjacent =
-            !pending.charset.is_empty() && between.iter().all(|&octet| is_blank(octet));
+        let is_adjacent = !pending.charset.is_empty() && between.iter().all(|&octet| is_blank(octet));
         if !(is_adjacent && pending.charset.eq_ignore_ascii_case(found.charset)) {
             pending.flush(&mut text, anomalies);
         }
@@ -156,10 +155,7 @@ impl<'a> Words<'a> {
         Some(EncodedWord {
             start,
             end: text_end + 2,
-            charset: charset
-                .split(|&octet| octet == b'*')
-                .next()
-                .unwrap_or_default(),
+            charset: charset.split(|&octet| octet == b'*').next().unwrap_or_default(),
             encoding,
             encoded,
         })
@@ -204,20 +200,7 @@ const fn is_charset_octet(octet: u8) -> bool {
     octet.is_ascii_graphic()
         && !matches!(
             octet,
-            b'(' | b')'
-                | b'<'
-                | b'>'
-                | b'@'
-                | b','
-                | b';'
-                | b':'
-                | b'"'
-                | b'/'
-                | b'['
-                | b']'
-                | b'?'
-                | b'.'
-                | b'='
+            b'(' | b')' | b'<' | b'>' | b'@' | b',' | b';' | b':' | b'"' | b'/' | b'[' | b']' | b'?' | b'.' | b'='
         )
 }
 
@@ -294,19 +277,14 @@ mod tests {
             ("=?iso-2022-jp?B?GyRCRnwbKEI=?=", "\u{65e5}"),
         ];
         for (raw, expected) in table {
-            assert_eq!(
-                decode(raw.as_bytes()),
-                ((*expected).to_owned(), vec![]),
-                "{raw}"
-            );
+            assert_eq!(decode(raw.as_bytes()), ((*expected).to_owned(), vec![]), "{raw}");
         }
     }
 
     #[test]
     fn broken_words_are_read_as_far_as_they_go_and_noted() {
         use Anomaly::{
-            HeaderMalformedEncodedWord as Malformed, HeaderNotUtf8 as NotUtf8,
-            HeaderUnknownCharset as Unknown,
+            HeaderMalformedEncodedWord as Malformed, HeaderNotUtf8 as NotUtf8, HeaderUnknownCharset as Unknown,
         };
         let table: &[(&[u8], &str, &[Anomaly])] = &[
             (b"=?utf-8?q?=C3?= =?utf-8?q?=A9?=", "\u{e9}", &[Malformed]),
@@ -316,11 +294,7 @@ mod tests {
             (b"=?utf-8?q?a b?=", "a b", &[Malformed]),
             (b"=?utf-8?q?a=4?=", "a=4", &[Malformed]),
             (b"=?utf-8?q?no end", "=?utf-8?q?no end", &[Malformed]),
-            (
-                b"=?utf-8?q?no end =?utf-8?q?a?=",
-                "=?utf-8?q?no end a",
-                &[Malformed],
-            ),
+            (b"=?utf-8?q?no end =?utf-8?q?a?=", "=?utf-8?q?no end a", &[Malformed]),
             (b"=?utf-8?x?a?=", "=?utf-8?x?a?=", &[Malformed]),
             (b"=?utf-8?", "=?utf-8?", &[Malformed]),
             (b"=?nonsense?q?=C3=A9?=", "\u{e9}", &[Unknown]),
@@ -329,23 +303,14 @@ mod tests {
             (b"\xe9=?utf-8?q?a?=", "\u{fffd}a", &[NotUtf8]),
         ];
         for (raw, expected, anomalies) in table {
-            assert_eq!(
-                decode(raw),
-                ((*expected).to_owned(), anomalies.to_vec()),
-                "{raw:?}"
-            );
+            assert_eq!(decode(raw), ((*expected).to_owned(), anomalies.to_vec()), "{raw:?}");
         }
     }
 
     /// *text* as words of at most *octets* each, which may split characters.
     fn encode(text: &str, octets: usize, use_b: bool) -> String {
         use ::base64::{engine::general_purpose::STANDARD, Engine};
-        let q = |chunk: &[u8]| {
-            chunk
-                .iter()
-                .map(|octet| format!("={octet:02X}"))
-                .collect::<String>()
-        };
+        let q = |chunk: &[u8]| chunk.iter().map(|octet| format!("={octet:02X}")).collect::<String>();
         let words = text.as_bytes().chunks(octets).map(|chunk| match use_b {
             true => format!("=?utf-8?B?{}?=", STANDARD.encode(chunk)),
             false => format!("=?utf-8?Q?{}?=", q(chunk)),

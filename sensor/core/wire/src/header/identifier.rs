@@ -168,19 +168,13 @@ mod tests {
         );
         assert!(anomalies.contains(Anomaly::HeaderMalformedIdentifier));
         assert_eq!(message_id(b"", &mut anomalies), None);
-        assert_eq!(
-            message_id(b"<a@x> (one) <b@y>", &mut anomalies).as_deref(),
-            Some("a@x")
-        );
+        assert_eq!(message_id(b"<a@x> (one) <b@y>", &mut anomalies).as_deref(), Some("a@x"));
     }
 
     #[test]
     fn in_reply_to_is_the_first_identifier() {
         let mut anomalies = AnomalySet::default();
-        assert_eq!(
-            in_reply_to(b"<a@x> <b@y>", &mut anomalies).as_deref(),
-            Some("a@x")
-        );
+        assert_eq!(in_reply_to(b"<a@x> <b@y>", &mut anomalies).as_deref(), Some("a@x"));
         assert!(anomalies.is_empty());
     }
 

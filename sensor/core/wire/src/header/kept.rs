@@ -34,9 +34,7 @@ fn value(raw: &[u8], octets_max: usize, anomalies: &mut AnomalySet) -> String {
         }
     };
     if value.len() > octets_max {
-        let end = (0..=octets_max)
-            .rev()
-            .find(|&end| value.is_char_boundary(end));
+        let end = (0..=octets_max).rev().find(|&end| value.is_char_boundary(end));
         value.truncate(end.unwrap_or(0));
         anomalies.insert(Anomaly::HeaderKeptFieldCut);
     }
@@ -60,11 +58,7 @@ mod tests {
         for (raw, expected, cut) in table {
             let mut anomalies = AnomalySet::default();
             assert_eq!(value(raw, 8, &mut anomalies), *expected, "{raw:?}");
-            assert_eq!(
-                anomalies.contains(Anomaly::HeaderKeptFieldCut),
-                *cut,
-                "{raw:?}"
-            );
+            assert_eq!(anomalies.contains(Anomaly::HeaderKeptFieldCut), *cut, "{raw:?}");
         }
     }
 }

@@ -211,10 +211,7 @@ mod tests {
     #[test]
     fn reads_the_tokens_of_an_address() {
         assert_eq!(
-            tokens(
-                b"\"A \\\" B\" (c (d) \\) e)\r\n <a.b@[1.2]>",
-                Grammar::Address
-            ),
+            tokens(b"\"A \\\" B\" (c (d) \\) e)\r\n <a.b@[1.2]>", Grammar::Address),
             [
                 Quoted(b"A \\\" B"),
                 Comment(b"c (d) \\) e"),
@@ -272,13 +269,6 @@ mod tests {
         while let Some(token) = lexer.next_but_comments() {
             told.push((token, lexer.blank_before));
         }
-        assert_eq!(
-            told,
-            [
-                (Word(b"a"), false),
-                (Word(b"b"), true),
-                (Word(b"c.d"), true)
-            ]
-        );
+        assert_eq!(told, [(Word(b"a"), false), (Word(b"b"), true), (Word(b"c.d"), true)]);
     }
 }

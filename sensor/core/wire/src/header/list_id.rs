@@ -43,10 +43,7 @@ mod tests {
     #[test]
     fn the_identifier_stands_in_the_last_brackets() {
         let table: &[(&[u8], Option<&str>)] = &[
-            (
-                b" The <b> list <list.example.org>",
-                Some("list.example.org"),
-            ),
+            (b" The <b> list <list.example.org>", Some("list.example.org")),
             (b"\"<quoted>\" <list.example.org>", Some("list.example.org")),
             (b"<list.\r\n example.org>", Some("list.example.org")),
             (b"list.example.org", Some("list.example.org")),

@@ -113,11 +113,7 @@ const LONGEST_NAME: usize = "content-transfer-encoding".len();
 
 /// Reads *section*, a header section without the empty line that ends it.
 #[must_use]
-pub fn parse_section<'a>(
-    section: &'a [u8],
-    interest: &Interest,
-    limits: &Limits,
-) -> HeaderFacts<'a> {
+pub fn parse_section<'a>(section: &'a [u8], interest: &Interest, limits: &Limits) -> HeaderFacts<'a> {
     let mut reader = Reader::new(interest, limits);
     let mut fields = Fields::new(section, limits.header_field_octets);
     for field in fields.by_ref() {
@@ -215,12 +211,7 @@ impl<'a, 'l> Reader<'a, 'l> {
             Slot::Date => header.date = date::parse(value, anomalies),
             Slot::InReplyTo => header.in_reply_to = identifier::in_reply_to(value, anomalies),
             Slot::References => {
-                identifier::references(
-                    value,
-                    self.limits.header_references,
-                    &mut header.references,
-                    anomalies,
-                );
+                identifier::references(value, self.limits.header_references, &mut header.references, anomalies);
             }
             Slot::ResentFrom => address::list(value, max, &mut header.resent_from, anomalies),
             Slot::DeliveredTo => address::list(value, max, &mut header.delivered_to, anomalies),

@@ -52,10 +52,7 @@ fn in_angle<'a>(lexer: &mut Lexer<'a>) -> &'a [u8] {
     let is_closed = end.is_some_and(|end| rest[end] == b'>');
     let mut inside = &rest[..end.unwrap_or(rest.len())];
     if !is_closed {
-        inside = inside
-            .split(|&octet| is_blank(octet))
-            .next()
-            .unwrap_or_default();
+        inside = inside.split(|&octet| is_blank(octet)).next().unwrap_or_default();
     }
     lexer.pass_over(inside.len());
     inside
@@ -196,11 +193,7 @@ fn text(word: &[u8], anomalies: &mut AnomalySet) -> Option<String> {
 
 /// A comment's TCP-info, and the name that it says was given: `helo=x` at the end (Exim), or `HELO x` (qmail, Yahoo).
 fn split_helo(comment: &[u8]) -> (&[u8], Option<&[u8]>) {
-    let first_word = |rest: &'_ [u8]| {
-        rest.iter()
-            .position(|&octet| is_blank(octet))
-            .unwrap_or(rest.len())
-    };
+    let first_word = |rest: &'_ [u8]| rest.iter().position(|&octet| is_blank(octet)).unwrap_or(rest.len());
     if let Some((verb, rest)) = comment.split_at_checked(5) {
         if verb.eq_ignore_ascii_case(b"HELO ") || verb.eq_ignore_ascii_case(b"EHLO ") {
             let rest = trim(rest);

@@ -58,10 +58,7 @@ impl<'a> Fields<'a> {
 
     /// The next line with all lines that continue it, without the last line end.
     fn next_folded_line(&mut self) -> Option<&'a [u8]> {
-        let rest = self
-            .section
-            .get(self.next..)
-            .filter(|rest| !rest.is_empty())?;
+        let rest = self.section.get(self.next..).filter(|rest| !rest.is_empty())?;
         let mut length = rest.len();
         for line_end in self.line_ends.by_ref() {
             self.crlf_lines += usize::from(line_end > 0 && self.section[line_end - 1] == b'\r');
@@ -104,10 +101,7 @@ fn split<'a>(line: &'a [u8], anomalies: &mut AnomalySet) -> Option<Field<'a>> {
         .iter()
         .position(|&octet| octet == b':' || !octet.is_ascii_graphic())?;
     let (name, rest) = line.split_at(name_octets);
-    let blanks = rest
-        .iter()
-        .take_while(|&&octet| matches!(octet, b' ' | b'\t'))
-        .count();
+    let blanks = rest.iter().take_while(|&&octet| matches!(octet, b' ' | b'\t')).count();
     if name.is_empty() || rest.get(blanks) != Some(&b':') {
         return None;
     }
@@ -125,11 +119,7 @@ fn without_line_end(line: &[u8]) -> &[u8] {
     let Some(line) = line.strip_suffix(b"\n") else {
         return line;
     };
-    let crs = line
-        .iter()
-        .rev()
-        .take_while(|&&octet| octet == b'\r')
-        .count();
+    let crs = line.iter().rev().take_while(|&&octet| octet == b'\r').count();
     &line[..line.len() - crs]
 }
 
@@ -156,17 +146,9 @@ mod tests {
             (b"A: 1\r\nB: 2\r\n", &[("A", " 1"), ("B", " 2")], &[]),
             (b"A: 1\nB:2", &[("A", " 1"), ("B", "2")], &[]),
             (b"A: 1\r\n 2\r\n\t3\r\n", &[("A", " 1\r\n 2\r\n\t3")], &[]),
-            (
-                b"A: 1\r\n \r\nB: 2\r\n",
-                &[("A", " 1\r\n "), ("B", " 2")],
-                &[],
-            ),
+            (b"A: 1\r\n \r\nB: 2\r\n", &[("A", " 1\r\n "), ("B", " 2")], &[]),
             (b"A:\r\nB:\r\n", &[("A", ""), ("B", "")], &[]),
-            (
-                b"A \t: 1\r\n",
-                &[("A", " 1")],
-                &[Anomaly::HeaderObsoleteSyntax],
-            ),
+            (b"A \t: 1\r\n", &[("A", " 1")], &[Anomaly::HeaderObsoleteSyntax]),
             (
                 b"From ann Sun 01:04\r\nA: 1\r\n",
                 &[("A", " 1")],
@@ -182,21 +164,13 @@ mod tests {
                 &[("A", " 1")],
                 &[Anomaly::HeaderMalformedLine],
             ),
-            (
-                b": 1\r\nA: 1\r\n",
-                &[("A", " 1")],
-                &[Anomaly::HeaderMalformedLine],
-            ),
+            (b": 1\r\nA: 1\r\n", &[("A", " 1")], &[Anomaly::HeaderMalformedLine]),
             (
                 b"\xc3\xa9: 1\r\nA: 1\r\n",
                 &[("A", " 1")],
                 &[Anomaly::HeaderMalformedLine],
             ),
-            (
-                b"A\0: 1\r\nA: 1\r\n",
-                &[("A", " 1")],
-                &[Anomaly::HeaderMalformedLine],
-            ),
+            (b"A\0: 1\r\nA: 1\r\n", &[("A", " 1")], &[Anomaly::HeaderMalformedLine]),
             (
                 b"A: 1\r\r\nB: 2\rx\r\n",
                 &[("A", " 1"), ("B", " 2\rx")],

@@ -44,10 +44,7 @@ pub fn unfold(raw: &[u8]) -> Cow<'_, [u8]> {
 
 /// Where the text goes on after the line end at *at*: past its CRs, its LF, and one WSP.
 fn after_fold(raw: &[u8], at: usize) -> usize {
-    let crs = raw[at..]
-        .iter()
-        .take_while(|&&octet| octet == b'\r')
-        .count();
+    let crs = raw[at..].iter().take_while(|&&octet| octet == b'\r').count();
     let mut next = at + crs;
     if raw.get(next) == Some(&b'\n') {
         next += 1;

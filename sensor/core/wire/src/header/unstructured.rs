@@ -17,10 +17,7 @@ mod tests {
     #[test]
     fn text_is_trimmed_unfolded_and_decoded() {
         let mut anomalies = AnomalySet::default();
-        assert_eq!(
-            parse(b" Re: a\r\n =?utf-8?Q?=C3=A9?= ", &mut anomalies),
-            "Re: a é"
-        );
+        assert_eq!(parse(b" Re: a\r\n =?utf-8?Q?=C3=A9?= ", &mut anomalies), "Re: a é");
         assert_eq!(parse(b" \r\n ", &mut anomalies), "");
         assert!(anomalies.is_empty());
     }

@@ -39,19 +39,13 @@ mod tests {
             decode,
             &[
                 ("06 01 0000 00000001 00000002", Next::Tcp),
-                (
-                    "04 04 0000 00000001 00000002 000102030405060708090a0b",
-                    Next::Ipv4,
-                ),
+                ("04 04 0000 00000001 00000002 000102030405060708090a0b", Next::Ipv4),
             ],
         );
     }
 
     #[test]
     fn a_length_under_the_fixed_fields_is_malformed() {
-        assert_eq!(
-            decode(&hex("06 00 0000 00000001 00000002")),
-            Err(Anomaly::IpMalformed)
-        );
+        assert_eq!(decode(&hex("06 00 0000 00000001 00000002")), Err(Anomaly::IpMalformed));
     }
 }

@@ -162,10 +162,7 @@ impl Defragmenter {
         counters: &mut Counters,
         anomalies: &mut AnomalyCounts,
     ) -> Option<Datagram> {
-        let mut tally = Tally {
-            counters,
-            anomalies,
-        };
+        let mut tally = Tally { counters, anomalies };
         tally.counters.fragments += 1;
         self.expire(at, &mut tally);
         match self.place(at, fragment, &mut tally) {
@@ -179,10 +176,7 @@ impl Defragmenter {
 
     /// Gives up all that is unfinished, and counts it: the capture is over.
     pub fn finish(&mut self, counters: &mut Counters, anomalies: &mut AnomalyCounts) {
-        let mut tally = Tally {
-            counters,
-            anomalies,
-        };
+        let mut tally = Tally { counters, anomalies };
         while self.drop_oldest(Anomaly::IpFragmentTimeout, &mut tally) {}
     }
 
@@ -408,12 +402,8 @@ mod tests {
 
     impl Bench {
         fn push_at(&mut self, at_ms: i64, fragment: &Fragment<'_>) -> Option<Datagram> {
-            self.table.push(
-                Timestamp(at_ms * MS),
-                fragment,
-                &mut self.counters,
-                &mut self.anomalies,
-            )
+            self.table
+                .push(Timestamp(at_ms * MS), fragment, &mut self.counters, &mut self.anomalies)
         }
 
         fn push(&mut self, fragment: &Fragment<'_>) -> Option<Vec<u8>> {
@@ -425,13 +415,7 @@ mod tests {
         }
     }
 
-    fn piece(
-        version: Version,
-        identification: u32,
-        offset: usize,
-        octets: &[u8],
-        more: bool,
-    ) -> Fragment<'_> {
+    fn piece(version: Version, identification: u32, offset: usize, octets: &[u8], more: bool) -> Fragment<'_> {
         Fragment {
             addresses: (IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2])),
             version,
@@ -546,10 +530,7 @@ mod tests {
         for (version, whole) in [(V4, Some(&b"abcdefghij"[..])), (Version::V6, None)] {
             let mut b = bench(|_| {});
             b.push(&piece(version, 1, 0, b"abcdefghXYZ", true));
-            assert_eq!(
-                b.push(&piece(version, 1, 8, b"ij", false)).as_deref(),
-                whole
-            );
+            assert_eq!(b.push(&piece(version, 1, 8, b"ij", false)).as_deref(), whole);
             assert_eq!(b.count(Anomaly::IpMalformed), 1);
         }
     }
@@ -560,10 +541,7 @@ mod tests {
         for (version, fits) in [(V4, 65_515 - 65_512), (Version::V6, 65_535 - 65_512)] {
             let mut b = bench(|_| {});
             b.push(&piece(version, 1, 0, &octets[..65_512], true));
-            assert_eq!(
-                b.push(&piece(version, 1, 65_512, &octets[..fits + 1], false)),
-                None
-            );
+            assert_eq!(b.push(&piece(version, 1, 65_512, &octets[..fits + 1], false)), None);
             assert_eq!(b.count(Anomaly::IpMalformed), 1);
             let whole = b.push(&piece(version, 1, 65_512, &octets[..fits], false));
             assert_eq!(whole.map(|octets| octets.len()), Some(65_512 + fits));
@@ -582,12 +560,7 @@ mod tests {
     #[test]
     fn a_datagram_is_given_up_when_its_time_is_over_by_packet_time() {
         // (milliseconds between the fragments, whole)
-        for (later, whole) in [
-            (30_000, true),
-            (30_001, false),
-            (-30_000, true),
-            (-30_001, false),
-        ] {
+        for (later, whole) in [(30_000, true), (30_001, false), (-30_000, true), (-30_001, false)] {
             let mut b = bench(|_| {});
             b.push_at(0, &piece(V4, 1, 0, b"abcdefgh", true));
             let got = b.push_at(later, &piece(V4, 1, 8, b"ij", false));

@@ -167,9 +167,7 @@ impl Pieces {
     fn overlapping(&self, run: &Run<'_>) -> impl Iterator<Item = &Piece> {
         let (start, end) = (run.start, run.end);
         let first = self.pieces.partition_point(|piece| piece.end <= start);
-        self.pieces[first..]
-            .iter()
-            .take_while(move |piece| piece.start < end)
+        self.pieces[first..].iter().take_while(move |piece| piece.start < end)
     }
 }
 
@@ -196,19 +194,8 @@ mod tests {
 
     #[test]
     fn pieces_in_any_order_make_the_datagram_whole() {
-        let parts = [
-            (0, &b"abcd"[..], false),
-            (4, b"efgh", false),
-            (8, b"ij", true),
-        ];
-        for order in [
-            [0, 1, 2],
-            [0, 2, 1],
-            [1, 0, 2],
-            [1, 2, 0],
-            [2, 0, 1],
-            [2, 1, 0],
-        ] {
+        let parts = [(0, &b"abcd"[..], false), (4, b"efgh", false), (8, b"ij", true)];
+        for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
             let mut pieces = Pieces::default();
             for (n, index) in order.into_iter().enumerate() {
                 assert!(!pieces.is_whole());
@@ -224,17 +211,10 @@ mod tests {
     fn an_end_that_disagrees_is_told() {
         let mut pieces = Pieces::default();
         pieces.insert(&run(8, b"abcdefgh", false));
-        assert_eq!(
-            pieces.agreement(&run(0, b"abcdefgh", true)),
-            Agreement::WrongEnd
-        );
+        assert_eq!(pieces.agreement(&run(0, b"abcdefgh", true)), Agreement::WrongEnd);
         pieces.insert(&run(16, b"xy", true));
-        for (start, octets, last) in [(16, &b"xyz"[..], false), (16, b"x", true), (24, b"x", true)]
-        {
-            assert_eq!(
-                pieces.agreement(&run(start, octets, last)),
-                Agreement::WrongEnd
-            );
+        for (start, octets, last) in [(16, &b"xyz"[..], false), (16, b"x", true), (24, b"x", true)] {
+            assert_eq!(pieces.agreement(&run(start, octets, last)), Agreement::WrongEnd);
         }
         assert_eq!(pieces.agreement(&run(16, b"xy", true)), Agreement::Agrees);
     }
@@ -287,11 +267,7 @@ mod tests {
 
     impl Map {
         fn agreement(&self, run: &Run<'_>) -> Agreement {
-            let end = self
-                .places
-                .iter()
-                .rposition(Option::is_some)
-                .map_or(0, |p| p + 1);
+            let end = self.places.iter().rposition(Option::is_some).map_or(0, |p| p + 1);
             if self
                 .total
                 .is_some_and(|total| run.end > total || (run.last && run.end != total))
@@ -299,9 +275,11 @@ mod tests {
             {
                 return Agreement::WrongEnd;
             }
-            let differs = run.octets.iter().zip(run.start..).any(|(octet, place)| {
-                matches!(self.places.get(place), Some(Some(Some(known))) if known != octet)
-            });
+            let differs = run
+                .octets
+                .iter()
+                .zip(run.start..)
+                .any(|(octet, place)| matches!(self.places.get(place), Some(Some(Some(known))) if known != octet));
             if differs {
                 Agreement::Differs
             } else {

@@ -35,10 +35,7 @@ pub fn decode(bytes: &[u8], snapped: usize) -> Result<Packet<'_>, Anomaly> {
     let first = header[field::VERSION_AND_HEADER_LENGTH];
     let header_octets = usize::from(first & 0x0f) * 4;
     let total = usize::from(u16_at(header, field::TOTAL_LENGTH));
-    if first >> 4 != 4
-        || header_octets < field::MIN_HEADER_OCTETS
-        || (total != 0 && total < header_octets)
-    {
+    if first >> 4 != 4 || header_octets < field::MIN_HEADER_OCTETS || (total != 0 && total < header_octets) {
         return Err(Anomaly::IpMalformed);
     }
     let (packet, snapped) = cut_to_length(bytes, total, snapped);
@@ -104,11 +101,7 @@ mod tests {
         for (total, payload, snapped) in rows {
             let bytes = with(PLAIN, "0018", total);
             let packet = decode(&bytes, 100).unwrap();
-            assert_eq!(
-                (packet.payload, packet.snapped),
-                (payload, snapped),
-                "{total}"
-            );
+            assert_eq!((packet.payload, packet.snapped), (payload, snapped), "{total}");
             assert_eq!(packet.next, Next::Tcp);
             assert_eq!(packet.addresses.0, IpAddr::from([192, 0, 2, 1]));
             assert_eq!(packet.addresses.1, IpAddr::from([192, 0, 2, 2]));
@@ -135,11 +128,7 @@ mod tests {
         for (flags_and_offset, place) in rows {
             let bytes = with(PLAIN, "4000", flags_and_offset);
             let got = decode(&bytes, 0).unwrap().place;
-            assert_eq!(
-                got.map(|place| (place.offset, place.more)),
-                place,
-                "{flags_and_offset}"
-            );
+            assert_eq!(got.map(|place| (place.offset, place.more)), place, "{flags_and_offset}");
             assert!(got.is_none_or(|place| place.identification == 0x1234));
         }
     }

@@ -30,9 +30,7 @@ pub fn decode(bytes: &[u8]) -> Decoded<'_> {
 }
 
 fn decode_ii(bytes: &[u8]) -> Decoded<'_> {
-    let rest = bytes
-        .get(field::II_OCTETS..)
-        .ok_or(Anomaly::LinkTruncated)?;
+    let rest = bytes.get(field::II_OCTETS..).ok_or(Anomaly::LinkTruncated)?;
     Ok((Next::Encapsulation(Encapsulation::Ethernet), rest))
 }
 
@@ -41,9 +39,7 @@ fn decode_iii(bytes: &[u8]) -> Decoded<'_> {
         .split_first_chunk::<{ field::III_OCTETS }>()
         .ok_or(Anomaly::LinkTruncated)?;
     if header[field::III_OPTIONAL] & OPTIONAL != 0 {
-        rest = rest
-            .get(field::III_PLATFORM_OCTETS..)
-            .ok_or(Anomaly::LinkTruncated)?;
+        rest = rest.get(field::III_PLATFORM_OCTETS..).ok_or(Anomaly::LinkTruncated)?;
     }
     match header[field::III_FRAME_TYPE] >> 2 & 0x1f {
         FRAME_TYPE_ETHERNET => Ok((Next::Encapsulation(Encapsulation::Ethernet), rest)),
@@ -80,9 +76,6 @@ mod tests {
 
     #[test]
     fn another_version_is_malformed() {
-        assert_eq!(
-            decode(&hex("0064 0001 00000002")),
-            Err(Anomaly::LinkMalformed)
-        );
+        assert_eq!(decode(&hex("0064 0001 00000002")), Err(Anomaly::LinkMalformed));
     }
 }

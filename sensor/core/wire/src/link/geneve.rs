@@ -38,10 +38,7 @@ mod tests {
         check_headers(
             decode,
             &[
-                (
-                    "00 00 6558 000064 00",
-                    Next::Encapsulation(Encapsulation::Ethernet),
-                ),
+                ("00 00 6558 000064 00", Next::Encapsulation(Encapsulation::Ethernet)),
                 ("00 00 0800 000064 00", Next::Ipv4),
                 ("02 40 86dd 000064 00 0102 80 01 00000000", Next::Ipv6),
                 ("00 00 894f 000064 00", Next::Other),
@@ -51,9 +48,6 @@ mod tests {
 
     #[test]
     fn another_version_is_malformed() {
-        assert_eq!(
-            decode(&hex("40 00 6558 000064 00")),
-            Err(Anomaly::LinkMalformed)
-        );
+        assert_eq!(decode(&hex("40 00 6558 000064 00")), Err(Anomaly::LinkMalformed));
     }
 }

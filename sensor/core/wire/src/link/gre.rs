@@ -35,9 +35,7 @@ pub fn decode(bytes: &[u8]) -> Decoded<'_> {
     if flags & VERSION != 0 {
         return Ok((Next::Other, rest));
     }
-    let mut rest = rest
-        .get(options_octets(flags)..)
-        .ok_or(Anomaly::LinkTruncated)?;
+    let mut rest = rest.get(options_octets(flags)..).ok_or(Anomaly::LinkTruncated)?;
     if flags & ROUTING != 0 {
         rest = skip_routes(rest)?;
     }
@@ -60,9 +58,7 @@ fn skip_routes(mut bytes: &[u8]) -> Result<&[u8], Anomaly> {
             .split_first_chunk::<{ field::ROUTE_HEADER_OCTETS }>()
             .ok_or(Anomaly::LinkTruncated)?;
         let length = entry[field::ROUTE_LENGTH];
-        bytes = rest
-            .get(usize::from(length)..)
-            .ok_or(Anomaly::LinkTruncated)?;
+        bytes = rest.get(usize::from(length)..).ok_or(Anomaly::LinkTruncated)?;
         if u16_at(entry, field::ROUTE_FAMILY) == 0 && length == 0 {
             return Ok(bytes);
         }
@@ -102,10 +98,7 @@ mod tests {
                 ("1000 0800 00000001", Next::Ipv4),
                 ("b000 0800 beef0000 00000007 00000001", Next::Ipv4),
                 // routing: an entry of family 0x0800 with one address, then the end
-                (
-                    "4000 0800 00000000 0800 00 04 0a000001 0000 00 00",
-                    Next::Ipv4,
-                ),
+                ("4000 0800 00000000 0800 00 04 0a000001 0000 00 00", Next::Ipv4),
                 ("0000 88be", ETHERNET),        // ERSPAN I
                 ("1000 88be 00000001", ERSPAN), // ERSPAN II
                 ("1000 22eb 00000001", ERSPAN), // ERSPAN III

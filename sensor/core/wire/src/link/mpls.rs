@@ -42,12 +42,8 @@ fn under_the_stack(bytes: &[u8]) -> Decoded<'_> {
     let first = *bytes.first().ok_or(Anomaly::LinkTruncated)?;
     match first >> 4 {
         // An IPv4 header has at least five words, so 40 to 44 begin a MAC address.
-        4 if first & 0x0f >= 5 && reads_as_ip(bytes, field::IPV4_LENGTH, 0) => {
-            raw_ip::decode(bytes)
-        }
-        6 if reads_as_ip(bytes, field::IPV6_LENGTH, field::IPV6_HEADER_OCTETS) => {
-            raw_ip::decode(bytes)
-        }
+        4 if first & 0x0f >= 5 && reads_as_ip(bytes, field::IPV4_LENGTH, 0) => raw_ip::decode(bytes),
+        6 if reads_as_ip(bytes, field::IPV6_LENGTH, field::IPV6_HEADER_OCTETS) => raw_ip::decode(bytes),
         0 if has_control_word(bytes) => Ok((ETHERNET, after_control_word(bytes)?)),
         1 if !is_known(bytes, field::ETHERTYPE) => Ok((Next::Other, bytes)),
         _ => Ok((ETHERNET, bytes)),
@@ -57,8 +53,7 @@ fn under_the_stack(bytes: &[u8]) -> Decoded<'_> {
 /// Of two readings of an IP version, IP, unless the length field promises too much where an ethertype that we know would
 /// stand: then it is a MAC address.
 fn reads_as_ip(bytes: &[u8], length: std::ops::Range<usize>, header_octets: usize) -> bool {
-    !is_known(bytes, field::ETHERTYPE)
-        || usize::from(u16_at(bytes, length)) + header_octets <= bytes.len()
+    !is_known(bytes, field::ETHERTYPE) || usize::from(u16_at(bytes, length)) + header_octets <= bytes.len()
 }
 
 /// Of two readings of a zero nibble, the control word, unless only the other leads to an ethertype that we know.
@@ -75,9 +70,7 @@ fn is_known(bytes: &[u8], place: std::ops::Range<usize>) -> bool {
 }
 
 fn after_control_word(bytes: &[u8]) -> Result<&[u8], Anomaly> {
-    bytes
-        .get(field::CONTROL_WORD_OCTETS..)
-        .ok_or(Anomaly::LinkTruncated)
+    bytes.get(field::CONTROL_WORD_OCTETS..).ok_or(Anomaly::LinkTruncated)
 }
 
 #[cfg(test)]
@@ -94,31 +87,11 @@ mod tests {
             ("00064140", "", Next::Ipv4, "45 00"),
             ("00064040 000c8140", "", Next::Ipv4, "46 00"),
             ("00064040 000c8040 00000140", "", Next::Ipv6, "60 00"),
-            (
-                "00064140",
-                "00000000",
-                ETHERNET,
-                "0a0000000001 0a0000000002 0800 45",
-            ),
-            (
-                "00064140",
-                "00000000",
-                ETHERNET,
-                "000000000001 0a0000000002 8100 00",
-            ),
+            ("00064140", "00000000", ETHERNET, "0a0000000001 0a0000000002 0800 45"),
+            ("00064140", "00000000", ETHERNET, "000000000001 0a0000000002 8100 00"),
             // no control word, and the MAC address begins like an IP version
-            (
-                "00064140",
-                "",
-                ETHERNET,
-                "4c0065000001 0a0000000002 0800 45000028",
-            ),
-            (
-                "00064140",
-                "",
-                ETHERNET,
-                "600065001001 0a0000000002 86dd 60000000",
-            ),
+            ("00064140", "", ETHERNET, "4c0065000001 0a0000000002 0800 45000028"),
+            ("00064140", "", ETHERNET, "600065001001 0a0000000002 86dd 60000000"),
             // a packet whose source address looks like an ethertype
             (
                 "00064140",
@@ -127,50 +100,21 @@ mod tests {
                 "45 00 0014 0001 4000 40 06 0000 08000001 c0000202",
             ),
             // no control word: a MAC address that begins with nibble 0, e, 1 or 4
-            (
-                "00064140",
-                "",
-                ETHERNET,
-                "0a0000000001 0a0000000002 0800 45000028",
-            ),
-            (
-                "00064140",
-                "",
-                ETHERNET,
-                "e80000000001 0a0000000002 0800 45000028",
-            ),
-            (
-                "00064140",
-                "",
-                ETHERNET,
-                "100000000001 0a0000000002 0800 45000028",
-            ),
-            (
-                "00064140",
-                "",
-                ETHERNET,
-                "400000000001 0a0000000002 0800 45000028",
-            ),
+            ("00064140", "", ETHERNET, "0a0000000001 0a0000000002 0800 45000028"),
+            ("00064140", "", ETHERNET, "e80000000001 0a0000000002 0800 45000028"),
+            ("00064140", "", ETHERNET, "100000000001 0a0000000002 0800 45000028"),
+            ("00064140", "", ETHERNET, "400000000001 0a0000000002 0800 45000028"),
             ("00064140", "", Next::Other, "10000007 20400001"), // associated channel
         ];
         for (labels, control_word, next, rest) in rows {
             let bytes = hex(&format!("{labels}{control_word}{rest}"));
-            assert_eq!(
-                decode(&bytes),
-                Ok((next, &hex(rest)[..])),
-                "{labels} {rest}"
-            );
+            assert_eq!(decode(&bytes), Ok((next, &hex(rest)[..])), "{labels} {rest}");
         }
     }
 
     #[test]
     fn a_stack_without_bottom_is_truncated() {
-        for bytes in [
-            "00064040",
-            "00064040 000c80",
-            "00064140",
-            &"00064040".repeat(4000),
-        ] {
+        for bytes in ["00064040", "00064040 000c80", "00064140", &"00064040".repeat(4000)] {
             assert_eq!(decode(&hex(bytes)), Err(Anomaly::LinkTruncated));
         }
     }

@@ -12,12 +12,7 @@ pub(crate) fn u16_at(header: &[u8], field: Range<usize>) -> u16 {
 #[inline]
 pub(crate) fn u32_at(header: &[u8], field: Range<usize>) -> u32 {
     let start = field.start;
-    u32::from_be_bytes([
-        header[start],
-        header[start + 1],
-        header[start + 2],
-        header[start + 3],
-    ])
+    u32::from_be_bytes([header[start], header[start + 1], header[start + 2], header[start + 3]])
 }
 
 /// The octets that *text* spells in hex; spaces and line ends lay it out by field and count for nothing.
@@ -29,20 +24,14 @@ pub(crate) fn hex(text: &str) -> Vec<u8> {
         .map(|c| c.to_digit(16).expect("a hex digit") as u8)
         .collect();
     assert_eq!(digits.len() % 2, 0, "half an octet in {text:?}");
-    digits
-        .chunks(2)
-        .map(|pair| pair[0] << 4 | pair[1])
-        .collect()
+    digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
 }
 
 /// Checks *decode* against rows of (header in hex, what follows, octets of the header): with a tail, without, and cut.
 ///
 /// A header cut anywhere must be [`crate::anomaly::Anomaly::LinkTruncated`] or `IpTruncated`.
 #[cfg(test)]
-pub(crate) fn check_headers(
-    decode: impl for<'a> Fn(&'a [u8]) -> super::Decoded<'a>,
-    rows: &[(&str, super::Next)],
-) {
+pub(crate) fn check_headers(decode: impl for<'a> Fn(&'a [u8]) -> super::Decoded<'a>, rows: &[(&str, super::Next)]) {
     use crate::anomaly::Anomaly::{IpTruncated, LinkTruncated};
     for (text, next) in rows {
         let header = hex(text);

@@ -32,9 +32,7 @@ fn decode_ppp(bytes: &[u8]) -> Decoded<'_> {
     if first & 1 == 1 {
         return Ok((ppp_protocol(u16::from(first)), &bytes[1..]));
     }
-    let (number, rest) = bytes
-        .split_first_chunk::<2>()
-        .ok_or(Anomaly::LinkTruncated)?;
+    let (number, rest) = bytes.split_first_chunk::<2>().ok_or(Anomaly::LinkTruncated)?;
     Ok((ppp_protocol(u16_at(number, 0..2)), rest))
 }
 

@@ -31,18 +31,9 @@ mod tests {
         check_headers(
             decode,
             &[
-                (
-                    "c001 12b5 0040 0000",
-                    Next::Encapsulation(Encapsulation::Vxlan),
-                ),
-                (
-                    "c001 2118 0040 0000",
-                    Next::Encapsulation(Encapsulation::Vxlan),
-                ),
-                (
-                    "c001 17c1 0040 0000",
-                    Next::Encapsulation(Encapsulation::Geneve),
-                ),
+                ("c001 12b5 0040 0000", Next::Encapsulation(Encapsulation::Vxlan)),
+                ("c001 2118 0040 0000", Next::Encapsulation(Encapsulation::Vxlan)),
+                ("c001 17c1 0040 0000", Next::Encapsulation(Encapsulation::Geneve)),
                 ("12b5 0035 0040 0000", Next::Other), // DNS from port 4789
             ],
         );

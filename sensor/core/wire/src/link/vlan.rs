@@ -16,10 +16,7 @@ pub fn decode(bytes: &[u8]) -> Decoded<'_> {
     let (header, rest) = bytes
         .split_first_chunk::<{ field::HEADER_OCTETS }>()
         .ok_or(Anomaly::LinkTruncated)?;
-    Ok((
-        ethernet::type_or_length(u16_at(header, field::TYPE_OR_LENGTH)),
-        rest,
-    ))
+    Ok((ethernet::type_or_length(u16_at(header, field::TYPE_OR_LENGTH)), rest))
 }
 
 #[cfg(test)]

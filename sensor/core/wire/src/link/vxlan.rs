@@ -68,10 +68,7 @@ mod tests {
                 ("0c 0000 01 000064 00", Next::Ipv4),
                 ("0c 0000 02 000064 00", Next::Ipv6),
                 ("0c 0000 03 000064 00", ETHERNET),
-                (
-                    "0c 0000 05 000064 00",
-                    Next::Encapsulation(Encapsulation::Mpls),
-                ),
+                ("0c 0000 05 000064 00", Next::Encapsulation(Encapsulation::Mpls)),
                 ("0c 0000 04 000064 00", Next::Other), // network service header
                 ("08 0000 00 000064 00", ETHERNET),
             ],

@@ -37,15 +37,13 @@ fn count_base64(octets: &[u8]) -> (u64, u64) {
         for block in &mut blocks {
             for lane in 0..LANES {
                 digit_lanes[lane] = digit_lanes[lane].wrapping_add(u8::from(is_digit(block[lane])));
-                passed_lanes[lane] =
-                    passed_lanes[lane].wrapping_add(u8::from(is_passed_over(block[lane])));
+                passed_lanes[lane] = passed_lanes[lane].wrapping_add(u8::from(is_passed_over(block[lane])));
             }
         }
         let sum = |lanes: [u8; LANES]| lanes.iter().map(|&count| u64::from(count)).sum::<u64>();
         let rest = blocks.remainder();
         digits += sum(digit_lanes) + rest.iter().filter(|&&o| is_digit(o)).count() as u64;
-        passed_over +=
-            sum(passed_lanes) + rest.iter().filter(|&&o| is_passed_over(o)).count() as u64;
+        passed_over += sum(passed_lanes) + rest.iter().filter(|&&o| is_passed_over(o)).count() as u64;
     }
     (digits, passed_over)
 }

@@ -53,21 +53,14 @@ impl<'a> ContentType<'a> {
 
     /// True for a whole mail as a part (RFC 2046 5.2.1, RFC 6532 3.7).
     pub(super) fn is_message(&self) -> bool {
-        matches!(
-            self.media_type.as_str(),
-            "message/rfc822" | "message/global"
-        )
+        matches!(self.media_type.as_str(), "message/rfc822" | "message/global")
     }
 }
 
 /// `type/subtype` in printable ASCII and of a length that RFC 6838 4.2 allows.
 fn media_type(cursor: &mut Cursor, limits: &Limits) -> Option<String> {
     let kind = cursor.word();
-    let subtype = if cursor.take(b'/') {
-        cursor.word()
-    } else {
-        b""
-    };
+    let subtype = if cursor.take(b'/') { cursor.word() } else { b"" };
     let octets = kind.len() + 1 + subtype.len();
     let is_name = |word: &[u8]| !word.is_empty() && word.iter().all(u8::is_ascii_graphic);
     if octets > limits.media_type_octets || !is_name(kind) || !is_name(subtype) {
@@ -115,21 +108,13 @@ mod tests {
         let cases: &[(Option<&[u8]>, &str, bool)] = &[
             (None, "the/default", false),
             (Some(b"Text/HTML; charset=x"), "text/html", false),
-            (
-                Some(b" (c) multipart / mixed;boundary=x"),
-                "multipart/mixed",
-                false,
-            ),
+            (Some(b" (c) multipart / mixed;boundary=x"), "multipart/mixed", false),
             (
                 Some(b"application/vnd.ms-outlook;"),
                 "application/vnd.ms-outlook",
                 false,
             ),
-            (
-                Some(b"application/pdf name=x.pdf"),
-                "application/pdf",
-                false,
-            ),
+            (Some(b"application/pdf name=x.pdf"), "application/pdf", false),
             (Some(b"text"), "text/plain", true),
             (Some(b"text/"), "text/plain", true),
             (Some(b"/plain"), "text/plain", true),

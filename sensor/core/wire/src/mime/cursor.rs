@@ -71,10 +71,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Takes one `name=value`. None if there is no such thing here; then something was skipped all the same.
-    pub(super) fn parameter(
-        &mut self,
-        is_malformed: &mut bool,
-    ) -> Option<(&'a [u8], Cow<'a, [u8]>)> {
+    pub(super) fn parameter(&mut self, is_malformed: &mut bool) -> Option<(&'a [u8], Cow<'a, [u8]>)> {
         let name = self.word();
         if !self.take(b'=') {
             if name.is_empty() {
@@ -136,8 +133,7 @@ impl<'a> Cursor<'a> {
             length += self.take_while(|o| !is_blank(o) && o != b';').len();
             let blanks = self.take_while(is_blank).len();
             if !self.at_word_of_value() {
-                *is_malformed |=
-                    blanks > 0 && !matches!(self.rest.first(), None | Some(b';' | b'('));
+                *is_malformed |= blanks > 0 && !matches!(self.rest.first(), None | Some(b';' | b'('));
                 return unfolded(&start[..length]);
             }
             *is_malformed = true;
@@ -156,11 +152,7 @@ impl<'a> Cursor<'a> {
     }
 
     fn take_while(&mut self, wanted: impl Fn(u8) -> bool) -> &'a [u8] {
-        let length = self
-            .rest
-            .iter()
-            .position(|&o| !wanted(o))
-            .unwrap_or(self.rest.len());
+        let length = self.rest.iter().position(|&o| !wanted(o)).unwrap_or(self.rest.len());
         let (taken, rest) = self.rest.split_at(length);
         self.rest = rest;
         taken
@@ -176,12 +168,7 @@ fn unfolded(raw: &[u8]) -> Cow<'_, [u8]> {
     if memchr::memchr2(b'\r', b'\n', raw).is_none() {
         return Cow::Borrowed(raw);
     }
-    Cow::Owned(
-        raw.iter()
-            .copied()
-            .filter(|o| !matches!(o, b'\r' | b'\n'))
-            .collect(),
-    )
+    Cow::Owned(raw.iter().copied().filter(|o| !matches!(o, b'\r' | b'\n')).collect())
 }
 
 fn unescaped(value: &[u8]) -> Vec<u8> {

@@ -59,9 +59,7 @@ impl Open {
 
     /// The kind of the innermost.
     pub(super) fn kind(&self) -> Kind {
-        self.multiparts
-            .last()
-            .map_or(Kind::Other, |(_, kind)| *kind)
+        self.multiparts.last().map_or(Kind::Other, |(_, kind)| *kind)
     }
 
     /// True if a boundary begins with *octet*, or if that can't be told since the octet has not come yet.
@@ -83,21 +81,11 @@ impl Open {
     pub(super) fn read(&self, line: &[u8]) -> Option<Delimiter> {
         let text = line.strip_prefix(b"--")?;
         let text = &text[..text.iter().rposition(|o| !b" \t\r".contains(o))? + 1];
-        let of = |name: &[u8]| {
-            self.multiparts
-                .iter()
-                .rposition(|(boundary, _)| boundary == name)
-        };
-        let opening = of(text).map(|depth| Delimiter {
-            depth,
-            closing: false,
-        });
+        let of = |name: &[u8]| self.multiparts.iter().rposition(|(boundary, _)| boundary == name);
+        let opening = of(text).map(|depth| Delimiter { depth, closing: false });
         opening.or_else(|| {
             let depth = of(text.strip_suffix(b"--")?)?;
-            Some(Delimiter {
-                depth,
-                closing: true,
-            })
+            Some(Delimiter { depth, closing: true })
         })
     }
 }

@@ -38,10 +38,7 @@ impl BodyDigest {
             return;
         }
         let is_content = |octet: &u8| !matches!(octet, b'\r' | b'\n');
-        let content = chunk
-            .iter()
-            .rposition(is_content)
-            .map_or(0, |last| last + 1);
+        let content = chunk.iter().rposition(is_content).map_or(0, |last| last + 1);
         if content > 0 {
             self.settle();
             self.hasher.update(&chunk[..content]);
@@ -102,14 +99,8 @@ mod tests {
     }
 
     fn dumb(body: &[u8]) -> Option<String> {
-        let end = body
-            .iter()
-            .rposition(|o| !b"\r\n".contains(o))
-            .map_or(0, |i| i + 1);
-        Some(format!(
-            "{:032x}",
-            xxhash_rust::xxh3::xxh3_128(&body[..end])
-        ))
+        let end = body.iter().rposition(|o| !b"\r\n".contains(o)).map_or(0, |i| i + 1);
+        Some(format!("{:032x}", xxhash_rust::xxh3::xxh3_128(&body[..end])))
     }
 
     #[test]

@@ -65,8 +65,7 @@ impl<'a> Parameters<'a> {
             match suffix(written, name.as_bytes()) {
                 Some(b"*") => return Some(extended(value)),
                 Some(b"") => plain = plain.or(Some(value)),
-                Some(piece) => pieces
-                    .extend(piece_number(piece).map(|(number, escaped)| (number, escaped, value))),
+                Some(piece) => pieces.extend(piece_number(piece).map(|(number, escaped)| (number, escaped, value))),
                 None => {}
             }
         }
@@ -142,9 +141,7 @@ fn percent_decoded(text: &[u8]) -> Cow<'_, [u8]> {
     let mut rest = text;
     while let Some((&octet, tail)) = rest.split_first() {
         rest = match (octet, tail) {
-            (b'%', [high, low, tail @ ..])
-                if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() =>
-            {
+            (b'%', [high, low, tail @ ..]) if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
                 decoded.push(hex_value(*high) << 4 | hex_value(*low));
                 tail
             }
@@ -179,68 +176,23 @@ mod tests {
                 Some("us-ascii"),
                 false,
             ),
-            (
-                "; (a (nested \\) ) comment) name=x",
-                "name",
-                Some("x"),
-                false,
-            ),
+            ("; (a (nested \\) ) comment) name=x", "name", Some("x"), false),
             ("; name=\"a;b\\\"c\\\\d\"", "name", Some("a;b\"c\\d"), false),
-            (
-                "; name=\"C:\\temp\\x.pdf\"",
-                "name",
-                Some("C:\\temp\\x.pdf"),
-                false,
-            ),
+            ("; name=\"C:\\temp\\x.pdf\"", "name", Some("C:\\temp\\x.pdf"), false),
             ("; name=\"a\r\n b\"; x=y", "name", Some("a b"), false),
-            (
-                ";\r\n\tboundary=\"----=_Part\"",
-                "boundary",
-                Some("----=_Part"),
-                false,
-            ),
-            (
-                "; boundary=----=_Part_1.2",
-                "boundary",
-                Some("----=_Part_1.2"),
-                false,
-            ),
-            (
-                "; name=report(1)[2].pdf",
-                "name",
-                Some("report(1)[2].pdf"),
-                false,
-            ),
+            (";\r\n\tboundary=\"----=_Part\"", "boundary", Some("----=_Part"), false),
+            ("; boundary=----=_Part_1.2", "boundary", Some("----=_Part_1.2"), false),
+            ("; name=report(1)[2].pdf", "name", Some("report(1)[2].pdf"), false),
             ("; name=\"\"", "name", Some(""), false),
             ("; name=", "name", Some(""), false),
             ("; name=a; NAME=b", "name", Some("a"), false),
-            (
-                "; name=My big file.pdf; x=y",
-                "name",
-                Some("My big file.pdf"),
-                true,
-            ),
+            ("; name=My big file.pdf; x=y", "name", Some("My big file.pdf"), true),
             ("; name=My big file.pdf; x=y", "x", Some("y"), true),
-            (
-                "; charset=utf-8 format=flowed",
-                "charset",
-                Some("utf-8"),
-                true,
-            ),
-            (
-                "; charset=utf-8 format=flowed",
-                "format",
-                Some("flowed"),
-                true,
-            ),
+            ("; charset=utf-8 format=flowed", "charset", Some("utf-8"), true),
+            ("; charset=utf-8 format=flowed", "format", Some("flowed"), true),
             (" charset=utf-8", "charset", Some("utf-8"), false),
             ("; name=\"a\" x=y", "x", Some("y"), false),
-            (
-                "; name=\"never closed; x=y",
-                "name",
-                Some("never closed; x=y"),
-                true,
-            ),
+            ("; name=\"never closed; x=y", "name", Some("never closed; x=y"), true),
             ("; name=\"ends in \\", "name", Some("ends in \\"), true),
             ("; name=\"a\"b\"; x=y", "x", Some("y"), true),
             ("; junk; x=y", "x", Some("y"), true),
@@ -261,11 +213,7 @@ mod tests {
     #[test]
     fn rfc_2231_values_are_put_together() {
         let cases: &[(&str, &[u8], Option<&str>)] = &[
-            (
-                "; n*=utf-8''%e2%82%ac%20rates",
-                "€ rates".as_bytes(),
-                Some("utf-8"),
-            ),
+            ("; n*=utf-8''%e2%82%ac%20rates", "€ rates".as_bytes(), Some("utf-8")),
             ("; n*=UTF-8'en'a%zz%4", b"a%zz%4", Some("UTF-8")),
             ("; n*=''plain", b"plain", Some("")),
             ("; n*=no-quotes%21", b"no-quotes!", Some("")),
@@ -276,11 +224,7 @@ mod tests {
                 b"\xfc%41B",
                 Some("iso-8859-1"),
             ),
-            (
-                "; n*0*=utf-8''%e2%82; n*1*=%ac",
-                "€".as_bytes(),
-                Some("utf-8"),
-            ),
+            ("; n*0*=utf-8''%e2%82; n*1*=%ac", "€".as_bytes(), Some("utf-8")),
             ("; n*1=b; n*3=d", b"bd", None),
             ("; n*0=a; n*0=z; n*1=b", b"ab", None),
             ("; n=ascii; n*=utf-8''better", b"better", Some("utf-8")),

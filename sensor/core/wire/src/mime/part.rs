@@ -58,15 +58,8 @@ impl Wanted {
 }
 
 /// True if a leaf is listed: it is named or declared an attachment, or is a message, or no text.
-pub(super) fn is_listed(
-    content_type: &ContentType,
-    disposition: &Disposition,
-    filename: Option<&str>,
-) -> bool {
-    filename.is_some()
-        || disposition.is_attachment
-        || content_type.is_message()
-        || !content_type.is_text()
+pub(super) fn is_listed(content_type: &ContentType, disposition: &Disposition, filename: Option<&str>) -> bool {
+    filename.is_some() || disposition.is_attachment || content_type.is_message() || !content_type.is_text()
 }
 
 /// The file name: `filename` of the disposition, else `name` of the type. Controls become U+FFFD; an empty name is none.

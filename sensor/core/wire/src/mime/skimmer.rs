@@ -29,8 +29,7 @@ use crate::limits::Limits;
 use crate::message::{Attachment, BodyFacts};
 
 /// Finds the lines that may be delimiters.
-static LINE_START: LazyLock<memmem::Finder<'static>> =
-    LazyLock::new(|| memmem::Finder::new(b"\n--"));
+static LINE_START: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(b"\n--"));
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
@@ -156,8 +155,7 @@ impl BodySkimmer {
             return self.decide_line(octets, interest, limits);
         }
         let mut candidates = LINE_START.find_iter(octets);
-        let candidate =
-            candidates.find(|lf| self.open.may_begin_with(octets.get(lf + b"\n--".len())));
+        let candidate = candidates.find(|lf| self.open.may_begin_with(octets.get(lf + b"\n--".len())));
         let line_end = match candidate {
             Some(lf) => lf - usize::from(octets[..lf].ends_with(b"\r")),
             None => octets.len() - undecided_octets(octets),
@@ -210,8 +208,7 @@ impl BodySkimmer {
     fn feed_header(&mut self, octets: &[u8], interest: &Interest, limits: &Limits) -> usize {
         let line_end = memchr::memchr(b'\n', octets);
         let line = &octets[..line_end.unwrap_or(octets.len())];
-        self.header
-            .push(line, &self.open, limits.mime_part_header_octets);
+        self.header.push(line, &self.open, limits.mime_part_header_octets);
         let uses_line_end = line_end.is_some() && self.end_header_line(interest, limits);
         line.len() + usize::from(uses_line_end)
     }
@@ -343,23 +340,14 @@ impl BodySkimmer {
         content_type.media_type
     }
 
-    fn begin_multipart(
-        &mut self,
-        subtype: &str,
-        content_type: &ContentType<'_>,
-        encoding: Encoding,
-        limits: &Limits,
-    ) {
+    fn begin_multipart(&mut self, subtype: &str, content_type: &ContentType<'_>, encoding: Encoding, limits: &Limits) {
         if matches!(encoding, Encoding::Base64 | Encoding::QuotedPrintable) {
             self.anomalies.insert(Anomaly::MimeBadTransferEncoding); // RFC 2045 6.4 forbids it; it is passed over
         }
         if subtype == "report" && self.facts.report_type.is_none() {
             self.facts.report_type = content_type.token("report-type", limits);
         }
-        let boundary = content_type
-            .parameters
-            .octets("boundary")
-            .unwrap_or_default();
+        let boundary = content_type.parameters.octets("boundary").unwrap_or_default();
         let boundary = boundary.trim_ascii_end();
         if boundary.is_empty() || boundary.len() > limits.mime_boundary_octets {
             self.anomalies.insert(Anomaly::MimeBoundaryMissing);
@@ -397,13 +385,7 @@ impl BodySkimmer {
         }
     }
 
-    fn list(
-        &mut self,
-        filename: Option<String>,
-        media_type: &str,
-        encoding: Encoding,
-        limits: &Limits,
-    ) {
+    fn list(&mut self, filename: Option<String>, media_type: &str, encoding: Encoding, limits: &Limits) {
         let place = self.facts.attachments.len();
         if place >= limits.attachments {
             self.parts_dropped += 1;
@@ -418,33 +400,17 @@ impl BodySkimmer {
     }
 
     /// A calendar object is no text for readers; the first method that one tells is kept.
-    fn begin_calendar(
-        &mut self,
-        content_type: &ContentType<'_>,
-        encoding: Encoding,
-        limits: &Limits,
-    ) {
+    fn begin_calendar(&mut self, content_type: &ContentType<'_>, encoding: Encoding, limits: &Limits) {
         if self.facts.calendar_method.is_some() {
             return;
         }
         self.facts.calendar_method = content_type.token("method", limits);
         if self.facts.calendar_method.is_none() {
-            self.sinks.window = Some(window(
-                Search::CalendarMethod,
-                content_type,
-                encoding,
-                limits,
-            ));
+            self.sinks.window = Some(window(Search::CalendarMethod, content_type, encoding, limits));
         }
     }
 
-    fn begin_text(
-        &mut self,
-        subtype: &str,
-        content_type: &ContentType<'_>,
-        encoding: Encoding,
-        limits: &Limits,
-    ) {
+    fn begin_text(&mut self, subtype: &str, content_type: &ContentType<'_>, encoding: Encoding, limits: &Limits) {
         let is_alternative = self.open.kind() == Kind::Alternative;
         let (search, wanted) = self.wanted.next(subtype, is_alternative);
         self.wanted = wanted;
@@ -470,16 +436,8 @@ impl BodySkimmer {
     }
 }
 
-fn window(
-    search: Search,
-    content_type: &ContentType<'_>,
-    encoding: Encoding,
-    limits: &Limits,
-) -> Window {
-    let charset = content_type
-        .parameters
-        .octets("charset")
-        .unwrap_or_default();
+fn window(search: Search, content_type: &ContentType<'_>, encoding: Encoding, limits: &Limits) -> Window {
+    let charset = content_type.parameters.octets("charset").unwrap_or_default();
     Window::new(search, encoding, &charset, limits.body_search_octets)
 }
 

@@ -87,10 +87,7 @@ impl Window {
 }
 
 fn search(interest: &Interest, text: &[u8], found: &mut Vec<u32>) {
-    let Some(marks) = interest
-        .body_marks()
-        .filter(|_| interest.may_mark_body(text))
-    else {
+    let Some(marks) = interest.body_marks().filter(|_| interest.may_mark_body(text)) else {
         return;
     };
     for hit in marks.find_overlapping_iter(text) {
@@ -118,9 +115,7 @@ fn in_utf8(octets: Vec<u8>, charset: &[u8]) -> Vec<u8> {
     ]
     .iter()
     .any(|prefix| label.starts_with(prefix));
-    if matches!(label, b"" | b"utf-8" | b"utf8" | b"us-ascii" | b"ascii")
-        || (!hides_ascii && octets.is_ascii())
-    {
+    if matches!(label, b"" | b"utf-8" | b"utf8" | b"us-ascii" | b"ascii") || (!hides_ascii && octets.is_ascii()) {
         return octets;
     }
     // The window may end inside a character, and anomalies of this kind speak of the header: none are passed on.
@@ -168,26 +163,14 @@ fn tag(html: &[u8], text: &mut Vec<u8>) -> usize {
 const fn is_block(name: &[u8]) -> bool {
     matches!(
         name,
-        b"br"
-            | b"p"
-            | b"div"
-            | b"tr"
-            | b"td"
-            | b"li"
-            | b"table"
-            | b"hr"
-            | b"blockquote"
-            | b"h1"
-            | b"h2"
+        b"br" | b"p" | b"div" | b"tr" | b"td" | b"li" | b"table" | b"hr" | b"blockquote" | b"h1" | b"h2"
     )
 }
 
 /// Reads the character reference at the start of *html*; what is none stays as it stands. Octets used.
 fn entity(html: &[u8], text: &mut Vec<u8>) -> usize {
     const LONGEST: usize = b"&#x10ffff;".len();
-    let end = html[..html.len().min(LONGEST)]
-        .iter()
-        .position(|&o| o == b';');
+    let end = html[..html.len().min(LONGEST)].iter().position(|&o| o == b';');
     let Some((end, character)) = end.and_then(|end| Some((end, character(&html[1..end])?))) else {
         text.push(b'&');
         return 1;
@@ -227,9 +210,7 @@ fn line_end(html: &[u8], text: &mut Vec<u8>) -> usize {
     if !matches!(text.last(), Some(b' ' | b'\n')) {
         text.push(b' ');
     }
-    html.iter()
-        .position(|o| !o.is_ascii_whitespace())
-        .unwrap_or(html.len())
+    html.iter().position(|o| !o.is_ascii_whitespace()).unwrap_or(html.len())
 }
 
 /// The value of the first METHOD property (RFC 5545 3.7.2), lower case; none unless it is a token.
@@ -240,9 +221,7 @@ fn calendar_method(calendar: &[u8]) -> Option<String> {
         let (name, value) = line.split_at_checked(NAME.len())?;
         name.eq_ignore_ascii_case(NAME).then(|| value.trim_ascii())
     })?;
-    let is_token = value
-        .iter()
-        .all(|o| o.is_ascii_alphanumeric() || *o == b'-');
+    let is_token = value.iter().all(|o| o.is_ascii_alphanumeric() || *o == b'-');
     let is_method = !value.is_empty() && value.len() <= LONGEST_VALUE && is_token;
     is_method.then(|| String::from_utf8_lossy(value).to_ascii_lowercase())
 }
@@ -253,13 +232,7 @@ mod tests {
     use crate::interest::InterestSpec;
     use proptest::prelude::*;
 
-    fn marks_in(
-        search: Search,
-        encoding: Encoding,
-        charset: &str,
-        max: usize,
-        text: &[u8],
-    ) -> Vec<u32> {
+    fn marks_in(search: Search, encoding: Encoding, charset: &str, max: usize, text: &[u8]) -> Vec<u32> {
         let marks = ["Forwarded message", "message", "begin forwarded", "Grüße"];
         let spec = InterestSpec {
             body_marks: marks.map(str::to_owned).to_vec(),
@@ -279,13 +252,7 @@ mod tests {
     fn marks_are_found_once_each_whatever_wraps_them() {
         use Encoding::{Base64, Identity, QuotedPrintable};
         use Search::{Marks, MarksInHtml};
-        type Case = (
-            Search,
-            Encoding,
-            &'static str,
-            &'static [u8],
-            &'static [u32],
-        );
+        type Case = (Search, Encoding, &'static str, &'static [u8], &'static [u32]);
         let cases: &[Case] = &[
             (
                 Marks,
@@ -294,20 +261,8 @@ mod tests {
                 b"Begin FORWARDED Message: forwarded message",
                 &[0, 1, 2],
             ),
-            (
-                Marks,
-                QuotedPrintable,
-                "utf-8",
-                b"for=\r\nwarded=20m=65ssage",
-                &[0, 1],
-            ),
-            (
-                Marks,
-                Base64,
-                "utf-8",
-                b"Zm9yd2FyZGVk\r\nIG1lc3NhZ2U=",
-                &[0, 1],
-            ),
+            (Marks, QuotedPrintable, "utf-8", b"for=\r\nwarded=20m=65ssage", &[0, 1]),
+            (Marks, Base64, "utf-8", b"Zm9yd2FyZGVk\r\nIG1lc3NhZ2U=", &[0, 1]),
             (Marks, Identity, "utf-8", "Grüße".as_bytes(), &[3]),
             (Marks, Identity, "utf-8", b"for<b>warded</b> message", &[1]),
             (
@@ -324,20 +279,8 @@ mod tests {
                 b"forwarded&nbsp;<!-- > x -->message",
                 &[0, 1],
             ),
-            (
-                MarksInHtml,
-                Identity,
-                "utf-8",
-                b"forwarded<br>message",
-                &[1],
-            ),
-            (
-                MarksInHtml,
-                Identity,
-                "",
-                b"<a title='begin forwarded",
-                &[2],
-            ),
+            (MarksInHtml, Identity, "utf-8", b"forwarded<br>message", &[1]),
+            (MarksInHtml, Identity, "", b"<a title='begin forwarded", &[2]),
         ];
         for (search, encoding, charset, text, expected) in cases {
             assert_eq!(
@@ -352,13 +295,7 @@ mod tests {
     #[test]
     fn only_the_window_is_searched() {
         assert_eq!(
-            marks_in(
-                Search::Marks,
-                Encoding::Identity,
-                "",
-                10,
-                b"message forwarded message"
-            ),
+            marks_in(Search::Marks, Encoding::Identity, "", 10, b"message forwarded message"),
             [1]
         );
         assert_eq!(

@@ -22,11 +22,7 @@ impl Encoding {
             .split(|o| o.is_ascii_whitespace() || matches!(o, b';' | b'(' | b'"'))
             .find(|word| !word.is_empty())
             .unwrap_or(b"7bit");
-        let is = |names: &[&str]| {
-            names
-                .iter()
-                .any(|name| word.eq_ignore_ascii_case(name.as_bytes()))
-        };
+        let is = |names: &[&str]| names.iter().any(|name| word.eq_ignore_ascii_case(name.as_bytes()));
         if is(&["base64", "x-base64"]) {
             Self::Base64
         } else if is(&["quoted-printable"]) {
@@ -60,9 +56,7 @@ impl DecodedSize {
         match encoding {
             Encoding::Identity | Encoding::Unknown => Self::Identity(0),
             Encoding::Base64 => Self::Base64(Base64Count::default()),
-            Encoding::QuotedPrintable => {
-                Self::QuotedPrintable(QuotedPrintable::default(), Count(0))
-            }
+            Encoding::QuotedPrintable => Self::QuotedPrintable(QuotedPrintable::default(), Count(0)),
         }
     }
 
@@ -125,8 +119,7 @@ impl Sink for Head {
     }
     fn put(&mut self, octets: &[u8]) {
         let room = self.max.saturating_sub(self.octets.len());
-        self.octets
-            .extend_from_slice(&octets[..octets.len().min(room)]);
+        self.octets.extend_from_slice(&octets[..octets.len().min(room)]);
     }
 }
 

@@ -40,16 +40,31 @@ mod tests {
     use super::*;
 
     fn end(address: &str, port: u16) -> Endpoint {
-        Endpoint { address: address.parse().unwrap(), port }
+        Endpoint {
+            address: address.parse().unwrap(),
+            port,
+        }
     }
 
     #[test]
     fn known_flows_get_their_known_identifier_either_way_round() {
         // Values of the reference implementation (corelight/pycommunityid) for these flows.
         for (a, b, expected) in [
-            (end("128.232.110.120", 34_855), end("66.35.250.204", 80), "1:LQU9qZlK+B5F3KDmev6m5PMibrg="),
-            (end("10.0.0.1", 10), end("10.0.0.1", 11), "1:rn3uVMy07GRldneZs+okbZAwWcU="),
-            (end("2001:db8::1", 40_000), end("2001:db8::2", 25), "1:sWs/g/aiCKWSk0k3VFY0PL2HzU4="),
+            (
+                end("128.232.110.120", 34_855),
+                end("66.35.250.204", 80),
+                "1:LQU9qZlK+B5F3KDmev6m5PMibrg=",
+            ),
+            (
+                end("10.0.0.1", 10),
+                end("10.0.0.1", 11),
+                "1:rn3uVMy07GRldneZs+okbZAwWcU=",
+            ),
+            (
+                end("2001:db8::1", 40_000),
+                end("2001:db8::2", 25),
+                "1:sWs/g/aiCKWSk0k3VFY0PL2HzU4=",
+            ),
         ] {
             assert_eq!(community_id(a, b), expected);
             assert_eq!(community_id(b, a), expected);

@@ -26,9 +26,16 @@ pub struct Origin<'a> {
 }
 
 /// Appends *event* to *out* as one line. *forwarding* is the transaction's `forwarding` block; sessions have none.
-pub fn write_line(out: &mut Vec<u8>, event: &Event, origin: Origin<'_>, forwarding: &RawValue) -> serde_json::Result<()> {
+pub fn write_line(
+    out: &mut Vec<u8>,
+    event: &Event,
+    origin: Origin<'_>,
+    forwarding: &RawValue,
+) -> serde_json::Result<()> {
     match event {
-        Event::Transaction(transaction) => serde_json::to_writer(&mut *out, &transaction_view(transaction, origin, forwarding))?,
+        Event::Transaction(transaction) => {
+            serde_json::to_writer(&mut *out, &transaction_view(transaction, origin, forwarding))?
+        }
         Event::Session(session) => serde_json::to_writer(&mut *out, &session_view(session, origin))?,
     }
     out.push(b'\n');
@@ -160,7 +167,11 @@ fn parameters<S: Serializer>(parameters: &&[(String, Option<String>)], serialize
     map.end()
 }
 
-fn transaction_view<'a>(transaction: &'a Transaction, origin: Origin<'a>, forwarding: &'a RawValue) -> TransactionView<'a> {
+fn transaction_view<'a>(
+    transaction: &'a Transaction,
+    origin: Origin<'a>,
+    forwarding: &'a RawValue,
+) -> TransactionView<'a> {
     let message = transaction.message.as_deref();
     TransactionView {
         record: "transaction",
@@ -192,7 +203,9 @@ fn transaction_view<'a>(transaction: &'a Transaction, origin: Origin<'a>, forwar
         }),
         size_octets: message.map(|message| message.size_octets),
         header: message.map(|message| header_view(&message.header)),
-        attachments: message.map_or_else(Vec::new, |message| message.body.attachments.iter().map(attachment_view).collect()),
+        attachments: message.map_or_else(Vec::new, |message| {
+            message.body.attachments.iter().map(attachment_view).collect()
+        }),
         body_digest: message.and_then(|message| message.body.digest.as_deref()),
         forwarding,
         completeness: completeness_view(transaction.completeness),

@@ -9,7 +9,9 @@ use base64::{alphabet, Engine};
 
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent).with_decode_allow_trailing_bits(true),
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
 );
 
 /// Octets of a user name that are kept; RFC 4616 names no bound, mailbox names stay far below it.
@@ -64,9 +66,16 @@ impl SaslExchange {
     pub fn start(arguments: &[u8]) -> Self {
         let mut words = arguments.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
         let name = words.next().unwrap_or_default();
-        let mechanism =
-            MECHANISMS.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map_or(Mechanism::Opaque, |(_, mechanism)| *mechanism);
-        let mut exchange = Self { mechanism, user: None, responses: 0, malformed: false };
+        let mechanism = MECHANISMS
+            .iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(name))
+            .map_or(Mechanism::Opaque, |(_, mechanism)| *mechanism);
+        let mut exchange = Self {
+            mechanism,
+            user: None,
+            responses: 0,
+            malformed: false,
+        };
         match words.next() {
             None => {}
             Some(b"=") => exchange.responses = 1,
@@ -167,12 +176,45 @@ mod tests {
         assert_eq!(run(&format!("PLAIN {plain}"), &[]), (user.clone(), false));
         assert_eq!(run("plain", &[&plain]), (user.clone(), false));
         assert_eq!(run("PLAIN", &[plain.trim_end_matches('=')]), (user.clone(), false));
-        assert_eq!(run("LOGIN", &[&b64("ann@corp.example"), &b64("s3cret")]), (user.clone(), false));
-        assert_eq!(run(&format!("LOGIN {}", b64("ann@corp.example")), &[&b64("s3cret")]), (user.clone(), false));
-        assert_eq!(run("CRAM-MD5", &[&b64("ann@corp.example b913a602c7eda7a495b4e6e7334d3890")]), (user.clone(), false));
-        assert_eq!(run(&format!("XOAUTH2 {}", b64("user=ann@corp.example\u{1}auth=Bearer t0ken\u{1}\u{1}")), &[""]), (user.clone(), false));
-        assert_eq!(run(&format!("OAUTHBEARER {}", b64("n,a=ann@corp.example,\u{1}auth=Bearer t0ken\u{1}\u{1}")), &[]), (user.clone(), false));
-        assert_eq!(run("SCRAM-SHA-256", &[&b64("n,,n=ann@corp.example,r=abc"), &b64("c=biws,r=abc,p=proof")]), (user, false));
+        assert_eq!(
+            run("LOGIN", &[&b64("ann@corp.example"), &b64("s3cret")]),
+            (user.clone(), false)
+        );
+        assert_eq!(
+            run(&format!("LOGIN {}", b64("ann@corp.example")), &[&b64("s3cret")]),
+            (user.clone(), false)
+        );
+        assert_eq!(
+            run("CRAM-MD5", &[&b64("ann@corp.example b913a602c7eda7a495b4e6e7334d3890")]),
+            (user.clone(), false)
+        );
+        assert_eq!(
+            run(
+                &format!(
+                    "XOAUTH2 {}",
+                    b64("user=ann@corp.example\u{1}auth=Bearer t0ken\u{1}\u{1}")
+                ),
+                &[""]
+            ),
+            (user.clone(), false)
+        );
+        assert_eq!(
+            run(
+                &format!(
+                    "OAUTHBEARER {}",
+                    b64("n,a=ann@corp.example,\u{1}auth=Bearer t0ken\u{1}\u{1}")
+                ),
+                &[]
+            ),
+            (user.clone(), false)
+        );
+        assert_eq!(
+            run(
+                "SCRAM-SHA-256",
+                &[&b64("n,,n=ann@corp.example,r=abc"), &b64("c=biws,r=abc,p=proof")]
+            ),
+            (user, false)
+        );
     }
 
     #[test]

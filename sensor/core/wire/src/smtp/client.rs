@@ -116,7 +116,11 @@ impl Session {
     fn hello(&mut self, protocol: Protocol, command: &Command<'_>, context: &mut Context) {
         self.seal_open(Seal::Abandoned);
         self.protocol = Some(protocol);
-        let name = command.arguments.split(u8::is_ascii_whitespace).next().unwrap_or_default();
+        let name = command
+            .arguments
+            .split(u8::is_ascii_whitespace)
+            .next()
+            .unwrap_or_default();
         self.helo = (!name.is_empty()).then(|| printable(name));
         self.midstream = false;
         self.pipelining = false;
@@ -205,7 +209,12 @@ impl Session {
             draft.touched |= orcpt.is_some();
             if draft.forward_paths.len() < limit {
                 index = Some(draft.forward_paths.len());
-                draft.forward_paths.push(ForwardPath { address: path.address, reply_code: None, accepted: false, orcpt });
+                draft.forward_paths.push(ForwardPath {
+                    address: path.address,
+                    reply_code: None,
+                    accepted: false,
+                    orcpt,
+                });
             }
         }
         if index.is_none() {
@@ -224,7 +233,9 @@ impl Session {
         }
         if let Some(draft) = self.open_draft() {
             draft.last_at = at;
-            draft.content.get_or_insert_with(|| Box::new(ContentReader::new(&context.limits)));
+            draft
+                .content
+                .get_or_insert_with(|| Box::new(ContentReader::new(&context.limits)));
         }
         let step = if last { Step::Content } else { Step::Chunk };
         self.push(step, true, context);
@@ -311,7 +322,9 @@ impl Session {
     fn read_guess(&mut self, octets: &[u8], blocker: Blocker, at: Timestamp, context: &mut Context) {
         self.held.extend_from_slice(octets);
         let line_end = memchr::memchr(b'\n', &self.held);
-        let decided = line_end.is_some() || self.held.len() >= GUESS_OCTETS || matches!(blocker, Blocker::Tls(_) | Blocker::Payload(_));
+        let decided = line_end.is_some()
+            || self.held.len() >= GUESS_OCTETS
+            || matches!(blocker, Blocker::Tls(_) | Blocker::Payload(_));
         if !decided {
             return;
         }
@@ -320,7 +333,9 @@ impl Session {
         match blocker {
             Blocker::Data if !is_command => self.open_content(false, at, context),
             Blocker::Auth if !is_command => self.mode = Mode::Sasl,
-            Blocker::Tls(start) if self.held[0] == 22 || looks_like_hello(&self.held) => self.turn_to_tls(start, context),
+            Blocker::Tls(start) if self.held[0] == 22 || looks_like_hello(&self.held) => {
+                self.turn_to_tls(start, context)
+            }
             Blocker::Payload(size) if !is_command => self.mode = Mode::Payload { left: size },
             _ => self.mode = Mode::Commands,
         }
@@ -355,7 +370,13 @@ impl Session {
         }
     }
 
-    fn read_resync<'a>(&mut self, octets: &'a [u8], inside_line: bool, at: Timestamp, context: &mut Context) -> &'a [u8] {
+    fn read_resync<'a>(
+        &mut self,
+        octets: &'a [u8],
+        inside_line: bool,
+        at: Timestamp,
+        context: &mut Context,
+    ) -> &'a [u8] {
         let mut reader = std::mem::take(&mut self.client_line);
         let Some((line, rest)) = reader.next(octets, &context.limits) else {
             self.client_line = reader;
@@ -393,7 +414,9 @@ impl Session {
         self.provisional = unannounced;
         self.content_reply_gap = false;
         if let Some(draft) = self.open_draft() {
-            let content = draft.content.get_or_insert_with(|| Box::new(ContentReader::new(&context.limits)));
+            let content = draft
+                .content
+                .get_or_insert_with(|| Box::new(ContentReader::new(&context.limits)));
             if unannounced {
                 // How much is missing is not known; that something is, keeps the rest from being read as a header section.
                 content.gap(1);
@@ -464,8 +487,15 @@ impl Session {
     /// Draws the facts of the open draft's content, whole or not.
     pub(super) fn finish_content(&mut self, context: &mut Context) {
         let Some(draft) = self.drafts.back_mut() else { return };
-        let Some(mut content) = draft.content.take() else { return };
-        let Context { interest, limits, counters, .. } = context;
+        let Some(mut content) = draft.content.take() else {
+            return;
+        };
+        let Context {
+            interest,
+            limits,
+            counters,
+            ..
+        } = context;
         let (facts, touched) = content.finish(interest, limits, counters);
         for anomaly in facts.anomalies.iter() {
             context.anomalies.note(anomaly);
@@ -499,7 +529,14 @@ impl Session {
         self.mode = Mode::Resync { inside_line: false };
     }
 
-    fn read_chunk<'a>(&mut self, octets: &'a [u8], left: u64, last: bool, at: Timestamp, context: &mut Context) -> &'a [u8] {
+    fn read_chunk<'a>(
+        &mut self,
+        octets: &'a [u8],
+        left: u64,
+        last: bool,
+        at: Timestamp,
+        context: &mut Context,
+    ) -> &'a [u8] {
         let taken = usize::try_from(left).unwrap_or(usize::MAX).min(octets.len());
         let (chunk, rest) = octets.split_at(taken);
         if let Some(draft) = self.open_draft() {
@@ -536,7 +573,10 @@ impl Session {
             self.mode = Mode::Payload { left };
         } else {
             // The payload has a reply of its own.
-            self.queue.push(Pending { step: Step::Other, draft: None });
+            self.queue.push(Pending {
+                step: Step::Other,
+                draft: None,
+            });
             self.mode = Mode::Commands;
         }
     }
@@ -544,5 +584,8 @@ impl Session {
 
 /// A name as the client gave it: text without control characters.
 fn printable(name: &[u8]) -> String {
-    String::from_utf8_lossy(name).chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    String::from_utf8_lossy(name)
+        .chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
 }

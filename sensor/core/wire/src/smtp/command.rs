@@ -97,10 +97,19 @@ impl<'a> Command<'a> {
     #[must_use]
     pub fn parse(line: &'a [u8]) -> Self {
         let line = line.trim_ascii();
-        let end = line.iter().position(|octet| matches!(octet, b' ' | b'\t' | b':')).unwrap_or(line.len());
+        let end = line
+            .iter()
+            .position(|octet| matches!(octet, b' ' | b'\t' | b':'))
+            .unwrap_or(line.len());
         let (word, arguments) = line.split_at(end);
-        let verb = VERBS.iter().find(|(name, _)| name.eq_ignore_ascii_case(word)).map_or(Verb::Unknown, |(_, verb)| *verb);
-        Self { verb, arguments: arguments.trim_ascii() }
+        let verb = VERBS
+            .iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case(word))
+            .map_or(Verb::Unknown, |(_, verb)| *verb);
+        Self {
+            verb,
+            arguments: arguments.trim_ascii(),
+        }
     }
 }
 
@@ -112,7 +121,9 @@ pub fn is_unmistakable(line: &[u8]) -> bool {
     match command.verb {
         Verb::Mail => starts_with(arguments, b"FROM:"),
         Verb::Rcpt => starts_with(arguments, b"TO:"),
-        Verb::Helo | Verb::Ehlo | Verb::Lhlo => !arguments.is_empty() && arguments.len() <= 255 && !arguments.contains(&b' '),
+        Verb::Helo | Verb::Ehlo | Verb::Lhlo => {
+            !arguments.is_empty() && arguments.len() <= 255 && !arguments.contains(&b' ')
+        }
         Verb::Data | Verb::Rset | Verb::Quit | Verb::Starttls | Verb::XAnonymousTls => arguments.is_empty(),
         Verb::Bdat => bdat_size(arguments).is_some(),
         Verb::Auth => !arguments.is_empty() && arguments[0].is_ascii_uppercase(),
@@ -125,7 +136,8 @@ pub fn is_unmistakable(line: &[u8]) -> bool {
 /// True if *text* starts with the ASCII *prefix*, without case.
 #[must_use]
 pub fn starts_with(text: &[u8], prefix: &[u8]) -> bool {
-    text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+    text.get(..prefix.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
 }
 
 /// Size and LAST of a BDAT command (RFC 3030 2); none if it does not parse.
@@ -181,17 +193,38 @@ mod tests {
         assert_eq!(bdat_size(b"86"), Some((86, false)));
         assert_eq!(bdat_size(b"0 LAST"), Some((0, true)));
         assert_eq!(bdat_size(b"86 last"), Some((86, true)));
-        for bad in [&b""[..], b"-1", b"86 LAST 1", b"86 FIRST", b"99999999999999999999999", b"0x10", b"18446744073709551616"] {
+        for bad in [
+            &b""[..],
+            b"-1",
+            b"86 LAST 1",
+            b"86 FIRST",
+            b"99999999999999999999999",
+            b"0x10",
+            b"18446744073709551616",
+        ] {
             assert_eq!(bdat_size(bad), None, "{bad:?}");
         }
     }
 
     #[test]
     fn prose_is_no_unmistakable_command() {
-        for prose in [&b"Mail from the king"[..], b"data about", b"help me", b"quit smoking", b"hello world", b"EHLO two words"] {
+        for prose in [
+            &b"Mail from the king"[..],
+            b"data about",
+            b"help me",
+            b"quit smoking",
+            b"hello world",
+            b"EHLO two words",
+        ] {
             assert!(!is_unmistakable(prose), "{prose:?}");
         }
-        for command in [&b"MAIL FROM:<>"[..], b"quit", b"EHLO mx.example", b"BDAT 10 LAST", b"RSET"] {
+        for command in [
+            &b"MAIL FROM:<>"[..],
+            b"quit",
+            b"EHLO mx.example",
+            b"BDAT 10 LAST",
+            b"RSET",
+        ] {
             assert!(is_unmistakable(command), "{command:?}");
         }
     }

@@ -27,7 +27,13 @@ impl Context {
     /// A fresh context.
     #[must_use]
     pub fn new(interest: Arc<Interest>, limits: Limits) -> Self {
-        Self { interest, limits, counters: Counters::default(), anomalies: AnomalyCounts::default(), events: Vec::new() }
+        Self {
+            interest,
+            limits,
+            counters: Counters::default(),
+            anomalies: AnomalyCounts::default(),
+            events: Vec::new(),
+        }
     }
 
     /// Counts *anomaly*.

@@ -39,7 +39,10 @@ pub struct DataReader {
 
 impl Default for DataReader {
     fn default() -> Self {
-        Self { state: State::Text { last: *b"\r\n" }, watch: None }
+        Self {
+            state: State::Text { last: *b"\r\n" },
+            watch: None,
+        }
     }
 }
 
@@ -58,7 +61,9 @@ impl DataReader {
                 State::Text { last } => match dots.next(at, last) {
                     None => {
                         content(&chunk[at..]);
-                        self.state = State::Text { last: last_two(last, &chunk[at..]) };
+                        self.state = State::Text {
+                            last: last_two(last, &chunk[at..]),
+                        };
                         return None;
                     }
                     Some((dot, LineStart::CrLf)) => {
@@ -147,7 +152,11 @@ struct Dots<'a> {
 
 impl<'a> Dots<'a> {
     fn new(chunk: &'a [u8]) -> Self {
-        Self { chunk, after_lf: memmem::find(chunk, b"\n."), after_cr: memmem::find(chunk, b"\r.") }
+        Self {
+            chunk,
+            after_lf: memmem::find(chunk, b"\n."),
+            after_cr: memmem::find(chunk, b"\r."),
+        }
     }
 
     /// The first dot at or after *at* that stands behind a line end; *last* are the two octets before *at*.
@@ -165,7 +174,14 @@ impl<'a> Dots<'a> {
         match (self.after_lf, self.after_cr) {
             (Some(feed), cr) if cr.is_none_or(|cr| feed < cr) => {
                 let before = if feed > at { self.chunk[feed - 1] } else { last[1] };
-                Some((feed + 1, if before == b'\r' { LineStart::CrLf } else { LineStart::Lf }))
+                Some((
+                    feed + 1,
+                    if before == b'\r' {
+                        LineStart::CrLf
+                    } else {
+                        LineStart::Lf
+                    },
+                ))
             }
             (_, Some(cr)) => Some((cr + 1, LineStart::Cr)),
             (_, None) => None,
@@ -193,9 +209,19 @@ impl CommandWatch {
         self.seen[self.length..self.length + taken].copy_from_slice(&octets[..taken]);
         self.length += taken;
         let seen = &self.seen[..self.length];
-        let is_command = [&b"MAIL FROM:"[..], b"EHLO ", b"HELO ", b"LHLO ", b"RSET\r\n", b"QUIT\r\n", b"RCPT TO:", b"DATA\r\n", b"BDAT "]
-            .iter()
-            .any(|start| super::command::starts_with(seen, start));
+        let is_command = [
+            &b"MAIL FROM:"[..],
+            b"EHLO ",
+            b"HELO ",
+            b"LHLO ",
+            b"RSET\r\n",
+            b"QUIT\r\n",
+            b"RCPT TO:",
+            b"DATA\r\n",
+            b"BDAT ",
+        ]
+        .iter()
+        .any(|start| super::command::starts_with(seen, start));
         if is_command {
             anomalies.insert(Anomaly::SmtpCommandAfterSmuggledEnd);
         }
@@ -225,9 +251,19 @@ mod tests {
 
     fn check(input: &[u8], content: &[u8], end: Option<usize>) -> AnomalySet {
         let whole = read(&[input]);
-        assert_eq!((whole.0.as_slice(), whole.1), (content, end), "{:?}", String::from_utf8_lossy(input));
+        assert_eq!(
+            (whole.0.as_slice(), whole.1),
+            (content, end),
+            "{:?}",
+            String::from_utf8_lossy(input)
+        );
         let single: Vec<&[u8]> = input.chunks(1).collect();
-        assert_eq!(read(&single), whole, "byte by byte: {:?}", String::from_utf8_lossy(input));
+        assert_eq!(
+            read(&single),
+            whole,
+            "byte by byte: {:?}",
+            String::from_utf8_lossy(input)
+        );
         if end.is_some() {
             let mut tail = input.to_vec();
             tail.extend_from_slice(b"MAIL FROM:<x>\r\n.\r\n");
@@ -241,7 +277,9 @@ mod tests {
         let mut out = Vec::new();
         let mut at = 0;
         loop {
-            let line_end = (at..input.len()).find(|i| input[*i..].starts_with(b"\r\n")).map(|i| i + 2);
+            let line_end = (at..input.len())
+                .find(|i| input[*i..].starts_with(b"\r\n"))
+                .map(|i| i + 2);
             let line = &input[at..line_end.unwrap_or(input.len())];
             if line == b".\r\n" {
                 return (out, line_end);
@@ -271,11 +309,16 @@ mod tests {
 
     #[test]
     fn every_lookalike_of_the_end_is_content_and_an_anomaly() {
-        for lookalike in ["\n.\n", "\n.\r\n", "\r\n.\n", "\r.\r", "\r\n.\r", "\r.\r\n", "\r.\n", "\n.\r"] {
+        for lookalike in [
+            "\n.\n", "\n.\r\n", "\r\n.\n", "\r.\r", "\r\n.\r", "\r.\r\n", "\r.\n", "\n.\r",
+        ] {
             let input = format!("a{lookalike}MAIL FROM:<x>\r\n.\r\n");
             let anomalies = read(&[input.as_bytes()]).2;
             assert!(anomalies.contains(Anomaly::SmtpSmuggledEndOfData), "{lookalike:?}");
-            assert!(anomalies.contains(Anomaly::SmtpCommandAfterSmuggledEnd), "{lookalike:?}");
+            assert!(
+                anomalies.contains(Anomaly::SmtpCommandAfterSmuggledEnd),
+                "{lookalike:?}"
+            );
             let single: Vec<&[u8]> = input.as_bytes().chunks(1).collect();
             assert_eq!(read(&single), read(&[input.as_bytes()]), "{lookalike:?}");
             assert_eq!(read(&[input.as_bytes()]).1, Some(input.len()), "{lookalike:?}");

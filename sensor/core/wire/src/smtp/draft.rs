@@ -74,7 +74,12 @@ impl Draft {
     /// A draft whose first sign came at *at*.
     #[must_use]
     pub fn open(number: u32, at: Timestamp) -> Self {
-        Self { number, started_at: at, last_at: at, ..Self::default() }
+        Self {
+            number,
+            started_at: at,
+            last_at: at,
+            ..Self::default()
+        }
     }
 
     /// True once it can be recorded.
@@ -96,9 +101,15 @@ impl Draft {
     /// The reply kept for the whole is the first that delivered, else the last.
     pub fn lmtp_reply(&mut self, reply: Reply) -> bool {
         if self.final_replies == 0 {
-            self.lmtp_recipients = (0..self.forward_paths.len()).filter(|index| self.forward_paths[*index].accepted).collect();
+            self.lmtp_recipients = (0..self.forward_paths.len())
+                .filter(|index| self.forward_paths[*index].accepted)
+                .collect();
         }
-        if let Some(path) = self.lmtp_recipients.get(self.final_replies).and_then(|index| self.forward_paths.get_mut(*index)) {
+        if let Some(path) = self
+            .lmtp_recipients
+            .get(self.final_replies)
+            .and_then(|index| self.forward_paths.get_mut(*index))
+        {
             path.reply_code = Some(reply.code);
             path.accepted = ReplyClass::of(reply.code) == ReplyClass::PositiveCompletion;
         }
@@ -133,8 +144,12 @@ impl Draft {
     pub fn outcome_of_recipients(&self) -> Option<Outcome> {
         let all = &self.forward_paths;
         let refused = !all.is_empty()
-            && all.iter().all(|path| path.reply_code.is_some_and(|code| ReplyClass::of(code).is_negative()));
-        let for_now = all.iter().any(|path| path.reply_code.is_some_and(|code| code / 100 == 4));
+            && all
+                .iter()
+                .all(|path| path.reply_code.is_some_and(|code| ReplyClass::of(code).is_negative()));
+        let for_now = all
+            .iter()
+            .any(|path| path.reply_code.is_some_and(|code| code / 100 == 4));
         refused.then_some(if for_now { Outcome::Deferred } else { Outcome::Rejected })
     }
 }
@@ -154,43 +169,98 @@ mod tests {
     use super::*;
 
     fn reply(code: u16) -> Reply {
-        Reply { code, enhanced: None, text: String::new() }
+        Reply {
+            code,
+            enhanced: None,
+            text: String::new(),
+        }
     }
 
     fn path(code: Option<u16>) -> ForwardPath {
-        ForwardPath { address: "a@b".into(), reply_code: code, accepted: code == Some(250), orcpt: None }
+        ForwardPath {
+            address: "a@b".into(),
+            reply_code: code,
+            accepted: code == Some(250),
+            orcpt: None,
+        }
     }
 
     #[test]
     fn the_outcome_follows_from_replies_and_seal() {
-        let sealed = |seal| Draft { sealed: Some(seal), ..Draft::default() };
+        let sealed = |seal| Draft {
+            sealed: Some(seal),
+            ..Draft::default()
+        };
         let with = |seal, change: fn(&mut Draft)| {
             let mut draft = sealed(seal);
             change(&mut draft);
             draft.outcome().0
         };
-        assert_eq!(with(Seal::Complete, |draft| draft.final_reply = Some(reply(250))), Outcome::Delivered);
-        assert_eq!(with(Seal::Complete, |draft| draft.final_reply = Some(reply(554))), Outcome::Rejected);
-        assert_eq!(with(Seal::Complete, |draft| draft.final_reply = Some(reply(451))), Outcome::Deferred);
+        assert_eq!(
+            with(Seal::Complete, |draft| draft.final_reply = Some(reply(250))),
+            Outcome::Delivered
+        );
+        assert_eq!(
+            with(Seal::Complete, |draft| draft.final_reply = Some(reply(554))),
+            Outcome::Rejected
+        );
+        assert_eq!(
+            with(Seal::Complete, |draft| draft.final_reply = Some(reply(451))),
+            Outcome::Deferred
+        );
         assert_eq!(with(Seal::Complete, |_| ()), Outcome::Unknown);
         assert_eq!(with(Seal::Abandoned, |_| ()), Outcome::Aborted);
         assert_eq!(with(Seal::ConnectionLost, |_| ()), Outcome::Aborted);
         assert_eq!(with(Seal::Unseen, |_| ()), Outcome::Unknown);
-        assert_eq!(with(Seal::Abandoned, |draft| draft.refused = Some(reply(550))), Outcome::Rejected);
-        assert_eq!(with(Seal::Abandoned, |draft| draft.forward_paths = vec![path(Some(550)), path(Some(550))]), Outcome::Rejected);
-        assert_eq!(with(Seal::Abandoned, |draft| draft.forward_paths = vec![path(Some(550)), path(Some(450))]), Outcome::Deferred);
-        assert_eq!(with(Seal::Abandoned, |draft| draft.forward_paths = vec![path(Some(550)), path(Some(250))]), Outcome::Aborted);
-        assert_eq!(with(Seal::Abandoned, |draft| draft.forward_paths = vec![path(Some(550)), path(None)]), Outcome::Aborted);
+        assert_eq!(
+            with(Seal::Abandoned, |draft| draft.refused = Some(reply(550))),
+            Outcome::Rejected
+        );
+        assert_eq!(
+            with(Seal::Abandoned, |draft| draft.forward_paths =
+                vec![path(Some(550)), path(Some(550))]),
+            Outcome::Rejected
+        );
+        assert_eq!(
+            with(Seal::Abandoned, |draft| draft.forward_paths =
+                vec![path(Some(550)), path(Some(450))]),
+            Outcome::Deferred
+        );
+        assert_eq!(
+            with(Seal::Abandoned, |draft| draft.forward_paths =
+                vec![path(Some(550)), path(Some(250))]),
+            Outcome::Aborted
+        );
+        assert_eq!(
+            with(Seal::Abandoned, |draft| draft.forward_paths =
+                vec![path(Some(550)), path(None)]),
+            Outcome::Aborted
+        );
     }
 
     #[test]
     fn lmtp_replies_go_to_the_accepted_recipients_in_order() {
-        let mut draft = Draft { forward_paths: vec![path(Some(250)), path(Some(550)), path(Some(250)), path(Some(250))], ..Draft::default() };
+        let mut draft = Draft {
+            forward_paths: vec![path(Some(250)), path(Some(550)), path(Some(250)), path(Some(250))],
+            ..Draft::default()
+        };
         assert!(draft.lmtp_reply(reply(452)));
         assert!(draft.lmtp_reply(reply(250)));
         assert!(!draft.lmtp_reply(reply(550)));
-        let codes: Vec<_> = draft.forward_paths.iter().map(|path| (path.reply_code, path.accepted)).collect();
-        assert_eq!(codes, [(Some(452), false), (Some(550), false), (Some(250), true), (Some(550), false)]);
+        let codes: Vec<_> = draft
+            .forward_paths
+            .iter()
+            .map(|path| (path.reply_code, path.accepted))
+            .collect();
+        assert_eq!(
+            codes,
+            [
+                (Some(452), false),
+                (Some(550), false),
+                (Some(250), true),
+                (Some(550), false)
+            ]
+        );
         assert_eq!(draft.outcome().0, Outcome::Delivered);
     }
 }

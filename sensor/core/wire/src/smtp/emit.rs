@@ -24,7 +24,10 @@ impl Session {
         // XFORWARD speaks of one mail (XFORWARD_README).
         self.forwarded = super::origin::Origin::default();
         context.counters.transactions += 1;
-        let touched = draft.touched || reply.as_ref().is_some_and(|reply| reply.enhanced.as_deref() == Some("5.7.520"));
+        let touched = draft.touched
+            || reply
+                .as_ref()
+                .is_some_and(|reply| reply.enhanced.as_deref() == Some("5.7.520"));
         context.events.push(Event::Transaction(Box::new(Transaction {
             started_at: draft.started_at,
             ended_at: draft.last_at.max(draft.started_at),
@@ -37,7 +40,10 @@ impl Session {
             reply,
             message: draft.message,
             touched,
-            completeness: Completeness { one_sided: !(self.client_seen && self.server_seen), ..draft.completeness },
+            completeness: Completeness {
+                one_sided: !(self.client_seen && self.server_seen),
+                ..draft.completeness
+            },
             anomalies: draft.anomalies,
         })));
     }
@@ -45,7 +51,10 @@ impl Session {
     /// Records the session itself if it turned to TLS.
     pub(super) fn emit_tls(&mut self, context: &mut Context) {
         let Some(tls) = self.tls.take() else { return };
-        let session = SessionFacts { tls: true, ..self.facts(self.next_index) };
+        let session = SessionFacts {
+            tls: true,
+            ..self.facts(self.next_index)
+        };
         context.events.push(Event::Session(Box::new(TlsSession {
             started_at: self.flow.started_at,
             ended_at: self.last_at,

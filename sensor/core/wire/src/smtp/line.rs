@@ -55,7 +55,14 @@ impl LineReader {
             0 => self.partial.strip_suffix(b"\r").unwrap_or(&self.partial),
             _ => &self.partial,
         };
-        Some((Line { octets, end, dropped: self.dropped }, rest))
+        Some((
+            Line {
+                octets,
+                end,
+                dropped: self.dropped,
+            },
+            rest,
+        ))
     }
 
     /// What was collected of a line that has not ended.
@@ -90,9 +97,21 @@ impl LineReader {
 
 fn strip(line: &[u8], dropped: u64) -> Line<'_> {
     match line {
-        [octets @ .., b'\r', b'\n'] => Line { octets, end: LineEnd::CrLf, dropped },
-        [octets @ .., b'\n'] => Line { octets, end: LineEnd::Lf, dropped },
-        octets => Line { octets, end: LineEnd::Lf, dropped },
+        [octets @ .., b'\r', b'\n'] => Line {
+            octets,
+            end: LineEnd::CrLf,
+            dropped,
+        },
+        [octets @ .., b'\n'] => Line {
+            octets,
+            end: LineEnd::Lf,
+            dropped,
+        },
+        octets => Line {
+            octets,
+            end: LineEnd::Lf,
+            dropped,
+        },
     }
 }
 
@@ -106,7 +125,9 @@ mod tests {
         for chunk in chunks {
             let mut rest = *chunk;
             while !rest.is_empty() {
-                let Some((line, after)) = reader.next(rest, limits) else { break };
+                let Some((line, after)) = reader.next(rest, limits) else {
+                    break;
+                };
                 out.push((line.octets.to_vec(), line.end, line.dropped));
                 rest = &rest[rest.len() - after.len()..];
             }
@@ -131,7 +152,10 @@ mod tests {
 
     #[test]
     fn a_line_beyond_the_limit_keeps_its_start_and_counts_the_rest() {
-        let limits = Limits { line_octets: 4, ..Limits::default() };
+        let limits = Limits {
+            line_octets: 4,
+            ..Limits::default()
+        };
         for cut in 1..12 {
             let input = b"abcdefgh\r\nxy\r\n";
             let got = lines(&[&input[..cut], &input[cut..]], &limits);

@@ -48,7 +48,10 @@ impl Origin {
 }
 
 fn address(text: &str) -> Option<IpAddr> {
-    let bare = text.get(..5).filter(|tag| tag.eq_ignore_ascii_case("IPV6:")).map_or(text, |tag| &text[tag.len()..]);
+    let bare = text
+        .get(..5)
+        .filter(|tag| tag.eq_ignore_ascii_case("IPV6:"))
+        .map_or(text, |tag| &text[tag.len()..]);
     bare.parse().ok()
 }
 
@@ -98,7 +101,11 @@ pub fn preamble(stream: &[u8]) -> Preamble {
 
 fn version_1(stream: &[u8]) -> Preamble {
     let Some(end) = memchr::memchr(b'\n', &stream[..stream.len().min(V1_MAX)]) else {
-        return if stream.len() >= V1_MAX { Preamble::Malformed { used: V1_MAX } } else { Preamble::NeedMore };
+        return if stream.len() >= V1_MAX {
+            Preamble::Malformed { used: V1_MAX }
+        } else {
+            Preamble::NeedMore
+        };
     };
     let used = end + 1;
     let line = String::from_utf8_lossy(stream[..end].trim_ascii_end());
@@ -112,18 +119,28 @@ fn version_1(stream: &[u8]) -> Preamble {
 
 fn version_2(stream: &[u8]) -> Preamble {
     const HEADER: usize = 16;
-    let Some([version_command, family, high, low]) = stream.get(12..HEADER) else { return Preamble::NeedMore };
+    let Some([version_command, family, high, low]) = stream.get(12..HEADER) else {
+        return Preamble::NeedMore;
+    };
     let length = usize::from(u16::from_be_bytes([*high, *low]));
     let used = HEADER + length;
     if version_command >> 4 != 2 {
-        return Preamble::Malformed { used: V2_SIGNATURE.len() };
+        return Preamble::Malformed {
+            used: V2_SIGNATURE.len(),
+        };
     }
-    let Some(addresses) = stream.get(HEADER..used) else { return Preamble::NeedMore };
+    let Some(addresses) = stream.get(HEADER..used) else {
+        return Preamble::NeedMore;
+    };
     let local = version_command & 0x0f == 0;
     let ip = match family >> 4 {
         _ if local => None,
-        1 => addresses.first_chunk::<4>().map(|octets| IpAddr::V4(Ipv4Addr::from(*octets))),
-        2 => addresses.first_chunk::<16>().map(|octets| IpAddr::V6(Ipv6Addr::from(*octets))),
+        1 => addresses
+            .first_chunk::<4>()
+            .map(|octets| IpAddr::V4(Ipv4Addr::from(*octets))),
+        2 => addresses
+            .first_chunk::<16>()
+            .map(|octets| IpAddr::V6(Ipv6Addr::from(*octets))),
         _ => None,
     };
     Preamble::Proxy { used, ip }
@@ -135,7 +152,9 @@ mod tests {
 
     #[test]
     fn attributes_tell_the_real_client() {
-        let origin = Origin::parse_attributes(b"ADDR=192.0.2.9 PORT=4711 HELO=mx+2Bone.example NAME=[UNAVAILABLE] LOGIN=ann").unwrap();
+        let origin =
+            Origin::parse_attributes(b"ADDR=192.0.2.9 PORT=4711 HELO=mx+2Bone.example NAME=[UNAVAILABLE] LOGIN=ann")
+                .unwrap();
         assert_eq!(origin.ip, Some("192.0.2.9".parse().unwrap()));
         assert_eq!(origin.helo.as_deref(), Some("mx+one.example"));
         assert_eq!(origin.login.as_deref(), Some("ann"));
@@ -152,7 +171,10 @@ mod tests {
         let mut v2 = V2_SIGNATURE.to_vec();
         v2.extend_from_slice(&[0x21, 0x11, 0, 12, 192, 0, 2, 9, 198, 51, 100, 1, 0x12, 0x67, 0, 25]);
         for header in [&v1[..], &v2] {
-            let expected = Preamble::Proxy { used: header.len(), ip: Some("192.0.2.9".parse().unwrap()) };
+            let expected = Preamble::Proxy {
+                used: header.len(),
+                ip: Some("192.0.2.9".parse().unwrap()),
+            };
             assert_eq!(preamble(header), expected);
             assert_eq!(preamble(&[header, b"EHLO x\r\n"].concat()), expected);
             for cut in 0..header.len() {

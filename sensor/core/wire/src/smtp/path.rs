@@ -28,13 +28,20 @@ impl Path {
         let (inside, rest, bracketed) = split_path(raw);
         let address = bare(inside);
         let (parameters, parameters_fine) = parameters(rest);
-        Some(Self { well_formed: bracketed && strict && parameters_fine && is_plausible(&address), address, parameters })
+        Some(Self {
+            well_formed: bracketed && strict && parameters_fine && is_plausible(&address),
+            address,
+            parameters,
+        })
     }
 
     /// Value of the parameter *name* (upper case).
     #[must_use]
     pub fn parameter(&self, name: &str) -> Option<&str> {
-        self.parameters.iter().find(|(known, _)| known == name).and_then(|(_, value)| value.as_deref())
+        self.parameters
+            .iter()
+            .find(|(known, _)| known == name)
+            .and_then(|(_, value)| value.as_deref())
     }
 }
 
@@ -85,7 +92,9 @@ pub fn bare(path: &[u8]) -> String {
 }
 
 fn is_plausible(address: &str) -> bool {
-    address.is_empty() || address.eq_ignore_ascii_case("postmaster") || address.find('@').is_some_and(|at| at > 0 && at + 1 < address.len())
+    address.is_empty()
+        || address.eq_ignore_ascii_case("postmaster")
+        || address.find('@').is_some_and(|at| at > 0 && at + 1 < address.len())
 }
 
 fn parameters(rest: &[u8]) -> (Vec<(String, Option<String>)>, bool) {
@@ -180,7 +189,8 @@ mod tests {
 
     #[test]
     fn parameters_keep_their_order_and_xtext_is_undone_where_it_is_defined() {
-        let path = mail("FROM:<a@b> SIZE=1024 body=8BITMIME SMTPUTF8 ENVID=QQ+2B314159 AUTH=e+3Dmc2@example.com RET=HDRS");
+        let path =
+            mail("FROM:<a@b> SIZE=1024 body=8BITMIME SMTPUTF8 ENVID=QQ+2B314159 AUTH=e+3Dmc2@example.com RET=HDRS");
         let expected = [
             ("SIZE", Some("1024")),
             ("BODY", Some("8BITMIME")),
@@ -189,7 +199,11 @@ mod tests {
             ("AUTH", Some("e=mc2@example.com")),
             ("RET", Some("HDRS")),
         ];
-        let got: Vec<_> = path.parameters.iter().map(|(name, value)| (name.as_str(), value.as_deref())).collect();
+        let got: Vec<_> = path
+            .parameters
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_deref()))
+            .collect();
         assert_eq!(got, expected);
         assert!(path.well_formed);
         let path = Path::parse(b"TO:<x@y> NOTIFY=NEVER ORCPT=rfc822;ann+2Bx@corp.example", b"TO:").unwrap();

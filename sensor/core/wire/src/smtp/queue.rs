@@ -50,7 +50,13 @@ pub struct ReplyQueue<T> {
 
 impl<T> Default for ReplyQueue<T> {
     fn default() -> Self {
-        Self { waiting: VecDeque::new(), set_aside: Vec::new(), ambiguous: false, deepest: 0, burst: 0 }
+        Self {
+            waiting: VecDeque::new(),
+            set_aside: Vec::new(),
+            ambiguous: false,
+            deepest: 0,
+            burst: 0,
+        }
     }
 }
 
@@ -69,7 +75,10 @@ impl<T: Waiting> ReplyQueue<T> {
     /// Commands that wait.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.waiting.iter().filter(|entry| matches!(entry, Entry::Command(_))).count()
+        self.waiting
+            .iter()
+            .filter(|entry| matches!(entry, Entry::Command(_)))
+            .count()
     }
 
     /// True if none waits.
@@ -168,22 +177,44 @@ impl<T: Waiting> ReplyQueue<T> {
             return self.align(self.waiting.len());
         }
         self.ambiguous = false;
-        self.waiting.drain(..).filter_map(|entry| if let Entry::Command(command) = entry { Some((command, None)) } else { None }).collect()
+        self.waiting
+            .drain(..)
+            .filter_map(|entry| {
+                if let Entry::Command(command) = entry {
+                    Some((command, None))
+                } else {
+                    None
+                }
+            })
+            .collect()
     }
 
     fn position(&self, expects: fn(&T) -> bool) -> Option<usize> {
-        self.waiting.iter().position(|entry| matches!(entry, Entry::Command(command) if expects(command)))
+        self.waiting
+            .iter()
+            .position(|entry| matches!(entry, Entry::Command(command) if expects(command)))
     }
 
     /// Pairs the first *count* entries with the replies set aside, from the end, and is certain again.
     fn align(&mut self, count: usize) -> Vec<Settled<T>> {
-        let commands: Vec<T> =
-            self.waiting.drain(..count).filter_map(|entry| if let Entry::Command(command) = entry { Some(command) } else { None }).collect();
+        let commands: Vec<T> = self
+            .waiting
+            .drain(..count)
+            .filter_map(|entry| {
+                if let Entry::Command(command) = entry {
+                    Some(command)
+                } else {
+                    None
+                }
+            })
+            .collect();
         let mut replies = std::mem::take(&mut self.set_aside);
         let surplus = replies.len().saturating_sub(commands.len());
         replies.drain(..surplus);
         let unanswered = commands.len() - replies.len();
-        let replies = std::iter::repeat_with(|| None).take(unanswered).chain(replies.into_iter().map(Some));
+        let replies = std::iter::repeat_with(|| None)
+            .take(unanswered)
+            .chain(replies.into_iter().map(Some));
         self.ambiguous = matches!(self.waiting.front(), Some(Entry::Lost));
         if self.ambiguous {
             self.waiting.pop_front();
@@ -206,11 +237,18 @@ mod tests {
     }
 
     fn reply(code: u16, text: &str) -> Reply {
-        Reply { code, enhanced: None, text: text.to_owned() }
+        Reply {
+            code,
+            enhanced: None,
+            text: text.to_owned(),
+        }
     }
 
     fn told<'a>(settled: Vec<Settled<&'a str>>) -> Vec<(&'a str, Option<u16>)> {
-        settled.into_iter().map(|(command, reply)| (command, reply.map(|reply| reply.code))).collect()
+        settled
+            .into_iter()
+            .map(|(command, reply)| (command, reply.map(|reply| reply.code)))
+            .collect()
     }
 
     fn settled(paired: Paired<&str>) -> Vec<(&str, Option<u16>)> {
@@ -243,7 +281,10 @@ mod tests {
         assert_eq!(queue.reply(reply(550, "lost a")), Paired::SetAside);
         assert_eq!(queue.reply(reply(250, "lost b")), Paired::SetAside);
         assert_eq!(queue.reply(reply(251, "c")), Paired::SetAside);
-        assert_eq!(settled(queue.reply(reply(354, ""))), [("RCPT c", Some(251)), ("DATA", Some(354))]);
+        assert_eq!(
+            settled(queue.reply(reply(354, ""))),
+            [("RCPT c", Some(251)), ("DATA", Some(354))]
+        );
         assert!(!queue.is_ambiguous());
     }
 
@@ -257,7 +298,12 @@ mod tests {
         assert_eq!(queue.reply(reply(550, "b")), Paired::SetAside);
         assert_eq!(
             settled(queue.reply(reply(354, ""))),
-            [("MAIL", None), ("RCPT a", None), ("RCPT b", Some(550)), ("DATA", Some(354))]
+            [
+                ("MAIL", None),
+                ("RCPT a", None),
+                ("RCPT b", Some(550)),
+                ("DATA", Some(354))
+            ]
         );
     }
 
@@ -283,7 +329,10 @@ mod tests {
             assert_eq!(queue.reply(reply(250, lost)), Paired::SetAside);
         }
         assert_eq!(queue.reply(reply(550, "c")), Paired::SetAside);
-        assert_eq!(settled(queue.reply(reply(354, ""))), [("RCPT c", Some(550)), ("DATA", Some(354))]);
+        assert_eq!(
+            settled(queue.reply(reply(354, ""))),
+            [("RCPT c", Some(550)), ("DATA", Some(354))]
+        );
     }
 
     #[test]

@@ -63,7 +63,13 @@ impl Recogniser {
     #[must_use]
     pub fn new(start: &FlowStart) -> Self {
         let inside = [!start.saw_start[0], !start.saw_start[1]];
-        Self { seen: Vec::new(), start: *start, streams: [Vec::new(), Vec::new()], octets: [0, 0], inside }
+        Self {
+            seen: Vec::new(),
+            start: *start,
+            streams: [Vec::new(), Vec::new()],
+            octets: [0, 0],
+            inside,
+        }
     }
 
     /// Takes octets of *side*.
@@ -71,7 +77,10 @@ impl Recogniser {
         let index = side.index();
         self.seen.push((side, at, Seen::Data(octets.to_vec())));
         self.octets[index] = self.octets[index].saturating_add(octets.len());
-        let room = limits.probe_octets.saturating_sub(self.streams[index].len()).min(octets.len());
+        let room = limits
+            .probe_octets
+            .saturating_sub(self.streams[index].len())
+            .min(octets.len());
         self.streams[index].extend_from_slice(&octets[..room]);
         self.judge(side, limits)
     }
@@ -107,10 +116,17 @@ impl Recogniser {
     fn by_sign(&self, side: Side, stream: &[u8], inside: bool) -> Option<Recognised> {
         if !inside && looks_like_hello(stream) {
             let to_submission = self.start.endpoint(side.peer()).port == IMPLICIT_TLS_PORT;
-            return Some(if to_submission { Recognised::ImplicitTls(side) } else { Recognised::NotMail });
+            return Some(if to_submission {
+                Recognised::ImplicitTls(side)
+            } else {
+                Recognised::NotMail
+            });
         }
         // A PROXY header stands before whatever the protocol is; the lines behind it tell.
-        let mut lines = stream.split_inclusive(|octet| *octet == b'\n').filter(|line| line.ends_with(b"\n")).map(<[u8]>::trim_ascii_end);
+        let mut lines = stream
+            .split_inclusive(|octet| *octet == b'\n')
+            .filter(|line| line.ends_with(b"\n"))
+            .map(<[u8]>::trim_ascii_end);
         lines.find_map(|line| {
             if is_client_line(line) {
                 Some(Recognised::Mail(side))
@@ -135,19 +151,25 @@ impl Recogniser {
         let Some(end) = memchr::memchr(b'\n', stream) else {
             // No SMTP command word is longer than 20 octets, and all are letters, digits and hyphens.
             let word = stream.iter().take(20);
-            return word.take_while(|octet| **octet != b' ').any(|octet| !octet.is_ascii_alphanumeric() && !matches!(octet, b'-' | b'\r'));
+            return word
+                .take_while(|octet| **octet != b' ')
+                .any(|octet| !octet.is_ascii_alphanumeric() && !matches!(octet, b'-' | b'\r'));
         };
         let verb = Command::parse(&stream[..end]).verb;
         matches!(verb, Verb::Unknown) && self.mail_port_side().is_none() && !self.server_greets_as_mail()
     }
 
     fn server_greets_as_mail(&self) -> bool {
-        let Some(client) = self.start.initiator else { return false };
+        let Some(client) = self.start.initiator else {
+            return false;
+        };
         starts_with(&self.streams[client.peer().index()], b"220")
     }
 
     fn mail_port_side(&self) -> Option<Side> {
-        Side::BOTH.into_iter().find(|side| MAIL_PORTS.contains(&self.start.endpoint(*side).port))
+        Side::BOTH
+            .into_iter()
+            .find(|side| MAIL_PORTS.contains(&self.start.endpoint(*side).port))
     }
 }
 
@@ -167,11 +189,24 @@ fn is_client_line(line: &[u8]) -> bool {
 }
 
 fn is_server_line(line: &[u8]) -> bool {
-    let Some((code, _, text)) = parse_line(line) else { return false };
+    let Some((code, _, text)) = parse_line(line) else {
+        return false;
+    };
     let says = |word: &[u8]| text.windows(word.len()).any(|window| window.eq_ignore_ascii_case(word));
     match code {
         220 => says(b"SMTP") || says(b"LMTP"),
-        250 => enhanced(text) || [&b"PIPELINING"[..], b"8BITMIME", b"STARTTLS", b"SMTPUTF8", b"CHUNKING", b"ENHANCEDSTATUSCODES"].contains(&text),
+        250 => {
+            enhanced(text)
+                || [
+                    &b"PIPELINING"[..],
+                    b"8BITMIME",
+                    b"STARTTLS",
+                    b"SMTPUTF8",
+                    b"CHUNKING",
+                    b"ENHANCEDSTATUSCODES",
+                ]
+                .contains(&text)
+        }
         354 => true,
         // An error with an enhanced code (RFC 3463) is SMTP's, LMTP's or a near relative's.
         421..=599 => enhanced(text),
@@ -198,8 +233,14 @@ mod tests {
 
     fn start(server_port: u16, whole: bool) -> FlowStart {
         FlowStart {
-            low: Endpoint { address: IpAddr::from([192, 0, 2, 1]), port: 40_000 },
-            high: Endpoint { address: IpAddr::from([192, 0, 2, 2]), port: server_port },
+            low: Endpoint {
+                address: IpAddr::from([192, 0, 2, 1]),
+                port: 40_000,
+            },
+            high: Endpoint {
+                address: IpAddr::from([192, 0, 2, 2]),
+                port: server_port,
+            },
             initiator: whole.then_some(Side::Low),
             started_at: Timestamp(0),
             saw_start: [whole, whole],
@@ -208,7 +249,10 @@ mod tests {
 
     fn run(start: &FlowStart, turns: &[(Side, &[u8])], piece: usize) -> Recognised {
         let mut recogniser = Recogniser::new(start);
-        let limits = Limits { probe_octets: 200, ..Limits::default() };
+        let limits = Limits {
+            probe_octets: 200,
+            ..Limits::default()
+        };
         for (side, octets) in turns {
             for chunk in octets.chunks(piece) {
                 let found = recogniser.data(*side, chunk, Timestamp(0), &limits);
@@ -226,14 +270,30 @@ mod tests {
         let hello = [&[22, 3, 1, 0, 200, 1, 0, 0, 196, 3, 3][..], &[7; 40]].concat();
         let cases: &[(u16, &[(Side, &[u8])], Recognised)] = &[
             (50_025, &[(High, b"220 mx ESMTP Postfix\r\n")], Recognised::Mail(Low)),
-            (50_025, &[(High, b"220 ready\r\n"), (Low, b"EHLO x.example\r\n")], Recognised::Mail(Low)),
-            (50_025, &[(Low, b"PROXY TCP4 192.0.2.9 192.0.2.2 1 25\r\nEHLO x\r\n")], Recognised::Mail(Low)),
-            (21, &[(High, b"220 FTP ready\r\n"), (Low, b"USER ann\r\n")], Recognised::Open),
+            (
+                50_025,
+                &[(High, b"220 ready\r\n"), (Low, b"EHLO x.example\r\n")],
+                Recognised::Mail(Low),
+            ),
+            (
+                50_025,
+                &[(Low, b"PROXY TCP4 192.0.2.9 192.0.2.2 1 25\r\nEHLO x\r\n")],
+                Recognised::Mail(Low),
+            ),
+            (
+                21,
+                &[(High, b"220 FTP ready\r\n"), (Low, b"USER ann\r\n")],
+                Recognised::Open,
+            ),
             (80, &[(Low, b"GET / HTTP/1.1\r\n")], Recognised::NotMail),
             (22, &[(Low, b"SSH-2.0-OpenSSH\r\n")], Recognised::NotMail),
             (465, &[(Low, &hello)], Recognised::ImplicitTls(Low)),
             (443, &[(Low, &hello)], Recognised::NotMail),
-            (143, &[(High, b"* OK IMAP ready\r\n"), (Low, b"a1 LOGIN ann secret\r\n")], Recognised::NotMail),
+            (
+                143,
+                &[(High, b"* OK IMAP ready\r\n"), (Low, b"a1 LOGIN ann secret\r\n")],
+                Recognised::NotMail,
+            ),
         ];
         for (port, turns, expected) in cases {
             let start = start(*port, true);
@@ -247,10 +307,16 @@ mod tests {
     fn a_flow_joined_inside_is_known_by_its_next_sign() {
         use Side::{High, Low};
         let inside = start(50_025, false);
-        assert_eq!(run(&inside, &[(Low, b"ple.com>\r\nRCPT TO:<a@b>\r\n")], 1), Recognised::Mail(Low));
+        assert_eq!(
+            run(&inside, &[(Low, b"ple.com>\r\nRCPT TO:<a@b>\r\n")], 1),
+            Recognised::Mail(Low)
+        );
         assert_eq!(run(&inside, &[(High, b"250 2.1.5 Ok\r\n")], 1), Recognised::Mail(Low));
         assert_eq!(run(&inside, &[(High, b"354 go\r\n")], 1), Recognised::Mail(Low));
         assert_eq!(run(&inside, &[(Low, &[b'a'; 300])], 50), Recognised::NotMail);
-        assert_eq!(run(&start(25, false), &[(Low, &[b'a'; 300])], 50), Recognised::Mail(Low));
+        assert_eq!(
+            run(&start(25, false), &[(Low, &[b'a'; 300])], 50),
+            Recognised::Mail(Low)
+        );
     }
 }

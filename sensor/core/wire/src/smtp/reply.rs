@@ -44,7 +44,11 @@ impl ReplyReader {
         self.lines += 1;
         let (enhanced, text) = split_enhanced(code, text);
         // The last line's code is the one that counts where they differ: servers that err do so on early lines.
-        let reply = self.reply.get_or_insert_with(|| Reply { code, enhanced: None, text: String::new() });
+        let reply = self.reply.get_or_insert_with(|| Reply {
+            code,
+            enhanced: None,
+            text: String::new(),
+        });
         reply.code = code;
         if reply.enhanced.is_none() {
             reply.enhanced = enhanced.map(|enhanced| String::from_utf8_lossy(enhanced).into_owned());
@@ -86,7 +90,9 @@ fn append(text: &mut String, more: &[u8], limit: usize) {
 /// Code, whether more lines follow, and the text of one reply line.
 #[must_use]
 pub fn parse_line(line: &[u8]) -> Option<(u16, bool, &[u8])> {
-    let [a @ b'2'..=b'5', b @ b'0'..=b'9', c @ b'0'..=b'9', rest @ ..] = line else { return None };
+    let [a @ b'2'..=b'5', b @ b'0'..=b'9', c @ b'0'..=b'9', rest @ ..] = line else {
+        return None;
+    };
     let code = u16::from(a - b'0') * 100 + u16::from(b - b'0') * 10 + u16::from(c - b'0');
     match rest {
         [] => Some((code, false, b"")),
@@ -102,7 +108,8 @@ fn split_enhanced(code: u16, text: &[u8]) -> (Option<&[u8]>, &[u8]) {
     let end = text.iter().position(|octet| *octet == b' ').unwrap_or(text.len());
     let word = &text[..end];
     let mut parts = word.split(|octet| *octet == b'.');
-    let (Some(class), Some(subject), Some(detail), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
+    let (Some(class), Some(subject), Some(detail), None) = (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
         return (None, text);
     };
     let number = |part: &[u8]| !part.is_empty() && part.len() <= 3 && part.iter().all(u8::is_ascii_digit);
@@ -122,11 +129,19 @@ mod tests {
     fn read(lines: &[&str]) -> (Vec<WholeReply>, AnomalySet) {
         let mut reader = ReplyReader::default();
         let mut anomalies = AnomalySet::default();
-        let limits = Limits { reply_lines: 3, reply_text_octets: 24, ..Limits::default() };
+        let limits = Limits {
+            reply_lines: 3,
+            reply_text_octets: 24,
+            ..Limits::default()
+        };
         let replies = lines
             .iter()
             .filter_map(|line| {
-                let line = Line { octets: line.as_bytes(), end: LineEnd::CrLf, dropped: 0 };
+                let line = Line {
+                    octets: line.as_bytes(),
+                    end: LineEnd::CrLf,
+                    dropped: 0,
+                };
                 reader.line(&line, &limits, &mut anomalies)
             })
             .collect();
@@ -134,12 +149,24 @@ mod tests {
     }
 
     fn reply(code: u16, enhanced: Option<&str>, text: &str) -> Reply {
-        Reply { code, enhanced: enhanced.map(str::to_owned), text: text.to_owned() }
+        Reply {
+            code,
+            enhanced: enhanced.map(str::to_owned),
+            text: text.to_owned(),
+        }
     }
 
     #[test]
     fn single_and_multi_line_replies_come_out_whole() {
-        let (got, anomalies) = read(&["220 mx ESMTP", "250-mx", "250-PIPELINING", "250 DSN", "550 5.1.1 no such", "250", "354\tgo"]);
+        let (got, anomalies) = read(&[
+            "220 mx ESMTP",
+            "250-mx",
+            "250-PIPELINING",
+            "250 DSN",
+            "550 5.1.1 no such",
+            "250",
+            "354\tgo",
+        ]);
         let replies: Vec<Reply> = got.iter().map(|whole| whole.reply.clone()).collect();
         assert_eq!(
             replies,

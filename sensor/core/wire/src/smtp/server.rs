@@ -16,7 +16,9 @@ impl Session {
         let mut reader = std::mem::take(&mut self.server_line);
         let mut rest = octets;
         while !rest.is_empty() && self.mode != Mode::Tls {
-            let Some((line, after)) = reader.next(rest, &context.limits) else { break };
+            let Some((line, after)) = reader.next(rest, &context.limits) else {
+                break;
+            };
             let used = rest.len() - after.len();
             if std::mem::take(&mut self.server_inside_line) && parse_line(line.octets).is_none() {
                 rest = &rest[used..];
@@ -106,7 +108,10 @@ impl Session {
             draft.lmtp_reply(reply)
         });
         if more {
-            self.queue.push_front(Pending { step: Step::Content, draft: number });
+            self.queue.push_front(Pending {
+                step: Step::Content,
+                draft: number,
+            });
         } else {
             draft.awaited = draft.awaited.saturating_sub(1);
         }
@@ -232,7 +237,9 @@ impl Session {
                 self.open_content(false, at, context);
             }
             (_, 334) if loss_known => self.mode = Mode::Sasl,
-            (_, 220) if loss_known && self.state == State::Unknown && self.client_seen => self.mode = Mode::Guess(Blocker::Tls("starttls")),
+            (_, 220) if loss_known && self.state == State::Unknown && self.client_seen => {
+                self.mode = Mode::Guess(Blocker::Tls("starttls"))
+            }
             _ if loss_known => {}
             _ => self.note(Anomaly::SmtpReplyWithoutCommand, context),
         }

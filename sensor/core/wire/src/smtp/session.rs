@@ -238,7 +238,10 @@ impl Session {
             loose_missing: 0,
         };
         match beginning {
-            Beginning::Start => session.queue.push(Pending { step: Step::Greeting, draft: None }),
+            Beginning::Start => session.queue.push(Pending {
+                step: Step::Greeting,
+                draft: None,
+            }),
             Beginning::Midstream => session.lose_place(true),
             Beginning::ImplicitTls => session.turn_to_tls("implicit", context),
         }
@@ -351,7 +354,11 @@ impl Session {
         context.counters.sessions_tls += 1;
         self.seal_open(Seal::Abandoned);
         self.mode = Mode::Tls;
-        self.tls = Some(Tls { start, hello: HelloReader::default(), sni: None });
+        self.tls = Some(Tls {
+            start,
+            hello: HelloReader::default(),
+            sni: None,
+        });
     }
 
     /// Commands may have been lost, or the session was joined inside.

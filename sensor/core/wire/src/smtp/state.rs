@@ -136,16 +136,33 @@ mod tests {
     fn what_the_server_accepts_out_of_order_is_noted_and_followed() {
         use Answered::Command;
         assert_eq!(run(&[(Command(Verb::Mail), 250)]), (State::HasSender, 1));
-        assert_eq!(run(&[(Command(Verb::Ehlo), 250), (Command(Verb::Rcpt), 250)]), (State::HasRecipient, 1));
-        assert_eq!(run(&[(Command(Verb::Ehlo), 250), (Command(Verb::Data), 354)]), (State::InContent, 1));
+        assert_eq!(
+            run(&[(Command(Verb::Ehlo), 250), (Command(Verb::Rcpt), 250)]),
+            (State::HasRecipient, 1)
+        );
+        assert_eq!(
+            run(&[(Command(Verb::Ehlo), 250), (Command(Verb::Data), 354)]),
+            (State::InContent, 1)
+        );
     }
 
     #[test]
     fn a_refused_command_moves_nothing() {
         use Answered::Command;
-        for verb in [Verb::Mail, Verb::Rcpt, Verb::Data, Verb::Ehlo, Verb::Starttls, Verb::Bdat, Verb::Rset] {
+        for verb in [
+            Verb::Mail,
+            Verb::Rcpt,
+            Verb::Data,
+            Verb::Ehlo,
+            Verb::Starttls,
+            Verb::Bdat,
+            Verb::Rset,
+        ] {
             for code in [421, 450, 500, 503, 554] {
-                assert_eq!(step(State::HasSender, Command(verb), ReplyClass::of(code)), (State::HasSender, None));
+                assert_eq!(
+                    step(State::HasSender, Command(verb), ReplyClass::of(code)),
+                    (State::HasSender, None)
+                );
             }
         }
     }

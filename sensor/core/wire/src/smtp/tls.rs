@@ -20,7 +20,9 @@ impl HelloReader {
         self.record.extend_from_slice(&octets[..octets.len().min(MAX_HELLO)]);
         while let Some(length) = record_length(&self.record) {
             const HEADER: usize = 5;
-            let Some(fragment) = self.record.get(HEADER..HEADER + length) else { break };
+            let Some(fragment) = self.record.get(HEADER..HEADER + length) else {
+                break;
+            };
             self.handshake.extend_from_slice(fragment);
             self.record.drain(..HEADER + length);
         }
@@ -29,7 +31,10 @@ impl HelloReader {
         let full = self.record.len() + self.handshake.len() >= MAX_HELLO;
         if verdict.is_some() || broken || full {
             let name = verdict.and_then(server_name);
-            *self = Self { done: true, ..Self::default() };
+            *self = Self {
+                done: true,
+                ..Self::default()
+            };
             return name;
         }
         None
@@ -37,7 +42,10 @@ impl HelloReader {
 
     /// Octets were lost: there is no telling where the handshake goes on.
     pub fn gap(&mut self) {
-        *self = Self { done: true, ..Self::default() };
+        *self = Self {
+            done: true,
+            ..Self::default()
+        };
     }
 }
 
@@ -58,7 +66,9 @@ fn record_length(record: &[u8]) -> Option<usize> {
 
 /// The body of the ClientHello once it is complete.
 fn hello_body(handshake: &[u8]) -> Option<&[u8]> {
-    let [1, a, b, c, body @ ..] = handshake else { return None };
+    let [1, a, b, c, body @ ..] = handshake else {
+        return None;
+    };
     body.get(..usize::from(*a) << 16 | usize::from(*b) << 8 | usize::from(*c))
 }
 
@@ -93,7 +103,11 @@ impl<'a> Octets<'a> {
     }
 
     fn number<const N: usize>(&mut self) -> Option<usize> {
-        Some(self.take(N)?.iter().fold(0, |number, octet| number << 8 | usize::from(*octet)))
+        Some(
+            self.take(N)?
+                .iter()
+                .fold(0, |number, octet| number << 8 | usize::from(*octet)),
+        )
     }
 
     fn vector<const N: usize>(&mut self) -> Option<&'a [u8]> {

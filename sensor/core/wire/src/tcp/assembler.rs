@@ -233,9 +233,7 @@ mod tests {
             _ => Vec::new(),
         };
         let pieces = assembler.pieces.iter();
-        pieces
-            .map(|p| (p.offset, &*Vec::leak(text(p)), p.needs))
-            .collect()
+        pieces.map(|p| (p.offset, &*Vec::leak(text(p)), p.needs)).collect()
     }
 
     #[test]

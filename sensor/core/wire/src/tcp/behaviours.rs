@@ -74,9 +74,7 @@ impl Conversation for Scribe {
             Some(_) => "s",
         };
         let (c, s) = (starts(client), starts(client.peer()));
-        notes
-            .lines
-            .push(format!("open by {initiator}, c {c}, s {s}"));
+        notes.lines.push(format!("open by {initiator}, c {c}, s {s}"));
         Self { client }
     }
 
@@ -92,9 +90,7 @@ impl Conversation for Scribe {
 
     fn gap(&mut self, side: Side, octets: u64, _: Timestamp, notes: &mut Notes) -> Verdict {
         assert!(octets > 0);
-        notes
-            .lines
-            .push(format!("{} gap {octets}", self.name(side)));
+        notes.lines.push(format!("{} gap {octets}", self.name(side)));
         Verdict::Continue
     }
 
@@ -165,14 +161,7 @@ impl Stage {
         self.show_snapped(from, flags, (seq, ack), text, 0);
     }
 
-    fn show_snapped(
-        &mut self,
-        from: char,
-        flags: u8,
-        (seq, ack): (i64, i64),
-        text: &str,
-        snapped_octets: u32,
-    ) {
+    fn show_snapped(&mut self, from: char, flags: u8, (seq, ack): (i64, i64), text: &str, snapped_octets: u32) {
         let (own, peer) = match from {
             'c' => (self.c, self.s),
             _ => (self.s, self.c),
@@ -188,12 +177,8 @@ impl Stage {
             snapped_octets,
             reassembled: false,
         };
-        self.table.segment(
-            &segment,
-            &mut self.counters,
-            &mut self.anomalies,
-            &mut self.notes,
-        );
+        self.table
+            .segment(&segment, &mut self.counters, &mut self.anomalies, &mut self.notes);
     }
 
     fn handshake(&mut self) {

@@ -99,25 +99,13 @@ pub trait Conversation: Sized {
     fn open(start: &FlowStart, context: &mut Self::Context) -> Self;
 
     /// The next octets of a side's stream: never empty, in order, each octet once.
-    fn data(
-        &mut self,
-        side: Side,
-        bytes: &[u8],
-        at: Timestamp,
-        context: &mut Self::Context,
-    ) -> Verdict;
+    fn data(&mut self, side: Side, bytes: &[u8], at: Timestamp, context: &mut Self::Context) -> Verdict;
 
     /// The next *octets* of a side's stream were never seen. `TcpGap` was noted just before. One hole comes in several
     /// pieces where something the peer sent lies between them, and no octet is told twice.
     ///
     /// The last octet of the last gap may have been a FIN that was never seen: both take one sequence number.
-    fn gap(
-        &mut self,
-        side: Side,
-        octets: u64,
-        at: Timestamp,
-        context: &mut Self::Context,
-    ) -> Verdict;
+    fn gap(&mut self, side: Side, octets: u64, at: Timestamp, context: &mut Self::Context) -> Verdict;
 
     /// Something was odd about the flow. It is counted already; here it is told so that records can name it.
     fn note(&mut self, anomaly: Anomaly, context: &mut Self::Context);

@@ -191,17 +191,12 @@ impl<C> Directory<C> {
     fn enter(&mut self, key: &FlowKey, place: Place) {
         let (rosters, state) = (&self.rosters, &self.state);
         let rehash = |packed: &u32| rosters.key(*packed).map_or(0, |key| key.hash(state));
-        let _ = self
-            .index
-            .insert_unique(key.hash(state), place.pack(), rehash);
+        let _ = self.index.insert_unique(key.hash(state), place.pack(), rehash);
     }
 
     fn strike(&mut self, key: &FlowKey, place: Place) {
         let hash = key.hash(&self.state);
-        if let Ok(entry) = self
-            .index
-            .find_entry(hash, |packed| *packed == place.pack())
-        {
+        if let Ok(entry) = self.index.find_entry(hash, |packed| *packed == place.pack()) {
             entry.remove();
         }
     }

@@ -251,11 +251,7 @@ impl<C: Conversation> Flow<C> {
     }
 
     /// Runs *work* and keeps the count of all held octets true. True if the flow ended.
-    fn accounted(
-        &mut self,
-        scope: &mut Scope<'_, C>,
-        work: impl FnOnce(&mut Self, &mut Scope<'_, C>),
-    ) -> bool {
+    fn accounted(&mut self, scope: &mut Scope<'_, C>, work: impl FnOnce(&mut Self, &mut Scope<'_, C>)) -> bool {
         *scope.held_octets = scope.held_octets.saturating_sub(self.charge());
         work(self, scope);
         if self.ending.is_some() {

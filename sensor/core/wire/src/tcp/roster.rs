@@ -179,10 +179,7 @@ mod tests {
     #[test]
     fn touching_moves_to_the_end_but_not_too_often() {
         let mut roster = Roster::default();
-        let (a, b) = (
-            roster.insert('a', Elapsed(0)),
-            roster.insert('b', Elapsed(0)),
-        );
+        let (a, b) = (roster.insert('a', Elapsed(0)), roster.insert('b', Elapsed(0)));
         roster.touch(a, Elapsed(TOUCH_NS - 1));
         assert_eq!(roster.stalest(), Some((a, Elapsed(0))));
         roster.touch(a, Elapsed(TOUCH_NS));
@@ -198,10 +195,7 @@ mod tests {
         assert_eq!(roster.remove(a), None);
         assert_eq!(roster.insert('c', Elapsed(1)), a);
         assert_eq!(roster.len(), 2);
-        assert_eq!(
-            roster.iter().collect::<Vec<_>>(),
-            [(0, &'c'), (1, &'b')].to_vec()
-        );
+        assert_eq!(roster.iter().collect::<Vec<_>>(), [(0, &'c'), (1, &'b')].to_vec());
     }
 
     proptest! {

@@ -86,9 +86,7 @@ impl<'a> Segment<'a> {
             return Err(Anomaly::TcpTruncated);
         }
         let be16 = |at: usize| u16::from_be_bytes([bytes[at], bytes[at + 1]]);
-        let be32 = |at: usize| {
-            u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
-        };
+        let be32 = |at: usize| u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
         let header_octets = usize::from(bytes[12] >> 4) * 4;
         if header_octets < MIN_HEADER || header_octets > promised_octets {
             return Err(Anomaly::TcpMalformed);
@@ -110,8 +108,7 @@ impl<'a> Segment<'a> {
             ack: SeqNumber(be32(8)),
             flags: Flags(bytes[13]),
             payload: &payload[..payload.len().min(promised_payload)],
-            snapped_octets: u32::try_from(promised_payload.saturating_sub(payload.len()))
-                .unwrap_or(u32::MAX),
+            snapped_octets: u32::try_from(promised_payload.saturating_sub(payload.len())).unwrap_or(u32::MAX),
             reassembled,
         })
     }
@@ -145,20 +142,9 @@ mod tests {
     #[test]
     fn the_header_is_read_and_options_are_skipped() {
         let segment = decode(&WITH_OPTION, 26).expect("well formed");
-        assert_eq!(
-            (segment.source.port, segment.destination.port),
-            (40_000, 25)
-        );
-        assert_eq!(
-            (segment.seq, segment.ack),
-            (SeqNumber(u32::MAX - 1), SeqNumber(7))
-        );
-        assert!(
-            segment.flags.ack()
-                && !segment.flags.syn()
-                && !segment.flags.fin()
-                && !segment.flags.rst()
-        );
+        assert_eq!((segment.source.port, segment.destination.port), (40_000, 25));
+        assert_eq!((segment.seq, segment.ack), (SeqNumber(u32::MAX - 1), SeqNumber(7)));
+        assert!(segment.flags.ack() && !segment.flags.syn() && !segment.flags.fin() && !segment.flags.rst());
         assert_eq!((segment.payload, segment.snapped_octets), (&b"HI"[..], 0));
     }
 
@@ -183,10 +169,7 @@ mod tests {
     #[test]
     fn headers_that_are_cut_or_contradict_themselves_are_refused() {
         for captured in 0..20 {
-            assert_eq!(
-                decode(&WITH_OPTION[..captured], 26).err(),
-                Some(Anomaly::TcpTruncated)
-            );
+            assert_eq!(decode(&WITH_OPTION[..captured], 26).err(), Some(Anomaly::TcpTruncated));
         }
         assert_eq!(decode(&WITH_OPTION, 23).err(), Some(Anomaly::TcpMalformed));
         let mut short = WITH_OPTION;

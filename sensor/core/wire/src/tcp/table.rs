@@ -129,12 +129,7 @@ impl<C: Conversation> FlowTable<C> {
     }
 
     /// The end of the capture: tells everything held and closes every flow, by start and then by endpoints.
-    pub fn finish(
-        &mut self,
-        counters: &mut Counters,
-        anomalies: &mut AnomalyCounts,
-        context: &mut C::Context,
-    ) {
+    pub fn finish(&mut self, counters: &mut Counters, anomalies: &mut AnomalyCounts, context: &mut C::Context) {
         let at = Timestamp::default();
         self.with_book(at, counters, anomalies, context, Book::finish);
     }
@@ -209,14 +204,7 @@ impl<C: Conversation> Book<C> {
         }
     }
 
-    fn flow_segment(
-        &mut self,
-        number: u32,
-        key: FlowKey,
-        side: Side,
-        segment: &Segment<'_>,
-        scope: &mut Scope<'_, C>,
-    ) {
+    fn flow_segment(&mut self, number: u32, key: FlowKey, side: Side, segment: &Segment<'_>, scope: &mut Scope<'_, C>) {
         let flows = &mut self.directory.rosters.flows;
         flows.touch(number, scope.now);
         let Some(flow) = flows.get_mut(number) else {
@@ -275,13 +263,7 @@ impl<C: Conversation> Book<C> {
     }
 
     /// A segment of an unknown flow. A FIN or RST without payload has nothing left to tell.
-    fn stranger(
-        &mut self,
-        key: FlowKey,
-        side: Side,
-        segment: &Segment<'_>,
-        scope: &mut Scope<'_, C>,
-    ) {
+    fn stranger(&mut self, key: FlowKey, side: Side, segment: &Segment<'_>, scope: &mut Scope<'_, C>) {
         let bare = segment.payload.is_empty() && segment.snapped_octets == 0;
         if segment.flags.rst() || (segment.flags.fin() && bare) {
             return;
@@ -299,13 +281,7 @@ impl<C: Conversation> Book<C> {
     }
 
     /// Makes *embryo*, which is in no roster, a flow, and gives it the segment that brought it so far.
-    fn hatch(
-        &mut self,
-        embryo: Embryo,
-        side: Side,
-        segment: &Segment<'_>,
-        scope: &mut Scope<'_, C>,
-    ) {
+    fn hatch(&mut self, embryo: Embryo, side: Side, segment: &Segment<'_>, scope: &mut Scope<'_, C>) {
         if self.directory.rosters.flows.len() >= scope.bounds.flows {
             if let Some((stalest, _)) = self.directory.rosters.flows.stalest() {
                 self.end(stalest, CloseReason::Evicted, scope);
@@ -384,16 +360,10 @@ impl<C: Conversation> Book<C> {
         while let Some(number) = due(self.directory.rosters.flows.stalest(), bounds.idle_ns) {
             self.end(number, CloseReason::IdleTimeout, scope);
         }
-        while let Some(n) = due(
-            self.directory.rosters.embryos.stalest(),
-            bounds.embryo_idle_ns,
-        ) {
+        while let Some(n) = due(self.directory.rosters.embryos.stalest(), bounds.embryo_idle_ns) {
             self.directory.take_embryo(n);
         }
-        while let Some(n) = due(
-            self.directory.rosters.settled.stalest(),
-            bounds.settled_idle_ns,
-        ) {
+        while let Some(n) = due(self.directory.rosters.settled.stalest(), bounds.settled_idle_ns) {
             self.directory.take_settled(n);
         }
     }

@@ -12,14 +12,7 @@ fn a_half_closed_flow_goes_on() {
             t.now_ms = 3;
             t.show('s', FIN | ACK, 4, 6, "");
         },
-        &[
-            WHOLE,
-            "c: QUIT\n",
-            "c fin",
-            "s: 221\n",
-            "s fin",
-            "Finished at 3",
-        ],
+        &[WHOLE, "c: QUIT\n", "c fin", "s: 221\n", "s fin", "Finished at 3"],
     );
 }
 
@@ -32,13 +25,7 @@ fn data_beyond_a_fin_is_told_of_and_ignored() {
             t.data('c', 1, 0, "bXY");
             t.data('c', 9, 0, "Z");
         },
-        &[
-            WHOLE,
-            "c: ab",
-            "c fin",
-            "tcp_data_after_fin",
-            "tcp_data_after_fin",
-        ],
+        &[WHOLE, "c: ab", "c fin", "tcp_data_after_fin", "tcp_data_after_fin"],
     );
 }
 
@@ -53,13 +40,7 @@ fn a_fin_before_octets_that_arrived_is_no_end() {
             t.show('c', FIN | ACK, 6, 0, "");
             t.data('c', 4, 0, "efghi");
         },
-        &[
-            WHOLE,
-            "c: abcd",
-            "tcp_data_after_fin",
-            "tcp_data_after_fin",
-            "c: efghi",
-        ],
+        &[WHOLE, "c: abcd", "tcp_data_after_fin", "tcp_data_after_fin", "c: efghi"],
     );
 }
 
@@ -86,14 +67,7 @@ fn a_lost_end_is_a_gap_before_the_fin() {
             t.show('s', FIN | ACK, 0, 10, "");
             t.pass(1_000);
         },
-        &[
-            WHOLE,
-            "c: abc",
-            "c gap 6",
-            "c fin",
-            "s fin",
-            "Finished at 0",
-        ],
+        &[WHOLE, "c: abc", "c gap 6", "c fin", "s fin", "Finished at 0"],
     );
 }
 
@@ -162,14 +136,7 @@ fn a_reset_with_holes_before_it_closes_after_the_grace_time() {
             t.show('c', RST, 5, 0, "");
             t.pass(1_000);
         },
-        &[
-            WHOLE,
-            "s: 220\n",
-            "c gap 2",
-            "c: c",
-            "c gap 2",
-            "Reset at 0",
-        ],
+        &[WHOLE, "s: 220\n", "c gap 2", "c: c", "c gap 2", "Reset at 0"],
     );
 }
 
@@ -320,8 +287,7 @@ fn the_end_of_the_capture_tells_what_is_held() {
             t.data('s', 2, 0, "yz");
             t.finish();
             t.finish();
-            let (gaps, data): (Vec<_>, Vec<_>) =
-                t.notes.lines.drain(1..5).partition(|l| l.contains("gap"));
+            let (gaps, data): (Vec<_>, Vec<_>) = t.notes.lines.drain(1..5).partition(|l| l.contains("gap"));
             assert_eq!(gaps.len(), 2);
             assert_eq!(data.len(), 2);
         },
@@ -355,14 +321,6 @@ fn many_segments_far_from_any_window_are_a_new_flow() {
                 t.data('c', (1 << 31) + n, 0, "x");
             }
         },
-        &[
-            WHOLE,
-            "c: old",
-            "c gap 2",
-            "c: held",
-            "Reused at 0",
-            MIDSTREAM,
-            "c: x",
-        ],
+        &[WHOLE, "c: old", "c gap 2", "c: held", "Reused at 0", MIDSTREAM, "c: x"],
     );
 }

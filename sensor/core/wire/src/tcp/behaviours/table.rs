@@ -43,13 +43,7 @@ fn a_full_table_drops_the_flow_that_was_silent_longest() {
             assert_eq!(t.table.len(), 2);
             t.notes.lines.retain(|line| !line.starts_with("open"));
         },
-        &[
-            "c: x",
-            "c: xy",
-            "tcp_flow_evicted",
-            "Evicted at 200",
-            "c: x",
-        ],
+        &["c: x", "c: xy", "tcp_flow_evicted", "Evicted at 200", "c: x"],
     );
 }
 

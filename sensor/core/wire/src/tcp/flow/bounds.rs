@@ -18,26 +18,19 @@ impl<C: Conversation> Flow<C> {
         }
         for side in Side::BOTH {
             let over = |stream: &Stream| {
-                stream.charge() > bounds.out_of_order_octets
-                    || stream.pieces() > bounds.out_of_order_segments
+                stream.charge() > bounds.out_of_order_octets || stream.pieces() > bounds.out_of_order_segments
             };
             while self.ending.is_none() && over(self.stream(side)) {
                 self.by_bound(scope, |flow, scope| flow.give_up_front(side, scope));
             }
         }
-        if self.charge() > 0
-            && scope.held_octets.saturating_add(self.charge()) > bounds.all_out_of_order_octets
-        {
+        if self.charge() > 0 && scope.held_octets.saturating_add(self.charge()) > bounds.all_out_of_order_octets {
             self.by_bound(scope, Self::give_up_all);
         }
     }
 
     /// Runs *work* and counts the octets that it gives up as given up by a bound.
-    fn by_bound(
-        &mut self,
-        scope: &mut Scope<'_, C>,
-        work: impl FnOnce(&mut Self, &mut Scope<'_, C>),
-    ) {
+    fn by_bound(&mut self, scope: &mut Scope<'_, C>, work: impl FnOnce(&mut Self, &mut Scope<'_, C>)) {
         let before = scope.counters.gap_octets;
         work(self, scope);
         let given_up = scope.counters.gap_octets - before;

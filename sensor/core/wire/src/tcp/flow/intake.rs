@@ -91,9 +91,7 @@ impl<C: Conversation> Flow<C> {
         }
         let turn_end = self.turn_end(side, offset, end, piece.needs);
         if turn_end > offset {
-            let body = piece
-                .body
-                .cut(offset - piece.offset, turn_end - piece.offset);
+            let body = piece.body.cut(offset - piece.offset, turn_end - piece.offset);
             self.tell(side, &body, piece.at, scope);
         }
         if turn_end < end && self.ending.is_none() {
@@ -116,14 +114,7 @@ impl<C: Conversation> Flow<C> {
     }
 
     /// Holds the part of *piece* from *offset* to *end*.
-    fn hold(
-        &mut self,
-        side: Side,
-        piece: &Piece<&[u8]>,
-        offset: i64,
-        end: i64,
-        scope: &mut Scope<'_, C>,
-    ) {
+    fn hold(&mut self, side: Side, piece: &Piece<&[u8]>, offset: i64, end: i64, scope: &mut Scope<'_, C>) {
         let overlap = self.stream(side).hold(&Piece {
             offset,
             body: piece.body.cut(offset - piece.offset, end - piece.offset),
@@ -167,13 +158,7 @@ impl<C: Conversation> Flow<C> {
     }
 
     /// Remembers a plausible RST. All before its number was sent, and none of it will be retransmitted.
-    pub(super) fn note_reset(
-        &mut self,
-        side: Side,
-        offset: i64,
-        needs: i64,
-        scope: &mut Scope<'_, C>,
-    ) {
+    pub(super) fn note_reset(&mut self, side: Side, offset: i64, needs: i64, scope: &mut Scope<'_, C>) {
         let stream = self.stream(side);
         let receiver_next = stream.acked.min(stream.next);
         if offset < receiver_next || offset - stream.next > RESET_WINDOW {
@@ -181,12 +166,7 @@ impl<C: Conversation> Flow<C> {
             return;
         }
         let offset = stream.acknowledge(offset);
-        self.reset.get_or_insert_with(|| {
-            Box::new(Reset {
-                side,
-                offset,
-                needs,
-            })
-        });
+        self.reset
+            .get_or_insert_with(|| Box::new(Reset { side, offset, needs }));
     }
 }

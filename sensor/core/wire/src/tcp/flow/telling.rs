@@ -38,9 +38,10 @@ impl<C: Conversation> Flow<C> {
     /// Tells all that can be told, and ends the flow where that brings up an RST.
     pub(super) fn pump(&mut self, scope: &mut Scope<'_, C>) {
         self.tell_ready(scope);
-        let due = self.reset.as_ref().is_some_and(|reset| {
-            self.next(reset.side) >= reset.offset && self.next(reset.side.peer()) >= reset.needs
-        });
+        let due = self
+            .reset
+            .as_ref()
+            .is_some_and(|reset| self.next(reset.side) >= reset.offset && self.next(reset.side.peer()) >= reset.needs);
         if due {
             self.conclude(CloseReason::Reset, scope);
         }
@@ -80,10 +81,7 @@ impl<C: Conversation> Flow<C> {
 
     /// What can be told next of *side*, if anything.
     fn step(&self, side: Side) -> Option<Step> {
-        let (stream, peer) = (
-            &self.streams[side.index()],
-            &self.streams[side.peer().index()],
-        );
+        let (stream, peer) = (&self.streams[side.index()], &self.streams[side.peer().index()]);
         if let Some(piece) = stream.ready() {
             return (piece.needs <= peer.next).then_some(Step::Piece);
         }
@@ -125,13 +123,7 @@ impl<C: Conversation> Flow<C> {
     }
 
     /// Tells the next piece of a side's stream.
-    pub(super) fn tell(
-        &mut self,
-        side: Side,
-        body: &Body<&[u8]>,
-        at: Timestamp,
-        scope: &mut Scope<'_, C>,
-    ) {
+    pub(super) fn tell(&mut self, side: Side, body: &Body<&[u8]>, at: Timestamp, scope: &mut Scope<'_, C>) {
         match body {
             Body::Octets(octets) => {
                 let stream = self.stream(side);
