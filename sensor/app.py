@@ -17,12 +17,16 @@ import msgspec
 from sensor.classify import NONE, Organisation, builtin_table
 from sensor.ledger import LIMITS as LEDGER_LIMITS
 from sensor.ledger import Ledger
+from sensor.log import Log
 from sensor.model import Direction, Forwarding
 from sensor.pipeline import Pipeline
-from sensor.settings import Limit, Settings, load_settings
+from sensor.settings import Limit, Settings, SettingsError, load_settings
 from sensor.taps.base import Tap, TapError
 
 READ_WHOLE, READ_NOTHING, READ_WITH_DAMAGE, INTERRUPTED = 0, 1, 3, 130
+USER_ERRORS = (SettingsError, TapError)
+"""What the caller of the command line can put right."""
+
 # Damage of these kinds means that a file gave nothing at all.
 _NOTHING_READ = frozenset(("unreadable", "empty", "not_a_capture"))
 
@@ -67,9 +71,10 @@ def replay(options: ReplayOptions, environment: Mapping[str, str]) -> int:
     tap = CaptureTap(found.paths, builtin_table().interest, limits=core)
     with _records(options.events) as sink, _progress(quiet=options.quiet) as progress:
         run = run_tap(tap, settings, own_limits=own, sink=sink, progress=progress)
-    summary_to_stderr = options.events == "-"
-    if not options.quiet:
-        _print_summary(run, tap, settings, found.problems, as_json=options.json, to_stderr=summary_to_stderr)
+    if options.quiet:
+        _log_problems(Log(), tap, found.problems)
+    else:
+        _print_summary(run, tap, settings, found.problems, as_json=options.json, to_stderr=options.events == "-")
     return exit_status(run, tap, len(found.paths), bool(found.problems))
 
 
@@ -137,6 +142,22 @@ def exit_status(run: Run, tap: Tap, files: int, passed_over: bool) -> int:
     if len(nothing) >= files:
         return READ_NOTHING
     return READ_WITH_DAMAGE if damage or passed_over else READ_WHOLE
+
+
+def show_artifacts() -> int:
+    """Print the artifact table in force."""
+    from sensor.report.artifacts import render_artifacts
+
+    sys.stdout.write(render_artifacts(builtin_table()))
+    return READ_WHOLE
+
+
+def _log_problems(log: Log, tap: Tap, passed_over: Sequence[str]) -> None:
+    """Without a summary, what went wrong is told all the same."""
+    for text in passed_over:
+        log.warning("passed_over", what=text)
+    for each in tap.damage():
+        log.warning("damage", path=each.path, kind=each.kind, offset=each.offset, detail=each.detail)
 
 
 def _split_limits(limits: Mapping[str, int], core: Sequence[Limit]) -> tuple[dict[str, int], dict[str, int]]:

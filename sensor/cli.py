@@ -74,7 +74,9 @@ def replay(
         typer.Option(metavar="NAME=VALUE", help="Change a limit. May be given several times."),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No summary and no progress bar.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="No summary and no progress bar; only warnings.")
+    ] = False,
 ) -> None:
     """Read captures and print which mailboxes forward mail, how, and to whom."""
     from sensor.app import ReplayOptions
@@ -95,14 +97,9 @@ def replay(
 @cli.command()
 def artifacts() -> None:
     """Print the artifact table in force."""
-    from sensor.classify import builtin_table
-    from sensor.report.artifacts import render_artifacts
+    from sensor.app import show_artifacts
 
-    def show() -> int:
-        sys.stdout.write(render_artifacts(builtin_table()))
-        return 0
-
-    raise typer.Exit(_status_of(show))
+    raise typer.Exit(_status_of(show_artifacts))
 
 
 def run_cli() -> int:
@@ -117,14 +114,13 @@ def run_cli() -> int:
 
 def _status_of(work: Callable[[], int]) -> int:
     """The exit status of *work*. Every error that a user can put right becomes one line, never a traceback."""
-    from sensor.settings import SettingsError
-    from sensor.taps.base import TapError
+    from sensor.app import USER_ERRORS
 
     try:
         status = work()
         # What is still in the buffer may be what finds out that its reader is gone.
         sys.stdout.flush()
-    except (SettingsError, TapError) as error:
+    except USER_ERRORS as error:
         return _complain(str(error))
     except BrokenPipeError:
         return _reader_went_away()

@@ -256,7 +256,16 @@ class TlsSession(Protocol):
 Event = Transaction | TlsSession
 
 
-# ---- what classification says
+# ---- what classification asks for, and what it says
+
+
+class InterestSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """What a tap should look for in mail; a mail's ``body_marks`` are places in the ``body_marks`` here."""
+
+    fields: tuple[str, ...]
+    reverse_path_marks: tuple[str, ...]
+    subject_prefixes: tuple[str, ...]
+    body_marks: tuple[str, ...]
 
 
 class Artifact(msgspec.Struct, frozen=True, kw_only=True):

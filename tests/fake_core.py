@@ -101,5 +101,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Script:
         setattr(module, name, value)
     monkeypatch.setitem(sys.modules, "sensor._core", module)
     monkeypatch.setattr(sensor, "_core", module, raising=False)
-    monkeypatch.delitem(sys.modules, "sensor.taps.capture", raising=False)
+    # Imported anew over the stand-in, and again without it afterwards, whichever test comes first.
+    monkeypatch.setitem(sys.modules, "sensor.taps.capture", module)
+    del sys.modules["sensor.taps.capture"]
     return script

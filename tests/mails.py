@@ -15,8 +15,8 @@ from email.utils import getaddresses
 from typing import Any
 
 from sensor.classify import builtin_table
-from sensor.classify.artifacts import InterestSpec, split_subject
-from sensor.model import Event, Outcome, SessionProtocol, TlsStart
+from sensor.classify.artifacts import split_subject
+from sensor.model import Event, InterestSpec, Outcome, SessionProtocol, TlsStart
 
 START_NS = 1_780_000_000_000_000_000
 

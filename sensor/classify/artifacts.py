@@ -16,7 +16,7 @@ from typing import get_args
 
 import msgspec
 
-from sensor.model import Evidence, ForwardPathView, HeaderView, Kind, Level, Transaction
+from sensor.model import Evidence, ForwardPathView, HeaderView, InterestSpec, Kind, Level, Transaction
 
 PLACES = ("reverse_path", "field", "subject", "body", "attached_message")
 REQUIREMENTS = (
@@ -91,16 +91,6 @@ class Match:
     mailbox: str | None
     destination: str | None
     position: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class InterestSpec:
-    """What the core should look for, drawn from the table; its order of ``body_marks`` is what ``body_marks`` of a mail count."""
-
-    fields: tuple[str, ...]
-    reverse_path_marks: tuple[str, ...]
-    subject_prefixes: tuple[str, ...]
-    body_marks: tuple[str, ...]
 
 
 class Table:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from sensor import _core
-from sensor.classify import InterestSpec
-from sensor.model import TapName, TlsSession, Transaction
+from sensor.model import InterestSpec, TapName, TlsSession, Transaction
 from sensor.taps.base import Batch, DamageView, TapError
 
 # How long to wait for a batch before the reader gets a turn: for Ctrl-C and the progress bar, ten times a second is smooth.
