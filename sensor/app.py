@@ -54,7 +54,7 @@ def replay(options: ReplayOptions, environment: Mapping[str, str]) -> int:
     """
     Read the captures, write records if asked to, print the summary, and return the exit status.
 
-    Raises ``SettingsError`` and ``TapError`` for what the caller must put right, ``OSError`` where records can't be written.
+    Raises ``SettingsError`` and ``TapError`` for what the caller must put right, ``OSError`` for records not written.
     """
     from sensor.taps.capture import CaptureTap, core_limits
     from sensor.taps.files import find_captures
@@ -94,7 +94,7 @@ def run_tap(
     sink: BinaryIO | None = None,
     progress: Progress | None = None,
 ) -> Run:
-    """Take every batch of *tap* through the pipeline and write its records to *sink*. Ctrl-C ends the reading, not the run."""
+    """Take every batch of *tap* through the pipeline, its records to *sink*. Ctrl-C ends the reading, not the run."""
     organisation = Organisation(settings.organisation.internal_domains, settings.organisation.internal_networks)
     ledger = Ledger(watches=organisation.owns if organisation.known else None, limits=own_limits)
     pipeline = Pipeline(organisation, ledger, transaction_type=tap.transaction_type, session_type=tap.session_type)
@@ -134,7 +134,9 @@ class ForwardingBlocks:
 
 
 def exit_status(run: Run, tap: Tap, files: int, passed_over: bool) -> int:
-    """130 for an interrupted run, 1 where no file gave anything, 3 where something was damaged or passed over, else 0."""
+    """
+    130 for an interrupted run, 1 where no file gave anything, 3 where something was damaged or passed over, else 0.
+    """
     if run.interrupted:
         return INTERRUPTED
     damage = tap.damage()

@@ -10,8 +10,9 @@ from typing import Annotated
 import typer
 
 EXIT_STATUS = """
-Exit status: 0 everything was read; 1 nothing could be read, or a setting is wrong; 2 wrong usage; 3 read, but with damage or
-parts passed over; 130 interrupted, with the summary of what was read so far; 141 the reader of the output went away.
+Exit status: 0 everything was read; 1 nothing could be read, or a setting is wrong; 2 wrong usage; 3 read, but with
+damage or parts passed over; 130 interrupted, with the summary of what was read so far; 141 the reader of the output
+went away.
 """
 
 cli = typer.Typer(
@@ -58,7 +59,7 @@ def replay(
         str | None,
         typer.Option(
             metavar="FILE|-",
-            help="Write one JSON record a line for each mail. With -, to standard output, and the summary to standard error.",
+            help="Write one JSON record a line for each mail. With - the summary goes to standard error.",
         ),
     ] = None,
     settings: Annotated[str | None, typer.Option(metavar="FILE", help="Settings file (TOML).")] = None,
@@ -66,12 +67,12 @@ def replay(
         list[str] | None,
         typer.Option(
             metavar="DOMAIN",
-            help="A domain of the protected organisation; .corp.example takes in all below it. May be given several times.",
+            help="A domain of the protected organisation; .corp.example takes in all below it. Repeatable.",
         ),
     ] = None,
     limit: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="Change a limit. May be given several times."),
+        typer.Option(metavar="NAME=VALUE", help="Change a limit. Repeatable."),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")] = False,
     quiet: Annotated[

@@ -33,7 +33,9 @@ class Interest:
 
 @dataclass
 class Script:
-    """What the next replay plays: batches of events, and what it says of itself. An exception is raised in its place."""
+    """
+    What the next replay plays: batches of events, and what it says of itself. An exception is raised in its place.
+    """
 
     batches: list[list[Event] | BaseException] = field(default_factory=list)
     damage: list[Damage] = field(default_factory=list)

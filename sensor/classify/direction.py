@@ -1,7 +1,8 @@
 """
 Whose mail is it: which domains and networks are the organisation's own, and which way a mail goes.
 
-A domain in the settings stands for itself alone; with a leading dot, ``.corp.example``, for itself and everything below it.
+A domain in the settings stands for itself alone; with a leading dot, ``.corp.example``, for itself and everything
+below it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from sensor.model import Direction, Transaction
 
 Network = IPv4Network | IPv6Network
 
-# Domains remembered as inside or outside. Busy days show some 100,000 domains; a sender that makes up more only empties it.
+# Domains remembered as inside or outside. Busy days show some 100,000 domains; a sender that makes up more only empties
+# it.
 DOMAIN_CACHE = 131_072
 
 
@@ -89,8 +91,9 @@ def sender_inside(organisation: Organisation, transaction: Transaction) -> bool:
     """
     True if the mail comes from inside, as the envelope has it.
 
-    Known networks decide, since anybody can write our domain into a reverse-path. Without them the reverse-path does, and
-    for mail from nobody (``<>``, or MAIL was lost) the name that the client gave, or the author that the header names.
+    Known networks decide, since anybody can write our domain into a reverse-path. Without them the reverse-path does,
+    and for mail from nobody (``<>``, or MAIL was lost) the name that the client gave, or the author that the header
+    names.
     """
     if organisation.knows_networks:
         client_ip = transaction.session.client_ip
