@@ -14,8 +14,8 @@ from sensor.model import Direction, Transaction
 
 Network = IPv4Network | IPv6Network
 
-# Addresses remembered as inside or outside, a few MB. Each is asked about several times a mail; one who makes up more only
-# empties it.
+# Addresses remembered as inside or outside, a few MB. Each is asked about several times a mail; whoever makes up more
+# only empties it.
 ADDRESS_CACHE = 32_768
 
 

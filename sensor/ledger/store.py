@@ -16,7 +16,7 @@ from sensor.model import Forwarding
 LIMITS: tuple[tuple[str, str, int], ...] = (
     (
         "ledger_mailboxes",
-        "Mailboxes with counts of mail sent and received; some 300 octets each. Those not seen longest go first.",
+        "Mailboxes with counts of mail sent and received; some 200 octets each. Those not seen longest go first.",
         1_000_000,
     ),
     (
