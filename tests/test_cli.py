@@ -100,6 +100,13 @@ def test_quiet_prints_nothing(console: Console, capture: str) -> None:
     assert console.run("replay", capture, "--quiet") == (0, "", "")
 
 
+def test_quiet_still_warns_of_damage(console: Console, capture: str) -> None:
+    console.script.damage = [Damage(capture, "truncated", "in a packet", 24)]
+    status, out, err = console.run("replay", capture, "--quiet")
+    assert (status, out) == (3, "")
+    assert err == f'warning damage path={capture} kind=truncated offset=24 detail="in a packet"\n'
+
+
 @pytest.mark.parametrize(
     ("kinds", "status"),
     [([], 0), (["truncated"], 3), (["corrupt"], 3), (["not_a_capture"], 1), (["empty"], 1), (["unreadable"], 1)],

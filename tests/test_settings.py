@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sensor.ledger import LIMITS as LEDGER_LIMITS
 from sensor.settings import Settings, SettingsError, load_settings
 
 LIMITS = [("flows", "Flows followed at once.", 524_288), ("recipients", "Recipients kept.", 10_000)]
@@ -135,3 +136,16 @@ def test_the_sample_file_is_valid() -> None:
     sample = Path(__file__).parent.parent / "deploy" / "mailsensor.toml"
     names = [("flows", "", 1), ("ledger_mailboxes", "", 1)]
     load_settings(str(sample), {}, known_limits=names)
+
+
+def test_the_page_on_settings_names_every_key_and_every_limit_of_the_ledger() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "settings.md").read_text(encoding="utf-8")
+    for name, reason, default in LEDGER_LIMITS:
+        assert f"| `{name}` | {default:,} | {reason.rstrip('.')} |" in page
+    for key in (
+        "organisation.internal_domains",
+        "organisation.internal_networks",
+        "sensor.name",
+        "replay.top_mailboxes",
+    ):
+        assert f"`{key}`" in page
