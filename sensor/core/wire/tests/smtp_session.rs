@@ -397,7 +397,7 @@ fn the_real_client_is_told_by_xclient_xforward_and_proxy() {
         "C: XFORWARD ADDR=203.0.113.9 HELO=real.example\nS: 250 ok\n{MAIL}{MAIL}"
     )));
     assert_eq!(all[0].session.client_ip, Some(ip));
-    assert_eq!(all[0].session.helo.as_deref(), Some("real.example"));
+    assert_eq!(all[0].session.helo.as_deref(), Some("out.example"));
     assert_eq!(all[1].session.client_ip, Some(flow().client.address));
     let proxied = one(&format!("C: PROXY TCP4 203.0.113.9 192.0.2.2 4711 25\n{HELLO}{MAIL}"));
     assert_eq!(proxied.session.client_ip, Some(ip));
@@ -589,4 +589,42 @@ fn the_end_of_the_capture_leaves_the_outcome_open() {
         (all[0].outcome, all[0].completeness.truncated),
         (Outcome::Unknown, true)
     );
+}
+
+#[test]
+fn content_that_reads_like_commands_is_content_where_the_session_was_joined_inside_it() {
+    let quoted = "C: QUIT is a word\nC: MAIL FROM:<no@a.example>\n".repeat(30);
+    let text = format!("c: ple.com wrote:\\r\\n\n{quoted}C: .\nS: 250 ok\n{MAIL}");
+    let all = only_transactions(events(Beginning::Midstream, &text, Ending::Closed));
+    assert_eq!(all.len(), 2, "{all:#?}");
+    assert_eq!(
+        (all[0].reverse_path.as_deref(), all[0].outcome),
+        (None, Outcome::Delivered)
+    );
+    assert_eq!(
+        (all[1].reverse_path.clone(), all[1].outcome),
+        (ann(), Outcome::Delivered)
+    );
+}
+
+#[test]
+fn what_refused_first_decides_over_what_followed_from_it() {
+    let mail = one(&with_hello(
+        "C: MAIL FROM:<a@x>
+         +: RCPT TO:<b@y>
+         c: BDAT 2\\r\\nxxBDAT 2 LAST\\r\\nyy
+         s: 250 ok\\r\\n250 ok\\r\\n552 too big\\r\\n503 no transaction\\r\\n",
+    ));
+    assert_eq!(
+        (mail.outcome, mail.reply.map(|reply| reply.code)),
+        (Outcome::Rejected, Some(552))
+    );
+}
+
+#[test]
+fn a_transaction_keeps_the_name_its_client_had_then() {
+    let all = transactions(&with_hello(
+        "C: MAIL FROM:<a@x>\nS: 250 ok\nC: EHLO other.example\nS: 250 ok",
+    ));
+    assert_eq!(all[0].session.helo.as_deref(), Some("out.example"));
 }

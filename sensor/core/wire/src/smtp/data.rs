@@ -6,9 +6,8 @@
 //!
 //! A dot is *at a line start* if CR LF stands before it. Then it is either the end of data or stuffing, so it is never
 //! content and need not be kept back: all the state there is, is what stood before the place where a chunk ends.
-//! Text between dots is handed on as slices of the chunk; two substring searches find the dots that matter.
-
-use memchr::memmem;
+//! Each chunk is surveyed once, in a loop that the compiler turns into vector instructions: does it hold such a dot at all, a
+//! line end that is not CRLF, a NUL? Nearly every chunk holds none and is handed on whole; the others are taken apart.
 
 use crate::anomaly::{Anomaly, AnomalySet};
 
@@ -49,16 +48,49 @@ impl Default for DataReader {
 impl DataReader {
     /// Reads *chunk*: hands unstuffed content to *content* in order; gives the octets used if the data ended in it.
     pub fn read(&mut self, chunk: &[u8], anomalies: &mut AnomalySet, mut content: impl FnMut(&[u8])) -> Option<usize> {
+        let before = self.last_octet();
         if let Some(watch) = &mut self.watch {
             if watch.look(chunk, anomalies) {
                 self.watch = None;
             }
         }
-        let mut dots = Dots::new(chunk);
+        let survey = Survey::of(self.last_octet(), chunk);
+        let end = match self.state {
+            State::Text { last } if !survey.dot => {
+                content(chunk);
+                self.state = State::Text {
+                    last: last_two(last, chunk),
+                };
+                None
+            }
+            _ => self.take_apart(chunk, anomalies, content),
+        };
+        if survey.is_odd() {
+            // What follows the end of data is no content.
+            let content = &chunk[..end.unwrap_or(chunk.len())];
+            Survey::of(before, content).note(anomalies);
+        }
+        end
+    }
+
+    fn last_octet(&self) -> u8 {
+        match self.state {
+            State::Text { last } => last[1],
+            State::Dot(_) => b'.',
+            State::DotCr(_) => b'\r',
+        }
+    }
+
+    fn take_apart(
+        &mut self,
+        chunk: &[u8],
+        anomalies: &mut AnomalySet,
+        mut content: impl FnMut(&[u8]),
+    ) -> Option<usize> {
         let mut at = 0;
         while at < chunk.len() {
             match self.state {
-                State::Text { last } => match dots.next(at, last) {
+                State::Text { last } => match next_dot(chunk, at, last) {
                     None => {
                         content(&chunk[at..]);
                         self.state = State::Text {
@@ -143,55 +175,95 @@ fn last_two(before: [u8; 2], text: &[u8]) -> [u8; 2] {
     }
 }
 
-/// The dots of a chunk that follow CR or LF, found by two searches that each look ahead once.
-struct Dots<'a> {
-    chunk: &'a [u8],
-    after_lf: Option<usize>,
-    after_cr: Option<usize>,
+/// The first dot of *chunk* at or after *at* that stands behind a line end; *last* are the two octets before *at*.
+fn next_dot(chunk: &[u8], at: usize, last: [u8; 2]) -> Option<(usize, LineStart)> {
+    memchr::memchr_iter(b'.', &chunk[at..])
+        .map(|dot| dot + at)
+        .find_map(|dot| {
+            let start = match last_two(last, &chunk[at..dot]) {
+                [b'\r', b'\n'] => LineStart::CrLf,
+                [_, b'\n'] => LineStart::Lf,
+                [_, b'\r'] => LineStart::Cr,
+                _ => return None,
+            };
+            Some((dot, start))
+        })
 }
 
-impl<'a> Dots<'a> {
-    fn new(chunk: &'a [u8]) -> Self {
+/// What one look over a chunk tells.
+#[derive(Clone, Copy, Debug, Default)]
+struct Survey {
+    dot: bool,
+    bare_lf: bool,
+    bare_cr: bool,
+    nul: bool,
+}
+
+impl Survey {
+    /// Looks over *chunk*, which follows the octet *before*. A CR at its very end is judged with the next chunk.
+    fn of(before: u8, chunk: &[u8]) -> Self {
+        let Some(first) = chunk.first() else {
+            return Self::default();
+        };
+        let mut octets = chunk[1..].chunks_exact(LANES);
+        let mut previous = chunk[..chunk.len() - 1].chunks_exact(LANES);
+        let mut found = Lanes::default();
+        for (octets, previous) in octets.by_ref().zip(previous.by_ref()) {
+            for lane in 0..LANES {
+                found.look(lane, previous[lane], octets[lane]);
+            }
+        }
+        found.look(0, before, *first);
+        for (octet, previous) in octets.remainder().iter().zip(previous.remainder()) {
+            found.look(0, *previous, *octet);
+        }
+        let any = |lanes: [u8; LANES]| lanes.iter().any(|lane| *lane != 0);
         Self {
-            chunk,
-            after_lf: memmem::find(chunk, b"\n."),
-            after_cr: memmem::find(chunk, b"\r."),
+            dot: any(found.dot),
+            bare_lf: any(found.bare_lf),
+            bare_cr: any(found.bare_cr),
+            nul: any(found.nul),
         }
     }
 
-    /// The first dot at or after *at* that stands behind a line end; *last* are the two octets before *at*.
-    fn next(&mut self, at: usize, last: [u8; 2]) -> Option<(usize, LineStart)> {
-        if self.chunk[at] == b'.' {
-            match last {
-                [b'\r', b'\n'] => return Some((at, LineStart::CrLf)),
-                [_, b'\n'] => return Some((at, LineStart::Lf)),
-                [_, b'\r'] => return Some((at, LineStart::Cr)),
-                _ => {}
-            }
-        }
-        Self::seek(self.chunk, &mut self.after_lf, b"\n.", at);
-        Self::seek(self.chunk, &mut self.after_cr, b"\r.", at);
-        match (self.after_lf, self.after_cr) {
-            (Some(feed), cr) if cr.is_none_or(|cr| feed < cr) => {
-                let before = if feed > at { self.chunk[feed - 1] } else { last[1] };
-                Some((
-                    feed + 1,
-                    if before == b'\r' {
-                        LineStart::CrLf
-                    } else {
-                        LineStart::Lf
-                    },
-                ))
-            }
-            (_, Some(cr)) => Some((cr + 1, LineStart::Cr)),
-            (_, None) => None,
-        }
+    const fn is_odd(self) -> bool {
+        self.bare_lf || self.bare_cr || self.nul
     }
 
-    fn seek(chunk: &[u8], found: &mut Option<usize>, pair: &[u8], at: usize) {
-        if found.is_some_and(|place| place < at) {
-            *found = memmem::find(&chunk[at..], pair).map(|place| place + at);
+    fn note(self, anomalies: &mut AnomalySet) {
+        for (seen, anomaly) in [
+            (self.bare_lf, Anomaly::SmtpBareLf),
+            (self.bare_cr, Anomaly::SmtpBareCr),
+            (self.nul, Anomaly::SmtpNulInContent),
+        ] {
+            if seen {
+                anomalies.insert(anomaly);
+            }
         }
+    }
+}
+
+/// Octets looked at together: the width of the vector registers that every x86-64 and AArch64 has.
+const LANES: usize = 16;
+
+/// Octet-wide flags, lane by lane. Branch-free, so that all lanes are worked in one instruction each.
+#[derive(Default)]
+struct Lanes {
+    dot: [u8; LANES],
+    bare_lf: [u8; LANES],
+    bare_cr: [u8; LANES],
+    nul: [u8; LANES],
+}
+
+impl Lanes {
+    #[inline(always)]
+    fn look(&mut self, lane: usize, previous: u8, octet: u8) {
+        let (lf, after_lf) = (u8::from(octet == b'\n'), u8::from(previous == b'\n'));
+        let after_cr = u8::from(previous == b'\r');
+        self.dot[lane] |= u8::from(octet == b'.') & (after_lf | after_cr);
+        self.bare_lf[lane] |= lf & (after_cr ^ 1);
+        self.bare_cr[lane] |= after_cr & (lf ^ 1);
+        self.nul[lane] |= u8::from(octet == 0);
     }
 }
 

@@ -200,6 +200,7 @@ impl Session {
             Some(ReplyClass::PositiveCompletion) => {
                 if self.held.first().is_some_and(|first| *first != 22) {
                     self.note(Anomaly::SmtpDataBeforeStarttls, context);
+                    self.held = Vec::new();
                 }
                 self.turn_to_tls(start, context);
             }
@@ -213,6 +214,7 @@ impl Session {
         if self.provisional {
             self.drop_provisional();
         }
+        self.keep_to_content(at, context);
         match (self.mode, reply.code) {
             // The server gives up (RFC 5321 3.8): the transaction at hand is deferred by it.
             (_, 421) => self.server_gives_up(reply, at),

@@ -67,6 +67,8 @@ pub(super) enum Blocker {
     Auth,
     Tls(&'static str),
     Payload(u64),
+    /// Not a command: octets of the content were lost, and what comes next is content or, if its end was lost, a command.
+    LostContent,
 }
 
 /// What a reply will answer.
@@ -182,8 +184,12 @@ pub struct Session {
     pub(super) client_seen: bool,
     pub(super) server_seen: bool,
     pub(super) midstream: bool,
+    /// Commands were read in mid-stream and the server has not spoken since: they may be content that looks like it.
+    pub(super) unconfirmed: bool,
     /// Content octets were lost, so the end of data may be among them.
     pub(super) content_gap: bool,
+    /// The next octets are the first behind such a loss.
+    pub(super) content_resumes: bool,
     /// Content began without a sign of DATA: it counts only if its end is seen.
     pub(super) provisional: bool,
     /// Replies were lost while content was transferred.
@@ -227,7 +233,9 @@ impl Session {
             client_seen: false,
             server_seen: false,
             midstream: false,
+            unconfirmed: false,
             content_gap: false,
+            content_resumes: false,
             provisional: false,
             content_reply_gap: false,
             server_inside_line: false,
@@ -264,6 +272,7 @@ impl Session {
         self.last_at = self.last_at.max(at);
         self.server_seen = true;
         self.server_octets += octets.len() as u64;
+        self.unconfirmed = false;
         if self.mode != Mode::Tls {
             self.read_server(octets, at, context);
         }
@@ -285,6 +294,12 @@ impl Session {
                 }
             }
             Mode::Content => self.content_lost(octets),
+            Mode::Guess(Blocker::LostContent) => {
+                let held = std::mem::take(&mut self.held);
+                self.mode = Mode::Content;
+                self.read_client(&held, at, context);
+                self.content_lost(octets);
+            }
             Mode::Guess(Blocker::Data) => {
                 self.open_content(false, at, context);
                 self.content_lost(octets);
@@ -301,6 +316,7 @@ impl Session {
         self.server_line.clear();
         self.reply_lines.clear();
         self.server_inside_line = true;
+        self.unconfirmed = false;
         if self.mode == Mode::Tls {
             return;
         }
@@ -314,7 +330,16 @@ impl Session {
     pub fn close(&mut self, ending: Ending, last_seen: Timestamp, context: &mut Context) {
         self.last_at = self.last_at.max(last_seen);
         let at = self.last_at;
+        self.keep_to_content(at, context);
         let settled = self.queue.finish();
+        for (pending, reply) in &settled {
+            if reply.is_none() {
+                // The flow ended before the transaction did.
+                if let Some(draft) = self.draft(pending.draft) {
+                    draft.completeness.truncated = true;
+                }
+            }
+        }
         self.apply_all(settled, at, context);
         let seal = match ending {
             Ending::Closed if !self.content_gap => Seal::ConnectionLost,
@@ -339,8 +364,9 @@ impl Session {
     /// As [`Session::note`], for what is counted elsewhere.
     pub fn told(&mut self, anomaly: Anomaly) {
         match self.drafts.back_mut() {
-            Some(draft) if self.has_open_draft => draft.anomalies.insert(anomaly),
-            _ => self.loose_anomalies.insert(anomaly),
+            // The one being built, else the one that waits for its reply.
+            Some(draft) => draft.anomalies.insert(anomaly),
+            None => self.loose_anomalies.insert(anomaly),
         }
     }
 
@@ -369,6 +395,7 @@ impl Session {
         self.queue.lose_commands();
         self.state = State::Unknown;
         self.midstream = true;
+        self.unconfirmed = true;
         self.mode = Mode::Resync { inside_line };
         if let Some(draft) = self.open_draft() {
             draft.completeness.midstream = true;
@@ -390,8 +417,12 @@ impl Session {
     }
 
     pub(super) fn seal_open(&mut self, seal: Seal) {
-        if let Some(draft) = self.open_draft() {
-            draft.seal(seal);
+        if self.has_open_draft {
+            let facts = self.facts(0);
+            if let Some(draft) = self.open_draft() {
+                draft.session = Some(facts);
+                draft.seal(seal);
+            }
         }
         self.has_open_draft = false;
     }
@@ -407,6 +438,7 @@ impl Session {
 
     fn content_lost(&mut self, octets: u64) {
         self.content_gap = true;
+        self.content_resumes = true;
         self.data.gap();
         if let Some(content) = self.open_draft().and_then(|draft| draft.content.as_mut()) {
             content.gap(octets);
