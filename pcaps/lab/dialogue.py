@@ -6,6 +6,7 @@ code than expected ends the case with an error: what a case claims in its `case.
 """
 
 import socket
+import ssl
 import struct
 from dataclasses import dataclass
 from types import TracebackType
@@ -80,6 +81,13 @@ class Dialogue:
         """QUIT, and wait until the server closes."""
         self.say("QUIT", 221)
         self._reader.read()
+
+    def start_tls(self, server_name: str) -> None:
+        """Shake hands as a client that trusts any certificate, and say no more."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        self._socket = context.wrap_socket(self._socket, server_hostname=server_name)
 
     def reset(self) -> None:
         """Tear the connection down with a RST, as a killed client with unread octets does."""

@@ -14,7 +14,7 @@ from recorder import Recording
 from truth import Transaction, Truth
 
 LOGS = {"world": "/var/log/mail.log", "mx": "/var/log/mail.log", "store": "/var/log/dovecot.log", "relay": "/var/log/exim4/mainlog"}
-SETTLE_TIMEOUT_S = 20
+SETTLE_TIMEOUT_S = 12
 
 
 class Lab:
@@ -48,6 +48,14 @@ class Lab:
             session.content(message)
             session.quit()
 
+    def deliver(self, client: Host, server: Host, message: bytes, reverse_path: str, *forward_paths: str) -> None:
+        """A session with one mail, every step accepted."""
+        with self.dial(client, server) as session:
+            session.greet(client.name)
+            session.envelope(reverse_path, *forward_paths)
+            session.content(message)
+            session.quit()
+
     def settle(self) -> None:
         """Wait until no server has a mail in hand."""
         deadline = time.monotonic() + SETTLE_TIMEOUT_S
@@ -56,7 +64,7 @@ class Lab:
             idle = all(server.is_idle() for server in (self.world_postfix, self.mx_postfix, self.relay_exim))
             quiet = quiet + 1 if idle else 0
             if time.monotonic() > deadline:
-                raise RuntimeError("the queues did not drain")
+                raise RuntimeError("the queues did not drain:\n" + "\n".join(self.log(key)[-2000:] for key in LOGS))
             time.sleep(0.1)
 
     def forget_queues(self) -> None:

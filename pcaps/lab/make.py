@@ -83,6 +83,7 @@ def _run_cases(exim: Path, wanted: list[str]) -> int:
         except Exception:  # one case that fails must not take the others with it; it is told, and the exit status says so
             traceback.print_exc()
             failed.append(name)
+            lab.forget_queues()
     if failed:
         print(f"failed: {' '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0

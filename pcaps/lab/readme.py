@@ -42,8 +42,14 @@ def _dialogues(capture: Path) -> list[str]:
         rendered = _rendered(turns)
         if len(rendered) > MAX_LINES:
             rendered = [*rendered[:MAX_LINES], f"   [{len(rendered) - MAX_LINES} more lines]"]
-        lines += ([""] if lines else []) + [f"-- connection {stream}: {turns[0][0]} and {turns[0][1]} --", *rendered]
+        lines += ([""] if lines else []) + [f"-- connection {stream}: {_route(turns[0])} --", *rendered]
     return lines
+
+
+def _route(turn: tuple[str, str, bool, bytes]) -> str:
+    speaker, listener, by_server, _ = turn
+    client, server = (listener, speaker) if by_server else (speaker, listener)
+    return f"{client} to {server}"
 
 
 def _turns(capture: Path) -> dict[str, list[tuple[str, str, bool, bytes]]]:

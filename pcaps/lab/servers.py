@@ -25,7 +25,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from network import LOCAL_USERS, Host
+from network import LOCAL_USERS, ROOT, Host
 
 ADDRESSES = {
     "mail.partner.example": "198.51.100.10",
@@ -38,7 +38,7 @@ ADDRESSES = {
 }
 
 PROXY_PORT = 10025  # mx speaks the PROXY protocol there
-MAILBOXES = ("ann", "bob", "carl", "dora", "fay", "vera", "full", "ghost", "übung")  # ghost: mx thinks it exists, store knows better
+MAILBOXES = ("ann", "bob", "carl", "dora", "fay", "vera", "full", "ghost", "later", "übung")  # ghost: mx thinks it exists, store knows better
 SECRETS = {  # made up for the lab, so that a test can search every output for them
     "carl@corp.example": "PLANTED-SECRET-carl-7f3a",
     "dora@corp.example": "PLANTED-SECRET-dora-c41e",
@@ -120,7 +120,7 @@ MX_TABLES = {
     "virtual": "sales@corp.example sales.team@dst.example\n",
     "aliases": "team ann@corp.example, bob@corp.example, yuri@dst.example, zoe@partner.example\nowner-team dora@corp.example\n",
     "senders": "banned@partner.example REJECT 5.7.1 Not wanted here\n",
-    "recipients": "bob@corp.example OK\nlater@corp.example OK\ndora@corp.example OK\n",
+    "recipients": "later@corp.example DEFER 4.2.0 Greylisted, try again later\n",
     "body_checks": "/PLANTED-SPAM/ REJECT 5.7.1 Content refused\n",
 }
 
@@ -282,9 +282,13 @@ class Exim:
         for folder in ("var/spool/exim4", "var/log/exim4"):
             (host.files / folder).mkdir(parents=True)
             os.chown(host.files / folder, user, user)
-        host.write("/etc/exim4/exim4.conf", EXIM_CONF)
-        (libraries,) = (package / "usr/lib").glob("*-linux-gnu*")
-        host.start("env", f"LD_LIBRARY_PATH={libraries}", str(package / "usr/sbin/exim4"), "-bdf", "-q1h")
+        here = ROOT / "exim"  # the relay's unprivileged user may not reach into the repository
+        shutil.copytree(package, here)
+        (libraries,) = (here / "usr/lib").glob("*-linux-gnu*")
+        host.write("/etc/ld.so.conf.d/exim.conf", f"{libraries}\n")
+        host.run("ldconfig")
+        host.write("/etc/exim4/exim4.conf", f"exim_path = {here}/usr/sbin/exim4\n{EXIM_CONF}")
+        host.start(f"{here}/usr/sbin/exim4", "-bdf", "-q1h")
 
     def is_idle(self) -> bool:
         """True if no mail waits."""

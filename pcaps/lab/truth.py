@@ -70,7 +70,7 @@ class Transaction:
     to: tuple[str, ...] = ()
     attachments: tuple[Attachment, ...] | None = None
     forwarding: Forwarding | None = None
-    truncated: bool = False
+    incomplete: bool = False
 
     def tables(self) -> Iterator[tuple[str, Any]]:
         """The members of the TOML table, in order, unset ones left out."""
@@ -116,7 +116,6 @@ class Truth:
     transactions: tuple[Transaction, ...] = ()
     tls_sessions: tuple[TlsSession, ...] = ()
     secrets: tuple[str, ...] = ()
-    copies: int = 1
 
 
 def to_toml(name: str, summary: str, input_name: str, truth: Truth) -> str:
@@ -129,7 +128,6 @@ def to_toml(name: str, summary: str, input_name: str, truth: Truth) -> str:
         'source = "real servers"',
         'internal_domains = ["corp.example"]',
         f"secrets = {_value(truth.secrets)}",
-        f"copies = {truth.copies}",
     ]
     for table, entries in (("transactions", truth.transactions), ("tls_sessions", truth.tls_sessions)):
         for entry in entries:
