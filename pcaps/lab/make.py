@@ -67,7 +67,7 @@ def _list_cases() -> int:
 
 def _run_cases(exim: Path, wanted: list[str]) -> int:
     import cases
-    from lab import Lab
+    from lab import LOGS, Lab
 
     known = {case.name.removeprefix("lab_"): case for case in cases.CASES}
     unknown = set(wanted) - set(known)
@@ -82,6 +82,7 @@ def _run_cases(exim: Path, wanted: list[str]) -> int:
             print(f"{name}: made", flush=True)
         except Exception:  # one case that fails must not take the others with it; it is told, and the exit status says so
             traceback.print_exc()
+            print(*(f"{key}: {line}" for key in LOGS for line in lab.log(key).splitlines()[-12:]), sep="\n", file=sys.stderr)
             failed.append(name)
             lab.forget_queues()
     if failed:

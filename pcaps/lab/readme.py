@@ -22,10 +22,16 @@ def to_readme(case: Case, capture: Path, truth: Truth) -> str:
         "\n".join(f"- {_in_words(transaction)}" for transaction in truth.transactions)
         or "No transaction is visible.",
         "## The dialogue in short",
-        "```\n" + "\n".join(_dialogues(capture)) + "\n```",
+        "```\n" + _without(truth.secrets, "\n".join(_dialogues(capture))) + "\n```",
         f"Made by `pcaps/lab/make.py {case.name.removeprefix('lab_')}` from real servers; times, ports and queue ids change from run to run.",
     ]
     return "\n\n".join(sections) + "\n"
+
+
+def _without(secrets: tuple[str, ...], text: str) -> str:
+    for secret in secrets:
+        text = text.replace(secret[: MAX_LINE - 40], "[secret]") if len(secret) > MAX_LINE else text.replace(secret, "[secret]")
+    return text
 
 
 def _in_words(transaction: Transaction) -> str:

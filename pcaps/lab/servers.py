@@ -208,6 +208,12 @@ disable_ipv6 = true
 acl_smtp_rcpt = accept
 queue_run_max = 1
 begin routers
+aliased:
+  driver = redirect
+  local_parts = info
+  domains = corp.example
+  data = info.corp@dst.example
+  errors_to = info@corp.example
 inward:
   driver = manualroute
   domains = corp.example
@@ -308,7 +314,11 @@ def start_dovecot_store(host: Host) -> None:
     host.write("/etc/dovecot/users", users)
     for name, script in SIEVE.items():
         host.write(f"/etc/dovecot/sieve/{name}.sieve", script)
-    host.run("sh", "-c", "chmod 777 /etc/dovecot/sieve")  # Pigeonhole keeps compiled scripts beside their sources
+    (host.files / "etc/dovecot/sieve").chmod(0o777)  # Pigeonhole keeps compiled scripts beside their sources
+    for name in MAILBOXES:
+        folder = host.files / home.lstrip("/") / name
+        folder.mkdir()
+        os.chown(folder, LOCAL_USERS["vmail"], LOCAL_USERS["vmail"])
     host.start("dovecot", "-F")
 
 

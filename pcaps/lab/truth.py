@@ -111,11 +111,16 @@ class TlsSession:
 
 @dataclass(frozen=True, kw_only=True)
 class Truth:
-    """All of one capture, in order of MAIL (of the first segment, for sessions in TLS)."""
+    """
+    All of one capture, in order of MAIL (of the first segment, for sessions in TLS).
+
+    Where a server works on several mails at once, nobody decides their order: `ordered` is false then.
+    """
 
     transactions: tuple[Transaction, ...] = ()
     tls_sessions: tuple[TlsSession, ...] = ()
     secrets: tuple[str, ...] = ()
+    ordered: bool = True
 
 
 def to_toml(name: str, summary: str, input_name: str, truth: Truth) -> str:
@@ -128,6 +133,7 @@ def to_toml(name: str, summary: str, input_name: str, truth: Truth) -> str:
         'source = "real servers"',
         'internal_domains = ["corp.example"]',
         f"secrets = {_value(truth.secrets)}",
+        f"ordered = {_value(truth.ordered)}",
     ]
     for table, entries in (("transactions", truth.transactions), ("tls_sessions", truth.tls_sessions)):
         for entry in entries:
