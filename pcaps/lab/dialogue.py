@@ -83,11 +83,13 @@ class Dialogue:
         self._reader.read()
 
     def start_tls(self, server_name: str) -> None:
-        """Shake hands as a client that trusts any certificate, and say no more."""
+        """Shake hands as a client that trusts any certificate; what follows goes through TLS."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
+        self._reader.close()
         self._socket = context.wrap_socket(self._socket, server_hostname=server_name)
+        self._reader = self._socket.makefile("rb")
 
     def reset(self) -> None:
         """Tear the connection down with a RST, as a killed client with unread octets does."""

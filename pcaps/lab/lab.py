@@ -13,8 +13,15 @@ from network import Host, build_network
 from recorder import Recording
 from truth import Transaction, Truth
 
-LOGS = {"world": "/var/log/mail.log", "mx": "/var/log/mail.log", "store": "/var/log/dovecot.log", "relay": "/var/log/exim4/mainlog"}
+LOGS = {
+    "world": "/var/log/mail.log",
+    "mx": "/var/log/mail.log",
+    "store": "/var/log/dovecot.log",
+    "relay": "/var/log/exim4/mainlog",
+    "branch": "/var/log/exim4/mainlog",
+}
 SETTLE_TIMEOUT_S = 12
+START_TIMEOUT_S = 15
 
 
 class Lab:
@@ -23,17 +30,20 @@ class Lab:
     def __init__(self, exim: Path) -> None:
         os.umask(0o022)
         hosts = build_network(servers.ADDRESSES)
-        self.hosts = dict(zip(("world", "peer", "mx", "store", "relay", "desk", "edge"), hosts, strict=True))
-        self.world, self.peer, self.mx, self.store, self.relay, self.desk, self.edge = hosts
+        self.hosts = dict(zip(("world", "peer", "mx", "store", "relay", "branch", "desk", "edge"), hosts, strict=True))
+        self.world, self.peer, self.mx, self.store, self.relay, self.branch, self.desk, self.edge = hosts
         servers.make_certificate(self.mx)
         self.world_postfix = servers.Postfix(self.world, servers.WORLD, {})
         self.mx_postfix = servers.Postfix(self.mx, servers.MX, servers.MX_TABLES)
-        self.relay_exim = servers.Exim(self.relay, exim)
+        self.relay_exim = servers.Exim(self.relay, exim, servers.RELAY_ROUTES)
+        self.branch_exim = servers.Exim(self.branch, exim, servers.BRANCH_ROUTES)
         servers.start_dovecot_store(self.store)
         servers.start_dovecot_auth(self.mx)
         servers.start_postsrsd(self.mx)
         self._seen: dict[str, int] = {}
-        for host, port in ((self.world, 25), (self.mx, 25), (self.mx, 587), (self.store, 24), (self.relay, 25), (self.mx, 10001)):
+        _wait_until((self.mx.files / "var/spool/postfix/private/auth").exists, "the AUTH service to start")
+        listening = ((self.world, 25), (self.mx, 587), (self.store, 24), (self.relay, 25), (self.branch, 25), (self.mx, 10001))
+        for host, port in listening:
             _wait_for_port(host, port)
 
     def dial(self, client: Host, server: Host, port: int = 25) -> Dialogue:
@@ -101,7 +111,7 @@ class Lab:
         if transaction.outcome != "delivered" or transaction.message_id is None:
             return
         identifier = re.escape(transaction.message_id)
-        patterns = {"store": f"msgid=<{identifier}>", "relay": f"id={identifier}"}
+        patterns = {"store": f"msgid=<{identifier}>", "relay": f"id={identifier}", "branch": f"id={identifier}"}
         self.logged(key, patterns.get(key, f"message-id=<{identifier}>"))
 
     def _confirm_refusals(self, transaction: Transaction) -> None:
@@ -140,13 +150,19 @@ def case(recording: Recording = Recording()) -> Callable[[Callable[[Lab], Truth]
 
 
 def _wait_for_port(host: Host, port: int) -> None:
-    deadline = time.monotonic() + 15
-    while True:
+    def answers() -> bool:
         try:
             host.connect("127.0.0.1", port).close()
         except OSError:
-            if time.monotonic() > deadline:
-                raise RuntimeError(f"{host.name} does not listen on port {port}") from None
-            time.sleep(0.1)
-        else:
-            return
+            return False
+        return True
+
+    _wait_until(answers, f"{host.name} to listen on port {port}")
+
+
+def _wait_until(holds: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while not holds():
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"waited {START_TIMEOUT_S} s in vain for {what}")
+        time.sleep(0.1)

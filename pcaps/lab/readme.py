@@ -8,7 +8,7 @@ from lab import Case
 from servers import ADDRESSES, PROXY_PORT
 from truth import Transaction, Truth
 
-SERVER_PORTS = {24, 25, 587, PROXY_PORT}
+SERVER_PORTS = {24, 25, 465, 587, PROXY_PORT}
 MAX_LINE = 110
 MAX_LINES = 70
 

@@ -9,6 +9,7 @@ peer   host.partner.example    198.51.100.66  clients only: scripts that speak S
 mx     mx.corp.example         192.0.2.25   Postfix: the organisation's MX and submission; Dovecot for AUTH; PostSRSd
 store  store.corp.example      192.0.2.30   Dovecot: LMTP on port 24, Pigeonhole, which redirects by way of mx
 relay  relay.corp.example      192.0.2.40   Exim: a relay that speaks CHUNKING to its next hop
+branch branch.corp.example  192.0.2.50   Exim: the next hop of relay for branch.corp.example, throws everything away
 desk   desk.corp.example       192.0.2.77   clients only: the users' mail programs
 edge   edge.corp.example       192.0.2.5    clients only: a proxy and filter that tells mx of the real client
 =====  ======================  ===========  ==========================================================================
@@ -25,7 +26,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from network import LOCAL_USERS, ROOT, Host
+from network import LOCAL_USERS, Host
 
 ADDRESSES = {
     "mail.partner.example": "198.51.100.10",
@@ -33,6 +34,7 @@ ADDRESSES = {
     "mx.corp.example": "192.0.2.25",
     "store.corp.example": "192.0.2.30",
     "relay.corp.example": "192.0.2.40",
+    "branch.corp.example": "192.0.2.50",
     "desk.corp.example": "192.0.2.77",
     "edge.corp.example": "192.0.2.5",
 }
@@ -59,6 +61,7 @@ COMMON = {
     "alias_maps": "texthash:/etc/postfix/aliases",
     "alias_database": "",
     "biff": "no",
+    "home_mailbox": "Maildir/",
     "smtp_address_preference": "ipv4",
 }
 WORLD = COMMON | {
@@ -73,6 +76,7 @@ WORLD = COMMON | {
 MX = COMMON | {
     "myhostname": "mx.corp.example",
     "mydomain": "corp.example",
+    "myorigin": "staff.corp.example",
     "mydestination": "staff.corp.example, lists.corp.example",
     "mynetworks": "127.0.0.0/8, 192.0.2.30/32, 192.0.2.40/32",
     "virtual_mailbox_domains": "corp.example",
@@ -94,6 +98,8 @@ MASTER = """\
 smtp       inet  n  -  n  -  -  smtpd
 submission inet  n  -  n  -  -  smtpd
   -o syslog_name=postfix/submission -o smtpd_sasl_auth_enable=yes
+smtps      inet  n  -  n  -  -  smtpd
+  -o syslog_name=postfix/smtps -o smtpd_tls_wrappermode=yes
 10025      inet  n  -  n  -  -  smtpd
   -o syslog_name=postfix/proxied -o smtpd_upstream_proxy_protocol=haproxy
 pickup     unix  n  -  n  60 1  pickup
@@ -196,17 +202,19 @@ local_validation_key_dict = fs:posix:prefix=/etc/dovecot/keys/
 username_attribute = email
 """
 
-EXIM_CONF = """\
-primary_hostname = relay.corp.example
+EXIM_COMMON = """\
 spool_directory = /var/spool/exim4
 log_file_path = /var/log/exim4/%slog
 daemon_smtp_ports = 25
 tls_advertise_hosts =
 host_lookup =
 keep_environment =
+log_selector = +pipelining
 disable_ipv6 = true
 acl_smtp_rcpt = accept
 queue_run_max = 1
+"""
+RELAY_ROUTES = """\
 begin routers
 aliased:
   driver = redirect
@@ -214,6 +222,11 @@ aliased:
   domains = corp.example
   data = info.corp@dst.example
   errors_to = info@corp.example
+branch:
+  driver = manualroute
+  domains = branch.corp.example
+  route_list = * 192.0.2.50
+  transport = early
 inward:
   driver = manualroute
   domains = corp.example
@@ -228,9 +241,18 @@ begin transports
 onward:
   driver = smtp
   hosts_try_prdr =
-  hosts_pipe_connect =
+early:
+  driver = smtp
+  hosts_try_prdr =
+  hosts_pipe_connect = *
 begin retry
 * * F,1h,1m
+"""
+BRANCH_ROUTES = """\
+begin routers
+nowhere:
+  driver = redirect
+  data = :blackhole:
 """
 
 
@@ -280,20 +302,21 @@ class Postfix:
 
 
 class Exim:
-    """The Exim on the relay. Debian's package conflicts with Postfix's, so it is unpacked beside it and not installed."""
+    """An Exim on a host. Debian's package conflicts with Postfix's, so it is unpacked beside it and not installed."""
 
-    def __init__(self, host: Host, package: Path) -> None:
+    def __init__(self, host: Host, package: Path, routes: str) -> None:
         self.host = host
         user = LOCAL_USERS["Debian-exim"]
         for folder in ("var/spool/exim4", "var/log/exim4"):
             (host.files / folder).mkdir(parents=True)
             os.chown(host.files / folder, user, user)
-        here = ROOT / "exim"  # the relay's unprivileged user may not reach into the repository
+        here = host.files / "exim"  # Exim's unprivileged user may not reach into the repository
         shutil.copytree(package, here)
         (libraries,) = (here / "usr/lib").glob("*-linux-gnu*")
         host.write("/etc/ld.so.conf.d/exim.conf", f"{libraries}\n")
         host.run("ldconfig")
-        host.write("/etc/exim4/exim4.conf", f"exim_path = {here}/usr/sbin/exim4\n{EXIM_CONF}")
+        first = f"exim_path = {here}/usr/sbin/exim4\nprimary_hostname = {host.name}\n"
+        host.write("/etc/exim4/exim4.conf", first + EXIM_COMMON + routes)
         host.start(f"{here}/usr/sbin/exim4", "-bdf", "-q1h")
 
     def is_idle(self) -> bool:

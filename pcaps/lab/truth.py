@@ -89,7 +89,7 @@ class Transaction:
 
 @dataclass(frozen=True, kw_only=True)
 class TlsSession:
-    """A session that turned to TLS, and so hides its transactions."""
+    """A session that turned to TLS, and so hides its transactions. An empty `helo` claims nothing."""
 
     client: Host
     server: Host
@@ -103,7 +103,8 @@ class TlsSession:
         yield "src_ip", self.client.ipv4
         yield "dst_ip", self.server.ipv4
         yield "dst_port", self.port
-        yield "helo", self.helo or self.client.name
+        if self.helo != "":
+            yield "helo", self.helo or self.client.name
         yield "tls_start", self.tls_start
         if self.sni:
             yield "sni", self.sni

@@ -167,6 +167,67 @@ def several_mails(lab: Lab) -> Truth:
 
 
 @case(INBOUND)
+def connection_reuse(lab: Lab) -> Truth:
+    """
+    Postfix keeps its connection and sends three mails over it
+
+    The sender caches connections to the MX. Before each mail but the first it sends RSET to see whether the server is still there: such an RSET
+    aborts nothing.
+
+    A wrong sensor reports aborted transactions without a sender.
+    """
+    with lab.world_postfix.settings(smtp_connection_cache_destinations="192.0.2.25"):
+        for n in (1, 2, 3):
+            lab.submit(lab.world, plain(f"Reuse {n}", f"lab.reuse.{n}@partner.example"), STRANGER, "ann@corp.example")
+            lab.settle()
+    lab.logged("world", "conn_use=2")
+    return Truth(
+        transactions=tuple(
+            Transaction(
+                client=lab.world,
+                server=lab.mx,
+                reverse_path=STRANGER,
+                recipients=(Recipient(address="ann@corp.example"),),
+                transaction_index=n - 1,
+                subject=f"Reuse {n}",
+                message_id=f"lab.reuse.{n}@partner.example",
+            )
+            for n in (1, 2, 3)
+        )
+    )
+
+
+@case(INBOUND)
+def swaks(lab: Lab) -> Truth:
+    """
+    a mail with an attachment as swaks makes it
+
+    Another client with habits of its own: it asks for two recipients one by one, and writes MIME with its own boundaries.
+    """
+    attached = "one;two\n" * 100
+    lab.peer.write("/var/tmp/notes.csv", attached)
+    lab.peer.run(
+        *("swaks", "--server", lab.mx.ipv4, "--ehlo", lab.peer.name, "--from", STRANGER, "--to", "ann@corp.example,bob@corp.example"),
+        *("--header", "Subject: Notes", "--header", "Message-Id: <lab.swaks@partner.example>", "--body", "See the notes."),
+        *("--attach-type", "text/csv", "--attach-name", "notes.csv", "--attach", "@/var/tmp/notes.csv"),
+    )
+    return Truth(
+        transactions=(
+            Transaction(
+                client=lab.peer,
+                server=lab.mx,
+                reverse_path=STRANGER,
+                recipients=(Recipient(address="ann@corp.example"), Recipient(address="bob@corp.example")),
+                subject="Notes",
+                message_id="lab.swaks@partner.example",
+                from_=(STRANGER,),
+                attachments=(Attachment(filename="notes.csv", content_type="text/csv", size_octets=len(attached)),),
+            ),
+        )
+    )
+
+
+@case(INBOUND)
 def rset_in_the_middle(lab: Lab) -> Truth:
     """
     RSET after RCPT, then another mail, then a second EHLO that drops a third envelope

@@ -155,8 +155,8 @@ def starttls_refused(lab: Lab) -> Truth:
     """
     STARTTLS offered, then refused with 454, and the mail carries on in clear
 
-    The server allows one new TLS session per client and minute. Two sessions turn to TLS; the third is refused with `454 4.7.0`, and the
-    client, for which TLS is optional, sends its mail in clear in that same session.
+    The server allows one new TLS session per client and minute. Two sessions turn to TLS (the second is one too many, and is closed after the
+    handshake); the third is refused with `454 4.7.0`, and the client, for which TLS is optional, sends its mail in clear in that same session.
 
     A wrong sensor stops reading at the STARTTLS command instead of at the 220 that answers it.
     """
@@ -214,6 +214,55 @@ def starttls_unknown(lab: Lab) -> Truth:
                 subject="No TLS here",
                 message_id="lab.starttls.unknown@partner.example",
             ),
+        )
+    )
+
+
+@case(Recording("tcp port 465"))
+def tls_from_the_start(lab: Lab) -> Truth:
+    """
+    submission inside TLS from the first octet
+
+    Port 465 (RFC 8314): the client's first record is a ClientHello, and its server name is all that can be read. Nothing says SMTP but the port.
+    """
+    with lab.dial(lab.desk, lab.mx, 465) as session:
+        session.start_tls(lab.mx.name)
+        session.greet(lab.desk.name)
+        session.envelope("dora@corp.example", "ann@corp.example")
+        session.content(plain("Out of sight", "lab.tls@corp.example", from_="dora@corp.example"))
+        session.quit()
+    lab.logged("mx", "message-id=<lab.tls@corp.example>")
+    hidden = TlsSession(client=lab.desk, server=lab.mx, port=465, helo="", tls_start="implicit", sni=lab.mx.name)
+    return Truth(tls_sessions=(hidden,))
+
+
+@case(Recording("tcp port 25 and host 192.0.2.50"))
+def early_pipelining(lab: Lab) -> Truth:
+    """
+    Exim sends EHLO before the banner has come
+
+    Exim remembers that the server offered PIPECONNECT. The first session is as usual; in the second, EHLO, MAIL, RCPT and BDAT with the mail leave
+    in one go before the server's 220, and all replies come after.
+
+    A wrong sensor wants the banner first, or pairs it with EHLO, and is one reply behind from there on.
+    """
+    subjects = ("To learn what the server can", "Before the banner")
+    for n, subject in enumerate(subjects, 1):
+        message = plain(subject, f"lab.early.{n}@corp.example", from_="dora@corp.example", to="desk@branch.corp.example")
+        lab.submit(lab.relay, message, "dora@corp.example", "desk@branch.corp.example")
+        lab.settle()
+        lab.logged("relay", rf"=> desk@branch.corp.example .*{'' if n == 1 else ' L[*] '}")
+    return Truth(
+        transactions=tuple(
+            Transaction(
+                client=lab.relay,
+                server=lab.branch,
+                reverse_path="dora@corp.example",
+                recipients=(Recipient(address="desk@branch.corp.example"),),
+                subject=subject,
+                message_id=f"lab.early.{n}@corp.example",
+            )
+            for n, subject in enumerate(subjects, 1)
         )
     )
 

@@ -25,7 +25,7 @@ def dot_forward(lab: Lab) -> Truth:
     """
     a user's `.forward` sends his mail outside
 
-    gus has `\\\\gus, gus.home@dst.example` in his `.forward`: a copy stays, another one leaves. Postfix `local` keeps sender, From, To, subject
+    gus has `\\gus, gus.home@dst.example` in his `.forward`: a copy stays, another one leaves. Postfix `local` keeps sender, From, To, subject
     and Message-ID; it adds `Delivered-To: gus@staff.corp.example` on top, and ORCPT tells the mailbox because the next hop offers DSN.
 
     A wrong sensor sees a mail from the outside to the outside and takes it for transit.
@@ -35,6 +35,7 @@ def dot_forward(lab: Lab) -> Truth:
     message = plain("For gus", identifier, to="gus@staff.corp.example")
     lab.deliver(lab.peer, lab.mx, message, STRANGER, "gus@staff.corp.example")
     lab.settle()
+    lab.logged("mx", r"to=<gus@staff.corp.example>, relay=local.*status=sent \(delivered to maildir")
     lab.logged("mx", r"to=<gus.home@dst.example>, orig_to=<gus@staff.corp.example>.*status=sent")
     forwarding = Forwarding(
         kind="auto",

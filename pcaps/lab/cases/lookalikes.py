@@ -26,7 +26,7 @@ def mailing_list(lab: Lab) -> Truth:
         lab.logged("mx", rf"to=<{address}>.*status=sent")
     list_copy = Forwarding(look_alike="list", mechanism="postfix alias with owner-")
     shared = {"subject": "To the team", "message_id": identifier}
-    copy = shared | {"reverse_path": "owner-team@mx.corp.example", "forwarding": list_copy}
+    copy = shared | {"reverse_path": "owner-team@staff.corp.example", "forwarding": list_copy}
     inside = tuple(Recipient(address=f"{name}@corp.example") for name in ("ann", "bob"))
     outside = (Recipient(address="yuri@dst.example"), Recipient(address="zoe@partner.example"))
     first = Transaction(
