@@ -1,8 +1,9 @@
 """
 A client that says exactly what a case tells it to, and insists on the reply the case expects.
 
-An ordinary SMTP library decides too much by itself (what to pipeline, how to cut the content, when to quit). A reply with another
-code than expected ends the case with an error: what a case claims in its `case.toml` is what the server really answered.
+An ordinary SMTP library decides too much by itself (what to pipeline, how to cut the content, when to quit). A reply
+with another code than expected ends the case with an error: what a case claims in its `case.toml` is what the server
+really answered.
 """
 
 import socket
@@ -37,7 +38,9 @@ class Dialogue:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._reader.close()
         self._socket.close()
 
@@ -59,6 +62,11 @@ class Dialogue:
         """Send one command line and read its reply."""
         self.send(line.encode() + b"\r\n")
         return self.expect(code)[0]
+
+    def pipeline(self, *steps: tuple[str, int]) -> None:
+        """Send several command lines in one write, then read their replies."""
+        self.send(b"".join(line.encode() + b"\r\n" for line, _ in steps))
+        self.expect(*(code for _, code in steps))
 
     def greet(self, name: str, verb: str = "EHLO") -> Reply:
         """Read the banner and send the greeting; the reply tells the extensions."""

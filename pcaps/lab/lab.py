@@ -42,7 +42,14 @@ class Lab:
         servers.start_postsrsd(self.mx)
         self._seen: dict[str, int] = {}
         _wait_until((self.mx.files / "var/spool/postfix/private/auth").exists, "the AUTH service to start")
-        listening = ((self.world, 25), (self.mx, 587), (self.store, 24), (self.relay, 25), (self.branch, 25), (self.mx, 10001))
+        listening = (
+            (self.world, 25),
+            (self.mx, 587),
+            (self.store, 24),
+            (self.relay, 25),
+            (self.branch, 25),
+            (self.mx, 10001),
+        )
         for host, port in listening:
             _wait_for_port(host, port)
 

@@ -9,7 +9,13 @@ STRANGER = "peter@partner.example"
 
 
 def plain(
-    subject: str, identifier: str, *, from_: str = STRANGER, to: str = "ann@corp.example", text: str = "", extra: str = ""
+    subject: str,
+    identifier: str,
+    *,
+    from_: str = STRANGER,
+    to: str = "ann@corp.example",
+    text: str = "",
+    extra: str = "",
 ) -> bytes:
     """A small text mail; *extra* holds whole header lines."""
     body = text or "Dear all,\n\nthe figures you asked for are ready.\n.hidden files are not among them.\n\nPeter\n"

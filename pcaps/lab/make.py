@@ -19,8 +19,14 @@ import tempfile
 import traceback
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-REPOSITORY = HERE.parent.parent
+from cases import CASES
+from lab import LOGS, Case, Lab
+from network import ROOT
+from readme import to_readme
+from recorder import record, scrub_pcapng
+from truth import to_toml
+
+REPOSITORY = Path(__file__).resolve().parents[2]
 EXIM_PACKAGES = ("exim4-daemon-light", "exim4-base", "libidn12")
 INSIDE = "--inside"
 
@@ -28,7 +34,6 @@ INSIDE = "--inside"
 def main() -> int:
     """Run from the outside: fetch what is missing, then start again within the namespaces."""
     options = _arguments()
-    sys.path.insert(0, str(HERE))
     if options.list:
         return _list_cases()
     if options.inside is not None:
@@ -58,18 +63,13 @@ def _unpacked_exim(folder: Path) -> Path:
 
 
 def _list_cases() -> int:
-    import cases
-
-    for case in cases.CASES:
+    for case in CASES:
         print(f"{case.name.removeprefix('lab_'):28} {case.summary}")
     return 0
 
 
 def _run_cases(exim: Path, wanted: list[str]) -> int:
-    import cases
-    from lab import LOGS, Lab
-
-    known = {case.name.removeprefix("lab_"): case for case in cases.CASES}
+    known = {case.name.removeprefix("lab_"): case for case in CASES}
     unknown = set(wanted) - set(known)
     if unknown:
         print(f"no such case: {', '.join(sorted(unknown))}", file=sys.stderr)
@@ -80,9 +80,12 @@ def _run_cases(exim: Path, wanted: list[str]) -> int:
         try:
             _make(lab, known[name])
             print(f"{name}: made", flush=True)
-        except Exception:  # one case that fails must not take the others with it; it is told, and the exit status says so
+        except (
+            Exception
+        ):  # one case that fails must not take the others with it; it is told, and the exit status says so
             traceback.print_exc()
-            print(*(f"{key}: {line}" for key in LOGS for line in lab.log(key).splitlines()[-12:]), sep="\n", file=sys.stderr)
+            last_lines = (f"{key}: {line}" for key in LOGS for line in lab.log(key).splitlines()[-12:])
+            print(*last_lines, sep="\n", file=sys.stderr)
             failed.append(name)
             lab.forget_queues()
     if failed:
@@ -90,13 +93,9 @@ def _run_cases(exim: Path, wanted: list[str]) -> int:
     return 1 if failed else 0
 
 
-def _make(lab, case) -> None:
-    from readme import to_readme
-    from recorder import record, scrub_pcapng
-    from truth import to_toml
-
+def _make(lab: Lab, case: Case) -> None:
     lab.mark_logs()
-    capture = Path("/mnt") / "capture"
+    capture = ROOT / "capture"
     host = lab.hosts[case.recording.on] if case.recording.on else None
     with record(case.recording, host, capture):
         truth = case.act(lab)
@@ -119,7 +118,9 @@ def _write_capture(source: Path, target: Path, compress: str) -> None:
         case "gz":
             target.write_bytes(subprocess.run(["gzip", "-9nc", str(source)], check=True, stdout=subprocess.PIPE).stdout)
         case "zst":
-            target.write_bytes(subprocess.run(["zstd", "-q", "-19", "-c", str(source)], check=True, stdout=subprocess.PIPE).stdout)
+            target.write_bytes(
+                subprocess.run(["zstd", "-q", "-19", "-c", str(source)], check=True, stdout=subprocess.PIPE).stdout
+            )
         case _:
             shutil.copyfile(source, target)
 

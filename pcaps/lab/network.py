@@ -155,7 +155,11 @@ def _make_files(host: Host, everyone: dict[str, str]) -> None:
     names = "127.0.0.1 localhost\n::1 localhost\n" + "".join(
         f"{ipv4} {name}\n2001:db8::{ipv4.rsplit('.', 1)[1]} {name}\n" for name, ipv4 in everyone.items()
     )
-    for file, text in {"hosts": names, "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n", "resolv.conf": ""}.items():
+    for file, text in {
+        "hosts": names,
+        "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
+        "resolv.conf": "",
+    }.items():
         target = host.files / "etc" / file
         target.unlink(missing_ok=True)  # resolv.conf is often a symbolic link
         target.write_text(text)

@@ -19,18 +19,22 @@ def to_readme(case: Case, capture: Path, truth: Truth) -> str:
         f"# {case.name}: {case.summary}",
         case.story,
         "## What happened",
-        "\n".join(f"- {_in_words(transaction)}" for transaction in truth.transactions)
-        or "No transaction is visible.",
+        "\n".join(f"- {_in_words(transaction)}" for transaction in truth.transactions) or "No transaction is visible.",
         "## The dialogue in short",
         "```\n" + _without(truth.secrets, "\n".join(_dialogues(capture))) + "\n```",
-        f"Made by `pcaps/lab/make.py {case.name.removeprefix('lab_')}` from real servers; times, ports and queue ids change from run to run.",
+        f"Made by `pcaps/lab/make.py {case.name.removeprefix('lab_')}` from real servers; times, ports and queue ids "
+        "change from run to run.",
     ]
     return "\n\n".join(sections) + "\n"
 
 
 def _without(secrets: tuple[str, ...], text: str) -> str:
     for secret in secrets:
-        text = text.replace(secret[: MAX_LINE - 40], "[secret]") if len(secret) > MAX_LINE else text.replace(secret, "[secret]")
+        text = (
+            text.replace(secret[: MAX_LINE - 40], "[secret]")
+            if len(secret) > MAX_LINE
+            else text.replace(secret, "[secret]")
+        )
     return text
 
 
@@ -62,10 +66,9 @@ def _turns(capture: Path) -> dict[str, list[tuple[str, str, bool, bytes]]]:
     """By connection: (first speaker, first listener, spoken by the server, octets), one for each change of speaker."""
     wanted = ["tcp.stream", "ip.src", "ipv6.src", "ip.dst", "ipv6.dst", "tcp.srcport", "tcp.payload"]
     shown = "tcp.len > 0 && !tcp.analysis.retransmission && !tcp.analysis.out_of_order"
-    command = ["tshark", "-n", "-r", str(capture), "-Y", shown, "-T", "fields"]
-    output = subprocess.run(
-        [*command, *(part for name in wanted for part in ("-e", name))], check=True, text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    ).stdout
+    columns = (part for name in wanted for part in ("-e", name))
+    command = ["tshark", "-n", "-r", str(capture), "-Y", shown, "-T", "fields", *columns]
+    output = subprocess.run(command, check=True, text=True, capture_output=True).stdout
     names = {address: name for name, address in ADDRESSES.items()}
     connections: dict[str, list[tuple[str, str, bool, bytes]]] = {}
     for row in output.splitlines():
@@ -118,4 +121,7 @@ def _printable(octets: bytes) -> list[str]:
         text = "\0"
     if any(ord(letter) < 32 and letter not in "\r\n\t" for letter in text):
         return [f"[{len(octets)} octets that are not text]"]
-    return [line if len(line) <= MAX_LINE else line[: MAX_LINE - 3] + "..." for line in text.replace("\r\n", "\n").rstrip("\n").split("\n")]
+    return [
+        line if len(line) <= MAX_LINE else line[: MAX_LINE - 3] + "..."
+        for line in text.replace("\r\n", "\n").rstrip("\n").split("\n")
+    ]

@@ -96,19 +96,22 @@ def _make_span(kind: str) -> None:
     """A cable whose one end is the span port. VXLAN frames are made by the kernel, which sends them down the same cable."""
     commands = [
         f"ip link add {SPAN} address 02:00:00:00:02:01 type veth peer name span1 address 02:00:00:00:02:02",
-        f"ip link set {SPAN} up",
-        "ip link set span1 up",
     ]
+    up = [SPAN, "span1"]
     if kind == "vxlan":
         commands += [
             f"ip address add 203.0.113.1/24 dev {SPAN}",
             f"ip neigh add 203.0.113.9 lladdr 02:00:00:00:02:02 dev {SPAN}",
             "ip link add vx0 type vxlan id 4660 remote 203.0.113.9 dstport 4789 dev " + SPAN,
-            "ip link set vx0 mtu 1500 up",
+            "ip link set vx0 mtu 1500",
         ]
-        commands.insert(1, f"ip link set {SPAN} mtu 1600")
+        commands.insert(1, f"ip link set {SPAN} mtu 1600 up")
+        up.append("vx0")
     for command in commands:
         subprocess.run(command.split(), check=True)
+    for name in up:  # without the neighbour discovery of the span port itself
+        Path(f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6").write_text("1")
+        subprocess.run(["ip", "link", "set", name, "up"], check=True)
 
 
 def _mirror(kind: str, done: threading.Event) -> None:

@@ -40,8 +40,10 @@ ADDRESSES = {
 }
 
 PROXY_PORT = 10025  # mx speaks the PROXY protocol there
-MAILBOXES = ("ann", "bob", "carl", "dora", "fay", "vera", "full", "ghost", "later", "übung")  # ghost: mx thinks it exists, store knows better
-SECRETS = {  # made up for the lab, so that a test can search every output for them
+# ghost: mx thinks it exists, store knows better. full: over its quota. later: greylisted.
+MAILBOXES = ("ann", "bob", "carl", "dora", "fay", "vera", "full", "ghost", "later", "übung")
+# Made up for the lab, so that a test can search every output for them.
+SECRETS = {
     "carl@corp.example": "PLANTED-SECRET-carl-7f3a",
     "dora@corp.example": "PLANTED-SECRET-dora-c41e",
 }
@@ -294,7 +296,9 @@ class Postfix:
     def is_idle(self) -> bool:
         """True if no mail waits for a delivery attempt."""
         spool = self.host.files / "var/spool/postfix"
-        return not any(path.is_file() for queue in ("maildrop", "incoming", "active") for path in (spool / queue).rglob("*"))
+        return not any(
+            path.is_file() for queue in ("maildrop", "incoming", "active") for path in (spool / queue).rglob("*")
+        )
 
     def forget_deferred(self) -> None:
         """Empty the queue, so that no later case records another attempt."""
@@ -376,11 +380,8 @@ def _base64url(octets: bytes) -> bytes:
 def make_certificate(host: Host) -> None:
     """Give a host a self-signed certificate for STARTTLS."""
     folder = host.files / "etc/postfix"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj", f"/CN={host.name}"]
-        + ["-keyout", str(folder / "key.pem"), "-out", str(folder / "certificate.pem")],
-        check=True,
-        stderr=subprocess.DEVNULL,
-    )
+    files = ("-keyout", str(folder / "key.pem"), "-out", str(folder / "certificate.pem"))
+    make = ("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj", f"/CN={host.name}")
+    subprocess.run([*make, *files], check=True, stderr=subprocess.DEVNULL)
     both = (folder / "key.pem").read_text() + (folder / "certificate.pem").read_text()
     host.write("/etc/postfix/key-and-certificate.pem", both, mode=0o600)

@@ -84,7 +84,8 @@ def auth_login(lab: Lab) -> Truth:
     """
     AUTH LOGIN: name and password as answers to two challenges
 
-    The first attempt has the wrong password and fails with 535; the second gets through. The name of the failed attempt is not who sent the mail.
+    The first attempt has the wrong password and fails with 535; the second gets through. The name of the failed
+    attempt is not who sent the mail.
 
     A wrong sensor keeps the first name it saw.
     """
@@ -104,7 +105,8 @@ def auth_cram_md5(lab: Lab) -> Truth:
     """
     AUTH CRAM-MD5: the password never travels, a digest does
 
-    The response is the user's name, a blank and an HMAC (RFC 2195), which lends itself to guessing and so is a secret too.
+    The response is the user's name, a blank and an HMAC (RFC 2195), which lends itself to guessing and so is a secret
+    too.
     """
     with lab.dial(lab.desk, lab.mx, 587) as session:
         session.greet(lab.desk.name)
@@ -135,9 +137,11 @@ def auth_xoauth2_refused(lab: Lab) -> Truth:
     """
     AUTH XOAUTH2 refused, in its peculiar way
 
-    The server refuses with 334 and an error in JSON; the client has to send an empty line to hear the 535. Then it gives its password instead.
+    The server refuses with 334 and an error in JSON; the client has to send an empty line to hear the 535. Then it
+    gives its password instead.
 
-    A wrong sensor takes the empty line for a command without an answer of its own, and is one reply behind from there on.
+    A wrong sensor takes the empty line for a command without an answer of its own, and is one reply behind from there
+    on.
     """
     refused = "PLANTED-SECRET-stale-token-55ab"
     token = _base64(f"user={DORA}\x01auth=Bearer {refused}\x01\x01")
@@ -156,7 +160,8 @@ def auth_cancelled(lab: Lab) -> Truth:
     """
     AUTH given up with an asterisk, and the mail refused for it
 
-    The client answers the challenge with `*` (RFC 4954 4), the server says 501. Without AUTH the outside recipient is refused.
+    The client answers the challenge with `*` (RFC 4954 4), the server says 501. Without AUTH the outside recipient is
+    refused.
     """
     with lab.dial(lab.desk, lab.mx, 587) as session:
         session.greet(lab.desk.name)

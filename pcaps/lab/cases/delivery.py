@@ -1,5 +1,7 @@
 """Mail that is delivered, in all the ways in which servers deliver it."""
 
+from functools import partial
+
 import network
 from dialogue import stuffed
 from lab import Lab, case
@@ -15,8 +17,8 @@ def plain_delivery(lab: Lab) -> Truth:
     """
     one mail, one command at a time
 
-    The simplest case: EHLO, MAIL, RCPT, DATA, final dot, QUIT, each waiting for its reply. The body has a line that begins with a dot,
-    which travels doubled: the size is the one without it.
+    The simplest case: EHLO, MAIL, RCPT, DATA, final dot, QUIT, each waiting for its reply. The body has a line that
+    begins with a dot, which travels doubled: the size is the one without it.
 
     A wrong sensor counts the stuffed dot or the final dot line as content.
     """
@@ -74,12 +76,17 @@ def pipelining(lab: Lab) -> Truth:
     """
     Postfix to Postfix with four recipients in one pipeline
 
-    The client sends MAIL, four RCPT and DATA in one segment; the replies come together too (RFC 2920). The second recipient is refused,
-    so reply and command have to be paired by order.
+    The client sends MAIL, four RCPT and DATA in one segment; the replies come together too (RFC 2920). The second
+    recipient is refused, so reply and command have to be paired by order.
 
     A wrong sensor gives the refusal to the last recipient, or takes the 354 for the answer to RCPT.
     """
-    recipients = ("ann@corp.example", "axel@corp.example", "bob@corp.example", "carl@corp.example")  # Postfix sorts them anyway
+    recipients = (
+        "ann@corp.example",
+        "axel@corp.example",
+        "bob@corp.example",
+        "carl@corp.example",
+    )  # Postfix sorts them anyway
     lab.submit(lab.world, plain("To four of you", "lab.pipelining@partner.example"), STRANGER, *recipients)
     lab.settle()
     lab.logged("world", r"to=<axel@corp.example>.*status=bounced")
@@ -90,7 +97,9 @@ def pipelining(lab: Lab) -> Truth:
                 server=lab.mx,
                 reverse_path=STRANGER,
                 recipients=tuple(
-                    Recipient(address=address, code=550, accepted=False) if address.startswith("axel") else Recipient(address=address)
+                    Recipient(address=address, code=550, accepted=False)
+                    if address.startswith("axel")
+                    else Recipient(address=address)
                     for address in recipients
                 ),
                 subject="To four of you",
@@ -105,7 +114,8 @@ def pipelined_whole_mail(lab: Lab) -> Truth:
     """
     MAIL, RCPT and DATA in one segment, and the content with QUIT in the next
 
-    RFC 2920 lets a client send QUIT right behind the final dot. The octets after the dot are commands again, in the same segment.
+    RFC 2920 lets a client send QUIT right behind the final dot. The octets after the dot are commands again, in the
+    same segment.
 
     A wrong sensor that leaves its data state at the end of the segment takes QUIT for content.
     """
@@ -140,7 +150,10 @@ def several_mails(lab: Lab) -> Truth:
 
     A wrong sensor carries recipients of the first mail into the second, or records only the first.
     """
-    mails = [(plain(f"Mail number {n}", f"lab.several.{n}@partner.example"), name) for n, name in enumerate(("ann", "bob", "carl"), 1)]
+    mails = [
+        (plain(f"Mail number {n}", f"lab.several.{n}@partner.example"), name)
+        for n, name in enumerate(("ann", "bob", "carl"), 1)
+    ]
     with lab.dial(lab.peer, lab.mx) as session:
         session.greet("host.partner.example")
         for message, name in mails:
@@ -171,8 +184,8 @@ def connection_reuse(lab: Lab) -> Truth:
     """
     Postfix keeps its connection and sends three mails over it
 
-    The sender caches connections to the MX. Before each mail but the first it sends RSET to see whether the server is still there: such an RSET
-    aborts nothing.
+    The sender caches connections to the MX. Before each mail but the first it sends RSET to see whether the server is
+    still there: such an RSET aborts nothing.
 
     A wrong sensor reports aborted transactions without a sender.
     """
@@ -202,13 +215,31 @@ def swaks(lab: Lab) -> Truth:
     """
     a mail with an attachment as swaks makes it
 
-    Another client with habits of its own: it asks for two recipients one by one, and writes MIME with its own boundaries.
+    Another client with habits of its own: it asks for two recipients one by one, and writes MIME with its own
+    boundaries.
     """
     attached = "one;two\n" * 100
     lab.peer.write("/var/tmp/notes.csv", attached)
     lab.peer.run(
-        *("swaks", "--server", lab.mx.ipv4, "--ehlo", lab.peer.name, "--from", STRANGER, "--to", "ann@corp.example,bob@corp.example"),
-        *("--header", "Subject: Notes", "--header", "Message-Id: <lab.swaks@partner.example>", "--body", "See the notes."),
+        *(
+            "swaks",
+            "--server",
+            lab.mx.ipv4,
+            "--ehlo",
+            lab.peer.name,
+            "--from",
+            STRANGER,
+            "--to",
+            "ann@corp.example,bob@corp.example",
+        ),
+        *(
+            "--header",
+            "Subject: Notes",
+            "--header",
+            "Message-Id: <lab.swaks@partner.example>",
+            "--body",
+            "See the notes.",
+        ),
         *("--attach-type", "text/csv", "--attach-name", "notes.csv", "--attach", "@/var/tmp/notes.csv"),
     )
     return Truth(
@@ -232,8 +263,8 @@ def rset_in_the_middle(lab: Lab) -> Truth:
     """
     RSET after RCPT, then another mail, then a second EHLO that drops a third envelope
 
-    RSET and EHLO abort what is open (RFC 5321 4.1.1.5, 4.1.4). The aborted envelopes are transactions of their own: somebody was about to
-    get mail.
+    RSET and EHLO abort what is open (RFC 5321 4.1.1.5, 4.1.4). The aborted envelopes are transactions of their own:
+    somebody was about to get mail.
 
     A wrong sensor adds their recipients to the mail that was sent.
     """
@@ -247,26 +278,23 @@ def rset_in_the_middle(lab: Lab) -> Truth:
         session.envelope("third@partner.example", "dora@corp.example")
         session.say("EHLO host.partner.example", 250)
         session.quit()
-    hop = {"client": lab.peer, "server": lab.mx}
+    hop = partial(Transaction, client=lab.peer, server=lab.mx)
     return Truth(
         transactions=(
-            Transaction(
-                **hop,
+            hop(
                 reverse_path="first@partner.example",
                 recipients=(Recipient(address="ann@corp.example"), Recipient(address="bob@corp.example")),
                 outcome="aborted",
                 reply_code=None,
             ),
-            Transaction(
-                **hop,
+            hop(
                 reverse_path=STRANGER,
                 recipients=(Recipient(address="carl@corp.example"),),
                 size_octets=len(message),
                 subject="After the reset",
                 message_id="lab.rset@partner.example",
             ),
-            Transaction(
-                **hop,
+            hop(
                 reverse_path="third@partner.example",
                 recipients=(Recipient(address="dora@corp.example"),),
                 outcome="aborted",
@@ -281,10 +309,11 @@ def lmtp(lab: Lab) -> Truth:
     """
     Postfix to Dovecot by LMTP: three recipients, three final replies
 
-    LMTP (RFC 2033) answers the final dot once for each accepted recipient. `ghost` is refused at RCPT, `full` is accepted at RCPT and
-    refused after the dot because the mailbox is over its quota; ann and bob get the mail.
+    LMTP (RFC 2033) answers the final dot once for each accepted recipient. `ghost` is refused at RCPT, `full` is
+    accepted at RCPT and refused after the dot because the mailbox is over its quota; ann and bob get the mail.
 
-    A wrong sensor reads the first of the three final replies and takes the others for replies to commands that were never sent.
+    A wrong sensor reads the first of the three final replies and takes the others for replies to commands that were
+    never sent.
     """
     to = ("ann@corp.example", "full@corp.example", "ghost@corp.example", "bob@corp.example")
     text = "A mail of more than one kilobyte, for a mailbox that may hold one.\n" + "All work and no play.\n" * 80
@@ -326,7 +355,9 @@ def large_mail_gzip(lab: Lab) -> Truth:
     parts = [("figures.csv", "text/csv", attachment)]
     message = with_attachments("All of the figures", "lab.large.gzip@partner.example", parts)
     lab.deliver(lab.peer, lab.mx, message, STRANGER, "ann@corp.example")
-    return Truth(transactions=(_large(lab, message, len(attachment), "All of the figures", "lab.large.gzip@partner.example"),))
+    return Truth(
+        transactions=(_large(lab, message, len(attachment), "All of the figures", "lab.large.gzip@partner.example"),)
+    )
 
 
 @case(Recording("tcp port 25 and host 192.0.2.25", compress="zst"))
@@ -334,7 +365,8 @@ def large_mail_zstd_offload(lab: Lab) -> Truth:
     """
     a mail of 300 KB with segmentation offload, the capture compressed with Zstandard
 
-    Recorded where the network card would still have to cut the segments: packets of up to 64 KB, and checksums that axel has computed yet.
+    Recorded where the network card would still have to cut the segments: packets of up to 64 KB, and checksums that
+    axel has computed yet.
 
     A wrong sensor drops packets longer than the MTU, or all packets with a wrong checksum.
     """
@@ -348,7 +380,11 @@ def large_mail_zstd_offload(lab: Lab) -> Truth:
     finally:
         network.set_offload(lab.peer, on=False)
         network.set_offload(lab.mx, on=False)
-    return Truth(transactions=(_large(lab, message, len(attachment), "All of the figures, again", "lab.large.zstd@partner.example"),))
+    return Truth(
+        transactions=(
+            _large(lab, message, len(attachment), "All of the figures, again", "lab.large.zstd@partner.example"),
+        )
+    )
 
 
 def _large(lab: Lab, message: bytes, attached: int, subject: str, identifier: str) -> Transaction:
@@ -385,7 +421,8 @@ def attachments(lab: Lab) -> Truth:
                 subject="Report and photo",
                 message_id="lab.attachments@partner.example",
                 attachments=tuple(
-                    Attachment(filename=name, content_type=kind, size_octets=len(octets)) for name, kind, octets in parts
+                    Attachment(filename=name, content_type=kind, size_octets=len(octets))
+                    for name, kind, octets in parts
                 ),
             ),
         )
@@ -397,8 +434,9 @@ def attachment_names(lab: Lab) -> Truth:
     """
     attachment names in three spellings: RFC 2231 in pieces, RFC 2231 with a charset, RFC 2047 in quotes
 
-    The first is cut into three numbered pieces, the first two percent-encoded and the last quoted; the second stands in Content-Type only;
-    the third is what RFC 2047 forbids and Outlook writes. The subject is two encoded-words whose gap disappears (RFC 2047 6.2).
+    The first is cut into three numbered pieces, the first two percent-encoded and the last quoted; the second stands
+    in Content-Type only; the third is what RFC 2047 forbids and Outlook writes. The subject is two encoded-words
+    whose gap disappears (RFC 2047 6.2).
 
     A wrong sensor shows `filename*0*`, or no name at all.
     """

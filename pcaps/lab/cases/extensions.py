@@ -2,13 +2,14 @@
 
 import socket
 import struct
+from functools import partial
 
 import servers
 from dialogue import Dialogue
 from lab import Lab, case
 from mails import STRANGER, plain
 from recorder import Recording
-from truth import Recipient, TlsSession, Transaction, Truth
+from truth import Forwarding, Recipient, TlsSession, Transaction, Truth
 
 INBOUND = Recording("tcp port 25 and host 192.0.2.25")
 ANN = Recipient(address="ann@corp.example")
@@ -20,9 +21,10 @@ def chunking(lab: Lab) -> Truth:
     """
     BDAT in chunks, pipelined, with an empty last one
 
-    MAIL, RCPT and three BDAT commands go out without waiting (RFC 3030), chunk contents between the commands. One chunk boundary cuts a header
-    line, one falls between CR and LF, and the content holds a line with a single dot and a line `RSET`: none of it means anything, since
-    chunks are counted and dots are not doubled. The last chunk is `BDAT 0 LAST`. A second mail in the session is one chunk.
+    MAIL, RCPT and three BDAT commands go out without waiting (RFC 3030), chunk contents between the commands. One
+    chunk boundary cuts a header line, one falls between CR and LF, and the content holds a line with a single dot and
+    a line `RSET`: none of it means anything, since chunks are counted and dots are not doubled. The last chunk is
+    `BDAT 0 LAST`. A second mail in the session is one chunk.
 
     A wrong sensor looks for the final dot, executes the RSET, or reads headers from DATA only.
     """
@@ -43,19 +45,17 @@ def chunking(lab: Lab) -> Truth:
         session.send(b"BDAT %d LAST\r\n%s" % (len(second), second))
         session.expect(250)
         session.quit()
-    hop = {"client": lab.peer, "server": lab.mx, "reverse_path": STRANGER}
+    hop = partial(Transaction, client=lab.peer, server=lab.mx, reverse_path=STRANGER)
     return Truth(
         transactions=(
-            Transaction(
-                **hop,
+            hop(
                 reverse_path_params={"BODY": "8BITMIME"},
                 recipients=(ANN,),
                 size_octets=len(message),
                 subject="In three chunks",
                 message_id="lab.chunking.1@partner.example",
             ),
-            Transaction(
-                **hop,
+            hop(
                 recipients=(Recipient(address="bob@corp.example"),),
                 size_octets=len(second),
                 subject="In one chunk",
@@ -70,7 +70,8 @@ def chunking_exim(lab: Lab) -> Truth:
     """
     Exim relays to Postfix by BDAT
 
-    A real sender that uses CHUNKING whenever it is offered, with pipelining. The mail comes from a PC by way of the organisation's relay.
+    A real sender that uses CHUNKING whenever it is offered, with pipelining. The mail comes from a PC by way of the
+    organisation's relay.
     """
     message = plain("By way of the relay", "lab.exim@corp.example", from_="dora@corp.example", to="bob@corp.example")
     lab.submit(lab.relay, message, "dora@corp.example", "ann@corp.example", "bob@corp.example")
@@ -96,8 +97,8 @@ def chunk_refused(lab: Lab) -> Truth:
     """
     a chunk that the server refuses and yet has to swallow
 
-    The only recipient is refused while the client has already sent its chunk. The server answers 554 to BDAT and throws the counted octets away.
-    They hold lines that look like commands. A good mail follows in the same session.
+    The only recipient is refused while the client has already sent its chunk. The server answers 554 to BDAT and
+    throws the counted octets away. They hold lines that look like commands. A good mail follows in the same session.
 
     A wrong sensor reads the refused chunk as commands, and so invents a mail from `evil@partner.example`.
     """
@@ -106,20 +107,20 @@ def chunk_refused(lab: Lab) -> Truth:
     with lab.dial(lab.peer, lab.mx) as session:
         session.greet("host.partner.example")
         session.send(
-            b"MAIL FROM:<peter@partner.example>\r\nRCPT TO:<nobody@corp.example>\r\nBDAT %d LAST\r\n%s" % (len(chunk), chunk)
+            b"MAIL FROM:<peter@partner.example>\r\nRCPT TO:<nobody@corp.example>\r\nBDAT %d LAST\r\n%s"
+            % (len(chunk), chunk)
         )
         session.expect(250, 550, 554)
         session.say("RSET", 250)
         session.envelope(STRANGER, "ann@corp.example")
         session.content(message)
         session.quit()
-    hop = {"client": lab.peer, "server": lab.mx, "reverse_path": STRANGER}
+    hop = partial(Transaction, client=lab.peer, server=lab.mx, reverse_path=STRANGER)
     refused = Recipient(address="nobody@corp.example", code=550, accepted=False)
     return Truth(
         transactions=(
-            Transaction(**hop, recipients=(refused,), outcome="rejected", reply_code=None),
-            Transaction(
-                **hop,
+            hop(recipients=(refused,), outcome="rejected", reply_code=None),
+            hop(
                 recipients=(ANN,),
                 size_octets=len(message),
                 subject="After the refused chunk",
@@ -134,7 +135,8 @@ def starttls(lab: Lab) -> Truth:
     """
     Postfix to Postfix with STARTTLS
 
-    After the 220 everything is TLS. There is no transaction to see, but there is a session, its greeting, its size and no more.
+    After the 220 everything is TLS. There is no transaction to see, but there is a session, its greeting, its size
+    and no more.
 
     A wrong sensor reports nothing at all, or parses TLS records as commands.
     """
@@ -155,8 +157,9 @@ def starttls_refused(lab: Lab) -> Truth:
     """
     STARTTLS offered, then refused with 454, and the mail carries on in clear
 
-    The server allows one new TLS session per client and minute. Two sessions turn to TLS (the second is one too many, and is closed after the
-    handshake); the third is refused with `454 4.7.0`, and the client, for which TLS is optional, sends its mail in clear in that same session.
+    The server allows one new TLS session per client and minute. Two sessions turn to TLS (the second is one too many,
+    and is closed after the handshake); the third is refused with `454 4.7.0`, and the client, for which TLS is
+    optional, sends its mail in clear in that same session.
 
     A wrong sensor stops reading at the STARTTLS command instead of at the 220 that answers it.
     """
@@ -223,7 +226,8 @@ def tls_from_the_start(lab: Lab) -> Truth:
     """
     submission inside TLS from the first octet
 
-    Port 465 (RFC 8314): the client's first record is a ClientHello, and its server name is all that can be read. Nothing says SMTP but the port.
+    Port 465 (RFC 8314): the client's first record is a ClientHello, and its server name is all that can be read.
+    Nothing says SMTP but the port.
     """
     with lab.dial(lab.desk, lab.mx, 465) as session:
         session.start_tls(lab.mx.name)
@@ -241,14 +245,16 @@ def early_pipelining(lab: Lab) -> Truth:
     """
     Exim sends EHLO before the banner has come
 
-    Exim remembers that the server offered PIPECONNECT. The first session is as usual; in the second, EHLO, MAIL, RCPT and BDAT with the mail leave
-    in one go before the server's 220, and all replies come after.
+    Exim remembers that the server offered PIPECONNECT. The first session is as usual; in the second, EHLO, MAIL, RCPT
+    and BDAT with the mail leave in one go before the server's 220, and all replies come after.
 
     A wrong sensor wants the banner first, or pairs it with EHLO, and is one reply behind from there on.
     """
     subjects = ("To learn what the server can", "Before the banner")
     for n, subject in enumerate(subjects, 1):
-        message = plain(subject, f"lab.early.{n}@corp.example", from_="dora@corp.example", to="desk@branch.corp.example")
+        message = plain(
+            subject, f"lab.early.{n}@corp.example", from_="dora@corp.example", to="desk@branch.corp.example"
+        )
         lab.submit(lab.relay, message, "dora@corp.example", "desk@branch.corp.example")
         lab.settle()
         lab.logged("relay", rf"=> desk@branch.corp.example .*{'' if n == 1 else ' L[*] '}")
@@ -274,10 +280,16 @@ def smtputf8(lab: Lab) -> Truth:
 
     MAIL has the SMTPUTF8 parameter (RFC 6531); reverse-path, recipient and header fields hold raw UTF-8.
 
+    The mailbox's server has no SMTPUTF8, so the mail bounces; the bounce has an ORCPT of type utf-8 (RFC 6533) with
+    `\\x{FC}` for the letter.
+
     A wrong sensor shows them with replacement characters, or refuses to read the address.
     """
     message = plain(
-        "Grüße aus Köln", "lab.smtputf8@partner.example", from_="Jürgen <jürgen@partner.example>", to="übung@corp.example"
+        "Grüße aus Köln",
+        "lab.smtputf8@partner.example",
+        from_="Jürgen <jürgen@partner.example>",
+        to="übung@corp.example",
     )
     with lab.dial(lab.peer, lab.mx) as session:
         session.greet("host.partner.example")
@@ -285,6 +297,8 @@ def smtputf8(lab: Lab) -> Truth:
         session.say("RCPT TO:<übung@corp.example>", 250)
         session.content(message)
         session.quit()
+    lab.settle()
+    lab.logged("mx", "sender non-delivery notification")
     return Truth(
         transactions=(
             Transaction(
@@ -299,6 +313,16 @@ def smtputf8(lab: Lab) -> Truth:
                 from_=("jürgen@partner.example",),
                 to=("übung@corp.example",),
             ),
+            Transaction(
+                client=lab.mx,
+                server=lab.world,
+                reverse_path="",
+                recipients=(Recipient(address="jürgen@partner.example"),),
+                subject="Undelivered Mail Returned to Sender",
+                from_=("MAILER-DAEMON@mx.corp.example",),
+                to=("jürgen@partner.example",),
+                forwarding=Forwarding(look_alike="dsn", mechanism="postfix bounce"),
+            ),
         )
     )
 
@@ -308,8 +332,8 @@ def dsn_parameters(lab: Lab) -> Truth:
     """
     RET, ENVID, NOTIFY and ORCPT in xtext
 
-    The DSN extension (RFC 3461) puts parameters on MAIL and RCPT; `+2B` in them is an encoded plus sign. ORCPT tells to whom the mail was
-    first addressed, which is the best trace of an alias on the way.
+    The DSN extension (RFC 3461) puts parameters on MAIL and RCPT; `+2B` in them is an encoded plus sign. ORCPT tells
+    to whom the mail was first addressed, which is the best trace of an alias on the way.
     """
     message = plain("With parameters", "lab.dsn@partner.example")
     with lab.dial(lab.peer, lab.mx) as session:
@@ -343,20 +367,25 @@ def xclient(lab: Lab) -> Truth:
     """
     a filter tells of the real client with XCLIENT
 
-    After XCLIENT the server starts over with a new 220 banner, and the client greets again. Postfix logs the mail as coming from 203.0.113.77.
+    After XCLIENT the server starts over with a new 220 banner, and the client greets again. Postfix logs the mail as
+    coming from 203.0.113.77.
 
     A wrong sensor takes the second banner for the answer to the next command, or the filter for the client.
     """
     message = plain("Through the filter", "lab.xclient@partner.example")
     with lab.dial(lab.edge, lab.mx) as session:
         session.greet("edge.corp.example")
-        session.say(f"XCLIENT NAME=far.partner.example ADDR={REAL_CLIENT} PORT=41000 HELO=far.partner.example PROTO=ESMTP", 220)
+        session.say(
+            f"XCLIENT NAME=far.partner.example ADDR={REAL_CLIENT} PORT=41000 HELO=far.partner.example PROTO=ESMTP", 220
+        )
         session.say("EHLO far.partner.example", 250)
         session.envelope(STRANGER, "ann@corp.example")
         session.content(message)
         session.quit()
     lab.logged("mx", rf"client=far.partner.example\[{REAL_CLIENT}\]")
-    return Truth(transactions=(_told(lab, message, "Through the filter", "lab.xclient@partner.example", "far.partner.example"),))
+    return Truth(
+        transactions=(_told(lab, message, "Through the filter", "lab.xclient@partner.example", "far.partner.example"),)
+    )
 
 
 @case(INBOUND)
@@ -364,7 +393,8 @@ def xforward(lab: Lab) -> Truth:
     """
     a filter tells of the real client with XFORWARD, in two lines
 
-    XFORWARD is for the log only and may take several lines (Postfix XFORWARD_README), each answered with 250. Values are xtext.
+    XFORWARD is for the log only and may take several lines (Postfix XFORWARD_README), each answered with 250. Values
+    are xtext.
     """
     message = plain("Forwarded by the filter", "lab.xforward@partner.example")
     with lab.dial(lab.edge, lab.mx) as session:

@@ -1,6 +1,8 @@
 """Forwards: by rules of users and administrators, and by hand."""
 
 import base64
+from functools import partial
+from typing import Any
 
 import mails
 import servers
@@ -15,9 +17,9 @@ SUBMITTED = Recording("tcp port 587 or tcp port 25")
 NOT_FORWARDED = Forwarding()
 
 
-def _hop(client: Host, server: Host, recipient: Recipient, message_id: str, **more: object) -> Transaction:
-    facts = {"reverse_path": STRANGER, "message_id": message_id, "forwarding": NOT_FORWARDED} | more
-    return Transaction(client=client, server=server, recipients=(recipient,), **facts)  # type: ignore[arg-type]
+def _hop(client: Host, server: Host, recipient: Recipient, message_id: str, **more: Any) -> Transaction:
+    facts: dict[str, Any] = {"reverse_path": STRANGER, "message_id": message_id, "forwarding": NOT_FORWARDED} | more
+    return Transaction(client=client, server=server, recipients=(recipient,), **facts)
 
 
 @case(ALL_HOPS)
@@ -25,8 +27,9 @@ def dot_forward(lab: Lab) -> Truth:
     """
     a user's `.forward` sends his mail outside
 
-    gus has `\\gus, gus.home@dst.example` in his `.forward`: a copy stays, another one leaves. Postfix `local` keeps sender, From, To, subject
-    and Message-ID; it adds `Delivered-To: gus@staff.corp.example` on top, and ORCPT tells the mailbox because the next hop offers DSN.
+    gus has `\\gus, gus.home@dst.example` in his `.forward`: a copy stays, another one leaves. Postfix `local` keeps
+    sender, From, To, subject and Message-ID; it adds `Delivered-To: gus@staff.corp.example` on top, and ORCPT tells
+    the mailbox because the next hop offers DSN.
 
     A wrong sensor sees a mail from the outside to the outside and takes it for transit.
     """
@@ -66,8 +69,8 @@ def virtual_alias(lab: Lab) -> Truth:
     """
     an administrator's virtual alias leads outside
 
-    `sales@corp.example` is no mailbox but an alias for `sales.team@dst.example`. Nothing is added to the header but Received; ORCPT has the
-    alias.
+    `sales@corp.example` is no mailbox but an alias for `sales.team@dst.example`. Nothing is added to the header but
+    Received; ORCPT has the alias.
 
     A wrong sensor names a mailbox that does not exist, or holds this for a user's rule.
     """
@@ -119,7 +122,7 @@ def _sieve_redirect(lab: Lab, subject: str, identifier: str, reverse_path_patter
     inside, leaving = STRANGER, STRANGER
     if reverse_path_pattern:
         inside = leaving = lab.logged("mx", reverse_path_pattern)
-    facts = {"subject": subject, "from_": (STRANGER,), "to": ("fay@corp.example",)}
+    facts: dict[str, Any] = {"subject": subject, "from_": (STRANGER,), "to": ("fay@corp.example",)}
     return Truth(
         transactions=(
             _hop(lab.peer, lab.mx, fay, identifier, **facts),
@@ -135,8 +138,8 @@ def sieve_redirect(lab: Lab) -> Truth:
     """
     a sieve `redirect` to the outside, all four hops
 
-    In from outside, by LMTP to Dovecot, back from Pigeonhole to the MX, out to the world. Pigeonhole keeps sender, From, To, subject and
-    Message-ID and adds `X-Sieve` and `X-Sieve-Redirected-From: fay@corp.example`.
+    In from outside, by LMTP to Dovecot, back from Pigeonhole to the MX, out to the world. Pigeonhole keeps sender,
+    From, To, subject and Message-ID and adds `X-Sieve` and `X-Sieve-Redirected-From: fay@corp.example`.
 
     A wrong sensor counts four mails; two of the hops are the forward, seen twice, and it is one.
     """
@@ -148,8 +151,9 @@ def sieve_redirect_srs(lab: Lab) -> Truth:
     """
     a sieve `redirect` with PostSRSd
 
-    As `lab_sieve_redirect`, but Postfix asks PostSRSd to rewrite every foreign envelope sender: `SRS0=hash=time=partner.example=peter@corp.example`.
-    It does so as the mail comes in, so the LMTP hop, which forwards nothing, shows it too.
+    As `lab_sieve_redirect`, but Postfix asks PostSRSd to rewrite every foreign envelope sender:
+    `SRS0=hash=time=partner.example=peter@corp.example`. It does so as the mail comes in, so the LMTP hop, which
+    forwards nothing, shows it too.
 
     A wrong sensor takes SRS0 alone for the proof of a forward, and finds one in the LMTP hop.
     """
@@ -163,13 +167,16 @@ def exim_redirect(lab: Lab) -> Truth:
     """
     an Exim relay redirects with a rewritten sender of its own
 
-    The relay's redirect router for `info@corp.example` sends the mail on to `info.corp@dst.example`, with the envelope sender
-    `info@corp.example` set on its transport: MAIL FROM is the mailbox, From is a stranger, To is the mailbox.
+    The relay's redirect router for `info@corp.example` sends the mail on to `info.corp@dst.example`, with the
+    envelope sender `info@corp.example` set on its transport: MAIL FROM is the mailbox, From is a stranger, To is the
+    mailbox.
 
     A wrong sensor takes the mail for one that info wrote.
     """
     identifier = "lab.exim.redirect@partner.example"
-    lab.deliver(lab.peer, lab.relay, plain("Question", identifier, to="info@corp.example"), STRANGER, "info@corp.example")
+    lab.deliver(
+        lab.peer, lab.relay, plain("Question", identifier, to="info@corp.example"), STRANGER, "info@corp.example"
+    )
     lab.settle()
     lab.logged("relay", r"=> info.corp@dst.example <info@corp.example>.*C=\"250")
     forwarding = Forwarding(
@@ -198,7 +205,7 @@ def exim_redirect(lab: Lab) -> Truth:
     )
 
 
-def _by_hand(lab: Lab, user: str, destination: str, message: bytes, forwarding: Forwarding, **facts: object) -> Truth:
+def _by_hand(lab: Lab, user: str, destination: str, message: bytes, forwarding: Forwarding, **facts: Any) -> Truth:
     token = base64.b64encode(f"\0{user}\0{servers.SECRETS[user]}".encode()).decode()
     with lab.dial(lab.desk, lab.mx, 587) as session:
         session.greet("[192.0.2.77]")
@@ -208,14 +215,23 @@ def _by_hand(lab: Lab, user: str, destination: str, message: bytes, forwarding: 
         session.quit()
     lab.settle()
     lab.logged("mx", rf"to=<{destination}>.*status=sent")
-    shared = {"reverse_path": user, "recipients": (Recipient(address=destination),), "forwarding": forwarding} | facts
+    sent = partial(
+        Transaction,
+        reverse_path=user,
+        recipients=(Recipient(address=destination),),
+        forwarding=forwarding,
+        **facts,
+    )
+    submitted = sent(
+        client=lab.desk,
+        server=lab.mx,
+        port=587,
+        helo="[192.0.2.77]",
+        auth_user=user,
+        size_octets=len(message),
+    )
     return Truth(
-        transactions=(
-            Transaction(
-                client=lab.desk, server=lab.mx, port=587, helo="[192.0.2.77]", auth_user=user, size_octets=len(message), **shared  # type: ignore[arg-type]
-            ),
-            Transaction(client=lab.mx, server=lab.world, **shared),  # type: ignore[arg-type]
-        ),
+        transactions=(submitted, sent(client=lab.mx, server=lab.world)),
         secrets=(servers.SECRETS[user], token),
     )
 
@@ -231,7 +247,8 @@ def forward_thunderbird(lab: Lab) -> Truth:
     """
     carl forwards a mail by hand, inline, as Thunderbird does
 
-    Submitted with AUTH, then relayed. `Fwd:`, `X-Forwarded-Message-Id`, and the original quoted under eight dashes in text and HTML.
+    Submitted with AUTH, then relayed. `Fwd:`, `X-Forwarded-Message-Id`, and the original quoted under eight dashes in
+    text and HTML.
 
     A wrong sensor takes the addresses in the quoted header block for the mail's own.
     """
@@ -256,7 +273,8 @@ def forward_outlook(lab: Lab) -> Truth:
     """
     dora forwards a mail by hand, in German, as Outlook does
 
-    `WG:` in a subject with encoded-words, Thread-Topic without the prefix, `divRplyFwdMsg` and Von/Gesendet/An/Betreff in quoted-printable.
+    `WG:` in a subject with encoded-words, Thread-Topic without the prefix, `divRplyFwdMsg` and
+    Von/Gesendet/An/Betreff in quoted-printable.
     """
     traces = ("WG: in Subject", "Thread-Topic without prefix", "divRplyFwdMsg", "Von/Gesendet/Betreff block")
     forwarding = _visible("dora@corp.example", "dora.home@dst.example", "by hand, Outlook inline", *traces)
@@ -279,8 +297,8 @@ def forward_as_attachment(lab: Lab) -> Truth:
     """
     carl forwards a mail as an attachment
 
-    The original is a message/rfc822 part. Its inner header claims `X-Forwarded-To: trap@dst.example` and `Delivered-To: ann@corp.example`, which say
-    nothing about this mail.
+    The original is a message/rfc822 part. Its inner header claims `X-Forwarded-To: trap@dst.example` and
+    `Delivered-To: ann@corp.example`, which say nothing about this mail.
 
     A wrong sensor reads the inner header as the mail's own and reports ann's mailbox.
     """
@@ -305,8 +323,8 @@ def resent_by_hand(lab: Lab) -> Truth:
     """
     dora sends a mail on as it was, with a full block of Resent fields
 
-    What mutt calls bounce and Roundcube calls resend (RFC 5322 3.6.6): From, To, subject and Message-ID are the stranger's, and the Resent
-    block on top says that a person, dora, did it.
+    What mutt calls bounce and Roundcube calls resend (RFC 5322 3.6.6): From, To, subject and Message-ID are the
+    stranger's, and the Resent block on top says that a person, dora, did it.
 
     A wrong sensor takes it for a rule's redirect.
     """

@@ -1,5 +1,7 @@
 """Mail that looks like a forward and is none: lists, auto-replies, bounces."""
 
+from functools import partial
+
 from lab import Lab, case
 from mails import STRANGER, plain
 from recorder import Recording
@@ -13,8 +15,9 @@ def mailing_list(lab: Lab) -> Truth:
     """
     an alias with an owner expands to insiders and outsiders
 
-    `team@lists.corp.example` leads to two mailboxes by LMTP and to two addresses outside. Because `owner-team` exists, Postfix replaces the envelope
-    sender with it, as lists do, so that bounces go to the owner. The recipients are named in no header.
+    `team@lists.corp.example` leads to two mailboxes by LMTP and to two addresses outside. Because `owner-team`
+    exists, Postfix replaces the envelope sender with it, as lists do, so that bounces go to the owner. The recipients
+    are named in no header.
 
     A wrong sensor calls each copy that leaves an auto-forward.
     """
@@ -25,21 +28,20 @@ def mailing_list(lab: Lab) -> Truth:
     for address in ("yuri@dst.example", "zoe@partner.example", "ann@corp.example"):
         lab.logged("mx", rf"to=<{address}>.*status=sent")
     list_copy = Forwarding(look_alike="list", mechanism="postfix alias with owner-")
-    shared = {"subject": "To the team", "message_id": identifier}
-    copy = shared | {"reverse_path": "owner-team@staff.corp.example", "forwarding": list_copy}
+    mail = partial(Transaction, subject="To the team", message_id=identifier)
+    copy = partial(mail, client=lab.mx, reverse_path="owner-team@staff.corp.example", forwarding=list_copy)
     inside = tuple(Recipient(address=f"{name}@corp.example") for name in ("ann", "bob"))
     outside = (Recipient(address="yuri@dst.example"), Recipient(address="zoe@partner.example"))
-    first = Transaction(
+    first = mail(
         client=lab.peer,
         server=lab.mx,
         reverse_path=STRANGER,
         recipients=(Recipient(address="team@lists.corp.example"),),
         forwarding=Forwarding(),
-        **shared,
     )
     copies = (
-        Transaction(client=lab.mx, server=lab.store, port=24, protocol="lmtp", recipients=inside, **copy),
-        Transaction(client=lab.mx, server=lab.world, recipients=outside, **copy),
+        copy(server=lab.store, port=24, protocol="lmtp", recipients=inside),
+        copy(server=lab.world, recipients=outside),
     )
     return Truth(transactions=(first, *copies), ordered=False)
 
@@ -49,8 +51,8 @@ def vacation(lab: Lab) -> Truth:
     """
     a sieve vacation reply
 
-    vera's mailbox answers by itself, with the null reverse-path, `Auto-Submitted: auto-replied (vacation)` and In-Reply-To, and the answer leaves for
-    the outside by way of the MX.
+    vera's mailbox answers by itself, with the null reverse-path, `Auto-Submitted: auto-replied (vacation)` and
+    In-Reply-To, and the answer leaves for the outside by way of the MX.
 
     A wrong sensor counts it as an automatic forward by vera.
     """
@@ -61,21 +63,29 @@ def vacation(lab: Lab) -> Truth:
     lab.logged("store", rf"msgid=<{identifier}>: vacation action: sent vacation response to <{STRANGER}>")
     lab.logged("mx", rf"to=<{STRANGER}>, relay=198.51.100.10.*status=sent")
     vera = (Recipient(address="vera@corp.example"),)
-    asked = {"reverse_path": STRANGER, "recipients": vera, "message_id": identifier, "subject": "Are you there?"}
-    reply = {
-        "reverse_path": "",
-        "recipients": (Recipient(address=STRANGER),),
-        "subject": "Away until Monday",
-        "to": (STRANGER,),
-        "from_": ("vera@corp.example",),
-        "forwarding": Forwarding(look_alike="auto_reply", mechanism="sieve vacation"),
-    }
+    asked = partial(
+        Transaction,
+        reverse_path=STRANGER,
+        recipients=vera,
+        message_id=identifier,
+        subject="Are you there?",
+        forwarding=Forwarding(),
+    )
+    reply = partial(
+        Transaction,
+        reverse_path="",
+        recipients=(Recipient(address=STRANGER),),
+        subject="Away until Monday",
+        to=(STRANGER,),
+        from_=("vera@corp.example",),
+        forwarding=Forwarding(look_alike="auto_reply", mechanism="sieve vacation"),
+    )
     return Truth(
         transactions=(
-            Transaction(client=lab.peer, server=lab.mx, forwarding=Forwarding(), **asked),
-            Transaction(client=lab.mx, server=lab.store, port=24, protocol="lmtp", forwarding=Forwarding(), **asked),
-            Transaction(client=lab.store, server=lab.mx, **reply),
-            Transaction(client=lab.mx, server=lab.world, **reply),
+            asked(client=lab.peer, server=lab.mx),
+            asked(client=lab.mx, server=lab.store, port=24, protocol="lmtp"),
+            reply(client=lab.store, server=lab.mx),
+            reply(client=lab.mx, server=lab.world),
         )
     )
 
@@ -85,10 +95,11 @@ def bounce(lab: Lab) -> Truth:
     """
     a bounce returns to the sender
 
-    The MX accepts a mail for ghost, Dovecot refuses the mailbox at RCPT, and the MX sends a multipart/report with the null reverse-path to the
-    sender. The report holds the original's header section and mail as parts of their own.
+    The MX accepts a mail for ghost, Dovecot refuses the mailbox at RCPT, and the MX sends a multipart/report with the
+    null reverse-path to the sender. The report holds the original's header section and mail as parts of their own.
 
-    A wrong sensor reads the inner Message-ID and subject as the bounce's, or takes the attached original for a forward.
+    A wrong sensor reads the inner Message-ID and subject as the bounce's, or takes the attached original for a
+    forward.
     """
     identifier = "lab.bounce@partner.example"
     message = plain("To a ghost", identifier, to="ghost@corp.example", extra="X-Forwarded-To: trap@dst.example\n")
@@ -138,8 +149,8 @@ def success_report(lab: Lab) -> Truth:
     """
     a delivery report that was asked for
 
-    NOTIFY=SUCCESS makes the MX report the delivery to the sender (RFC 3461): a mail with the null reverse-path that carries the original's ENVID
-    and ORCPT inside, and is neither bounce nor forward.
+    NOTIFY=SUCCESS makes the MX report the delivery to the sender (RFC 3461): a mail with the null reverse-path that
+    carries the original's ENVID and ORCPT inside, and is neither bounce nor forward.
     """
     identifier = "lab.success@partner.example"
     message = plain("Tell me when it is there", identifier)
@@ -151,24 +162,28 @@ def success_report(lab: Lab) -> Truth:
         session.quit()
     lab.settle()
     lab.logged("mx", "sender delivery status notification")
-    facts = {"reverse_path": STRANGER, "message_id": identifier, "subject": "Tell me when it is there", "forwarding": Forwarding()}
+    mail = partial(
+        Transaction,
+        reverse_path=STRANGER,
+        message_id=identifier,
+        subject="Tell me when it is there",
+        forwarding=Forwarding(),
+    )
     ann = Recipient(address="ann@corp.example", orcpt="rfc822;ann@corp.example")
     return Truth(
         transactions=(
-            Transaction(
+            mail(
                 client=lab.peer,
                 server=lab.mx,
                 recipients=(ann,),
                 reverse_path_params={"RET": "HDRS", "ENVID": "report-1"},
-                **facts,
             ),
-            Transaction(
+            mail(
                 client=lab.mx,
                 server=lab.store,
                 port=24,
                 protocol="lmtp",
                 recipients=(Recipient(address="ann@corp.example"),),
-                **facts,
             ),
             Transaction(
                 client=lab.mx,

@@ -1,5 +1,7 @@
 """Mail that does not get through: refused, put off, given up, or cut off."""
 
+from functools import partial
+
 import servers
 from dialogue import stuffed
 from lab import Lab, case
@@ -55,24 +57,26 @@ def all_recipients_refused(lab: Lab) -> Truth:
 
     The client has already sent DATA when the refusals come; it is answered with 554 and no content follows.
 
-    A wrong sensor that goes into its data state when it sees DATA eats the rest of the session, the second mail included.
+    A wrong sensor that goes into its data state when it sees DATA eats the rest of the session, the second mail
+    included.
     """
     message = plain("This one arrives", "lab.all.refused@partner.example")
     with lab.dial(lab.peer, lab.mx) as session:
         session.greet("host.partner.example")
-        session.send(b"MAIL FROM:<peter@partner.example>\r\nRCPT TO:<nobody@corp.example>\r\nRCPT TO:<noone@corp.example>\r\nDATA\r\n")
+        session.send(
+            b"MAIL FROM:<peter@partner.example>\r\nRCPT TO:<nobody@corp.example>\r\nRCPT TO:<noone@corp.example>\r\nDATA\r\n"
+        )
         session.expect(250, 550, 550, 554)
         session.say("RSET", 250)
         session.envelope(STRANGER, "ann@corp.example")
         session.content(message)
         session.quit()
-    hop = {"client": lab.peer, "server": lab.mx, "reverse_path": STRANGER}
+    hop = partial(Transaction, client=lab.peer, server=lab.mx, reverse_path=STRANGER)
     refused = (UNKNOWN, Recipient(address="noone@corp.example", code=550, accepted=False))
     return Truth(
         transactions=(
-            Transaction(**hop, recipients=refused, outcome="rejected", reply_code=None),
-            Transaction(
-                **hop,
+            hop(recipients=refused, outcome="rejected", reply_code=None),
+            hop(
                 recipients=(ANN,),
                 size_octets=len(message),
                 subject="This one arrives",
@@ -87,7 +91,8 @@ def mail_refused(lab: Lab) -> Truth:
     """
     the sender refused at MAIL, RCPT and DATA pipelined behind it
 
-    The refusal is followed by two 503 for what came behind it in the same segment. A mail from another sender follows in the session.
+    The refusal is followed by two 503 for what came behind it in the same segment. A mail from another sender follows
+    in the session.
 
     A wrong sensor gives the second mail the first one's sender, or takes a 503 for an answer to it.
     """
@@ -100,12 +105,11 @@ def mail_refused(lab: Lab) -> Truth:
         session.content(message)
         session.quit()
     lab.logged("mx", "reject: MAIL from .*banned@partner.example")
-    hop = {"client": lab.peer, "server": lab.mx}
+    hop = partial(Transaction, client=lab.peer, server=lab.mx)
     return Truth(
         transactions=(
-            Transaction(**hop, reverse_path="banned@partner.example", outcome="rejected", reply_code=554),
-            Transaction(
-                **hop,
+            hop(reverse_path="banned@partner.example", outcome="rejected", reply_code=554),
+            hop(
                 reverse_path=STRANGER,
                 recipients=(ANN,),
                 size_octets=len(message),
@@ -146,7 +150,8 @@ def content_refused(lab: Lab) -> Truth:
     """
     everything accepted, and the content refused after the final dot
 
-    A body check finds a forbidden word. The recipient was accepted with 250, the mail was transferred whole, and nobody got it.
+    A body check finds a forbidden word. The recipient was accepted with 250, the mail was transferred whole, and
+    nobody got it.
 
     A wrong sensor that decides at the final dot counts it as delivered.
     """
@@ -179,7 +184,8 @@ def deferred_and_tried_again(lab: Lab) -> Truth:
     """
     greylisted on the first try, accepted on the second
 
-    Two sessions. The first ends with 450 for the only recipient, the second delivers: one mail was delivered, one put off.
+    Two sessions. The first ends with 450 for the only recipient, the second delivers: one mail was delivered, one put
+    off.
     """
     message = plain("Second try", "lab.deferred@partner.example", to="later@corp.example")
     with lab.dial(lab.peer, lab.mx) as session:
@@ -193,12 +199,11 @@ def deferred_and_tried_again(lab: Lab) -> Truth:
             lab.deliver(lab.peer, lab.mx, message, STRANGER, "later@corp.example")
     finally:
         lab.mx.write("/etc/postfix/recipients", servers.MX_TABLES["recipients"])
-    hop = {"client": lab.peer, "server": lab.mx, "reverse_path": STRANGER}
+    hop = partial(Transaction, client=lab.peer, server=lab.mx, reverse_path=STRANGER)
     return Truth(
         transactions=(
-            Transaction(**hop, recipients=(GREYLISTED,), outcome="deferred", reply_code=450),
-            Transaction(
-                **hop,
+            hop(recipients=(GREYLISTED,), outcome="deferred", reply_code=450),
+            hop(
                 recipients=(Recipient(address="later@corp.example"),),
                 size_octets=len(message),
                 subject="Second try",
@@ -213,7 +218,8 @@ def quit_after_rcpt(lab: Lab) -> Truth:
     """
     the client asks whether ann exists, and says QUIT
 
-    No content was ever sent, though MAIL and RCPT were accepted. This is how address verification and harvesting look.
+    No content was ever sent, though MAIL and RCPT were accepted. This is how address verification and harvesting
+    look.
 
     A wrong sensor counts a mail.
     """
@@ -223,7 +229,9 @@ def quit_after_rcpt(lab: Lab) -> Truth:
         session.quit()
     return Truth(
         transactions=(
-            Transaction(client=lab.peer, server=lab.mx, reverse_path="", recipients=(ANN,), outcome="aborted", reply_code=None),
+            Transaction(
+                client=lab.peer, server=lab.mx, reverse_path="", recipients=(ANN,), outcome="aborted", reply_code=None
+            ),
         )
     )
 
@@ -233,8 +241,8 @@ def connection_lost_in_data(lab: Lab) -> Truth:
     """
     the client is killed in the middle of the content, by FIN and by RST
 
-    Two sessions: one closes, one tears the connection down, both halfway through a mail of some size. Postfix throws away what it has
-    (`lost connection after DATA`).
+    Two sessions: one closes, one tears the connection down, both halfway through a mail of some size. Postfix throws
+    away what it has (`lost connection after DATA`).
 
     A wrong sensor takes the end of the stream for the end of the mail.
     """
@@ -271,8 +279,8 @@ def server_gives_up(lab: Lab) -> Truth:
     """
     421 after too many errors, and the server closes
 
-    The client guesses addresses; after the third wrong one the server says 421 (RFC 5321 4.2.2) instead of an answer to the next command,
-    and closes.
+    The client guesses addresses; after the third wrong one the server says 421 (RFC 5321 4.2.2) instead of an answer
+    to the next command, and closes.
 
     A wrong sensor takes the 421 for the verdict on a recipient and lets the transaction end as delivered or open.
     """
@@ -286,11 +294,18 @@ def server_gives_up(lab: Lab) -> Truth:
             session.say(f"RCPT TO:<{name}@corp.example>", 550)
         session.send(b"RCPT TO:<caesar@corp.example>\r\n")
         session.expect(550, 421)
-    refused = tuple(Recipient(address=f"{name}@corp.example", code=550, accepted=False) for name in ("adam", "berta", "caesar"))
+    refused = tuple(
+        Recipient(address=f"{name}@corp.example", code=550, accepted=False) for name in ("adam", "berta", "caesar")
+    )
     return Truth(
         transactions=(
             Transaction(
-                client=lab.peer, server=lab.mx, reverse_path=STRANGER, recipients=refused, outcome="rejected", reply_code=None
+                client=lab.peer,
+                server=lab.mx,
+                reverse_path=STRANGER,
+                recipients=refused,
+                outcome="rejected",
+                reply_code=None,
             ),
         )
     )
@@ -308,7 +323,9 @@ def unknown_verbs(lab: Lab) -> Truth:
     message = plain("In spite of it all", "lab.unknown.verbs@partner.example")
     with lab.dial(lab.peer, lab.mx) as session:
         session.greet("host.partner.example")
-        session.send(b"XYZZY\r\nMAIL FROM:<peter@partner.example>\r\nFOO BAR BAZ\r\nRCPT TO:<ann@corp.example>\r\nHELP\r\nDATA\r\n")
+        session.send(
+            b"XYZZY\r\nMAIL FROM:<peter@partner.example>\r\nFOO BAR BAZ\r\nRCPT TO:<ann@corp.example>\r\nHELP\r\nDATA\r\n"
+        )
         session.expect(500, 250, 500, 250, 500, 354)
         session.send(stuffed(message) + b"QUIT\r\n")
         session.expect(250, 221)
@@ -332,14 +349,17 @@ def smuggled_mail(lab: Lab) -> Truth:
     """
     a second mail hidden behind an end of data made of bare line feeds
 
-    The content holds LF, dot, CR LF and then MAIL, RCPT, DATA and another mail. By RFC 5321 4.1.1.4 only CR LF dot CR LF ends the content,
-    so this is one mail; this Postfix, with the settings of its Debian release, takes the bare LF for the end of a line and delivers two.
-    The truth below is what the server did, and its replies say so: two times 250 with two queue ids.
+    The content holds LF, dot, CR LF and then MAIL, RCPT, DATA and another mail. By RFC 5321 4.1.1.4 only CR LF dot CR
+    LF ends the content, so this is one mail; this Postfix, with the settings of its Debian release, takes the bare LF
+    for the end of a line and delivers two. The truth below is what the server did, and its replies say so: two times
+    250 with two queue ids.
 
     A wrong sensor reports one mail and three replies too many, and never sees who the second mail went to.
     """
     outer = plain("The visible mail", "lab.smuggle.outer@partner.example", text="Nothing to see here.")
-    inner = plain("The hidden mail", "lab.smuggle.inner@partner.example", from_="boss@partner.example", to="bob@corp.example")
+    inner = plain(
+        "The hidden mail", "lab.smuggle.inner@partner.example", from_="boss@partner.example", to="bob@corp.example"
+    )
     hidden = b"MAIL FROM:<boss@partner.example>\r\nRCPT TO:<bob@corp.example>\r\nDATA\r\n"
     with lab.dial(lab.peer, lab.mx) as session:
         session.greet("host.partner.example")
@@ -349,18 +369,16 @@ def smuggled_mail(lab: Lab) -> Truth:
         session.expect(250, 250, 250, 354, 250)
         session.quit()
     lab.logged("mx", "message-id=<lab.smuggle.inner@partner.example>")
-    hop = {"client": lab.peer, "server": lab.mx}
+    hop = partial(Transaction, client=lab.peer, server=lab.mx)
     return Truth(
         transactions=(
-            Transaction(
-                **hop,
+            hop(
                 reverse_path=STRANGER,
                 recipients=(ANN,),
                 subject="The visible mail",
                 message_id="lab.smuggle.outer@partner.example",
             ),
-            Transaction(
-                **hop,
+            hop(
                 reverse_path="boss@partner.example",
                 recipients=(Recipient(address="bob@corp.example"),),
                 subject="The hidden mail",

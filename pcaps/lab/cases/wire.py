@@ -1,7 +1,7 @@
 """The same small mail, recorded in other ways: address families, encapsulations, file formats, cut packets."""
 
-from lab import Lab, case
 from dialogue import Dialogue
+from lab import Lab, case
 from mails import STRANGER, plain
 from recorder import Recording
 from truth import Recipient, Transaction, Truth
@@ -10,8 +10,8 @@ INBOUND = "tcp port 25 and host 192.0.2.25"
 ANN = Recipient(address="ann@corp.example")
 
 
-def _one_mail(lab: Lab, subject: str, identifier: str) -> Truth:
-    message = plain(subject, identifier)
+def _one_mail(lab: Lab, subject: str, identifier: str, text: str = "") -> Truth:
+    message = plain(subject, identifier, text=text)
     lab.deliver(lab.peer, lab.mx, message, STRANGER, "ann@corp.example")
     return Truth(
         transactions=(
@@ -62,8 +62,8 @@ def vlan(lab: Lab) -> Truth:
     """
     from a span port that tags its mirror with 802.1Q
 
-    Every frame has a tag (VLAN 25) between the addresses and the EtherType. Only the first hop reaches the mailbox by port 25; the mirror shows
-    the LMTP hop to the store as well.
+    Every frame has a tag (VLAN 25) between the addresses and the EtherType. Only the first hop reaches the mailbox by
+    port 25; the mirror shows the LMTP hop to the store as well.
     """
     return _with_lmtp(lab, _one_mail(lab, "Tagged", "lab.vlan@partner.example"))
 
@@ -83,12 +83,13 @@ def vxlan(lab: Lab) -> Truth:
     """
     from a span port that sends its mirror through VXLAN
 
-    As cloud mirrors do: whole Ethernet frames in UDP to port 4789, network identifier 4660. The outer packets of full-sized segments are longer
-    than 1500 octets.
+    As cloud mirrors do: whole Ethernet frames in UDP to port 4789, network identifier 4660. The outer packets of
+    full-sized segments are longer than 1500 octets.
 
     A wrong sensor stops at UDP.
     """
-    return _with_lmtp(lab, _one_mail(lab, "In a tunnel", "lab.vxlan@partner.example"))
+    text = "One line of a long story.\n" * 150
+    return _with_lmtp(lab, _one_mail(lab, "In a tunnel", "lab.vxlan@partner.example", text))
 
 
 def _with_lmtp(lab: Lab, truth: Truth) -> Truth:
@@ -112,8 +113,8 @@ def loopback(lab: Lab) -> Truth:
     """
     on the loopback interface
 
-    A program on the MX hands a mail to its own server. Linux records `lo` as Ethernet with addresses of zeros; client and server have the
-    same address, and checksums are not computed.
+    A program on the MX hands a mail to its own server. Linux records `lo` as Ethernet with addresses of zeros; client
+    and server have the same address, and checksums are not computed.
 
     A wrong sensor cannot tell the two directions apart.
     """
@@ -178,10 +179,11 @@ def every_frame_twice(lab: Lab) -> Truth:
     """
     two ports of the switch recorded at once, so every frame is there twice
 
-    The span covers the ports of both ends. The copies differ in interface and by some microseconds, and the second copy of a frame may come
-    after the answer to it. There is one session and one mail.
+    The span covers the ports of both ends. The copies differ in interface and by some microseconds. dumpcap writes
+    what it finds on a port in one go, so the file is not in order of time: the copies of a whole exchange, SYN to
+    FIN, may follow after it. There is one session and one mail.
 
-    A wrong sensor counts twice, or takes every second segment for a retransmission worth an alarm.
+    A wrong sensor counts the mail twice, because it takes the second SYN for a new connection.
     """
     return _one_mail(lab, "Seen twice", "lab.twice@partner.example")
 
@@ -201,8 +203,9 @@ def snaplen(lab: Lab) -> Truth:
     """
     packets cut at 150 octets
 
-    Commands and short replies fit; the reply to EHLO and the content do not. The lengths in the IP headers still tell what is missing, so the
-    session can be followed to its end: the header section is gone, the envelope and the outcome are not.
+    Commands and short replies fit; the reply to EHLO and the content do not. The lengths in the IP headers still tell
+    what is missing, so the session can be followed to its end: the header section is gone, the envelope and the
+    outcome are not.
 
     A wrong sensor waits for the missing octets and sees neither final reply nor QUIT.
     """
@@ -226,10 +229,11 @@ def server_side_only(lab: Lab) -> Truth:
     """
     one direction only: what the server says
 
-    A span of the receive side of one port shows the replies and no command. What the server repeats of addresses is all there is.
+    A span of the receive side of one port shows the replies and no command. What the server repeats of addresses is
+    all there is.
 
-    A wrong sensor pairs the replies with commands it has not seen. No transaction is claimed here: how much of it to tell is the sensor's choice,
-    as long as it says that it saw one side.
+    A wrong sensor pairs the replies with commands it has not seen. No transaction is claimed here: how much of it to
+    tell is the sensor's choice, as long as it says that it saw one side.
     """
     _one_mail(lab, "Half a dialogue", "lab.one.sided@partner.example")
     return Truth()
