@@ -105,7 +105,7 @@ class Lab:
         return found[found.re.groups and 1]
 
     def confirm(self, truth: Truth) -> None:
-        """Ask the servers' logs about every transaction that a case claims; raises at the first that they do not bear out."""
+        """Ask the servers' logs about each transaction that a case claims; raises at the first they do not bear out."""
         for transaction in truth.transactions:
             self._confirm_message(transaction)
             self._confirm_refusals(transaction)

@@ -37,7 +37,7 @@ def table(rows: int) -> bytes:
 
 
 def with_attachments(subject: str, identifier: str, parts: list[tuple[str, str, bytes]], **who: str) -> bytes:
-    """A multipart/mixed mail: (file name, type/subtype, octets) each in base64, names as the email package writes them."""
+    """A multipart/mixed mail: (file name, type/subtype, octets) each in base64, names spelt by the email package."""
     mail = EmailMessage(policy=SMTP)
     mail["Message-ID"] = f"<{identifier}>"
     mail["Date"] = DATE

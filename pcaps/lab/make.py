@@ -6,8 +6,9 @@ Build the lab, run its cases, and write each capture with its story and its trut
     make.py plain lmtp ...  these cases
     make.py --list          their names
 
-Wants root on Debian bookworm with the packages named in README.md. Everything happens in namespaces of its own: network, mounts,
-host name and processes. When the script ends, however it ends, the kernel ends the servers and the namespaces go with them.
+Wants root on Debian bookworm with the packages named in README.md. Everything happens in namespaces of its own:
+network, mounts, host name and processes. When the script ends, however it ends, the kernel ends the servers, and the namespaces
+go with them.
 """
 
 import argparse

@@ -1,10 +1,10 @@
 """
 The lab's hosts and the wire between them.
 
-Each host is a process that sleeps inside its own network, UTS and mount namespaces; a command is run there with nsenter.
-The hosts' Ethernet interfaces meet on one bridge in the namespaces of the lab itself, where the recorder listens. A host
-has an `/etc` of its own (a copy of the machine's, with the lab's names and users in it) and an empty `/var` and `/run`, all on
-a tmpfs that only the lab sees: nothing is left on the machine once the lab's process is gone.
+Each host is a process that sleeps inside its own network, UTS and mount namespaces; a command is run there with
+nsenter. The hosts' Ethernet interfaces meet on one bridge in the namespaces of the lab itself, where the recorder
+listens. A host has an `/etc` of its own (a copy of the machine's, with the lab's names and users in it) and an empty
+`/var` and `/run`, all on a tmpfs that only the lab sees: nothing is left on the machine once the lab's process is gone.
 """
 
 import ctypes
@@ -80,7 +80,8 @@ class Host:
         """
         Open a TCP connection from this host.
 
-        A socket belongs to the network namespace in which it was made, so it is enough to visit the host's while making it.
+        A socket belongs to the network namespace in which it was made, so it is enough to visit the
+        host's while making it.
         """
         with _network_of(self.pid):
             return socket.create_connection((address, port), timeout=20)
@@ -185,6 +186,6 @@ def _make_link(host: Host, octet: int) -> None:
 
 
 def set_offload(host: Host, *, on: bool) -> None:
-    """Let the host hand over-long segments without checksums to its interface (as most do), or make it finish its packets."""
+    """Let the host leave cutting and checksums to its interface, as most do, or make it finish its packets itself."""
     state = "on" if on else "off"
     host.run("ethtool", "--offload", "eth0", "tx", state, "tso", state, "gso", state)

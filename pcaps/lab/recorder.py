@@ -1,4 +1,4 @@
-"""Recording: tcpdump or dumpcap on the lab's bridge or on a host, and a span port that adds an encapsulation of its own."""
+"""Recording with tcpdump or dumpcap, on the lab's bridge, on a host, or behind a span port that wraps its mirror."""
 
 import signal
 import socket
@@ -93,7 +93,7 @@ def _span(kind: str) -> Iterator[None]:
 
 
 def _make_span(kind: str) -> None:
-    """A cable whose one end is the span port. VXLAN frames are made by the kernel, which sends them down the same cable."""
+    """A cable whose one end is the span port. VXLAN packets are made by the kernel and go down the same cable."""
     commands = [
         f"ip link add {SPAN} address 02:00:00:00:02:01 type veth peer name span1 address 02:00:00:00:02:02",
     ]
@@ -145,8 +145,8 @@ def scrub_pcapng(path: Path) -> None:
     """
     Take out of a pcapng file what tells of the machine that recorded it: its processor, system and programs.
 
-    Drops every option but the interface name, time resolution and filter of the section header and interface blocks (pcapng 4.1,
-    4.2) and all statistics blocks. Little-endian files only, which is what dumpcap writes here.
+    Drops all statistics blocks, and every option but the interface's name and time resolution from the section header
+    and interface blocks (pcapng 4.1, 4.2). Little-endian files only, which is what dumpcap writes here.
     """
     data = path.read_bytes()
     out = bytearray()

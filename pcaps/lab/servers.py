@@ -1,18 +1,18 @@
 """
 The servers of the lab: who runs where, and with which settings.
 
-=====  ======================  ===========  ==========================================================================
-key    name                    address      runs
-=====  ======================  ===========  ==========================================================================
-world  mail.partner.example    198.51.100.10  Postfix: the outside, takes mail for dst.example and partner.example
-peer   host.partner.example    198.51.100.66  clients only: scripts that speak SMTP to mx from outside
-mx     mx.corp.example         192.0.2.25   Postfix: the organisation's MX and submission; Dovecot for AUTH; PostSRSd
-store  store.corp.example      192.0.2.30   Dovecot: LMTP on port 24, Pigeonhole, which redirects by way of mx
-relay  relay.corp.example      192.0.2.40   Exim: a relay that speaks CHUNKING to its next hop
-branch branch.corp.example  192.0.2.50   Exim: the next hop of relay for branch.corp.example, throws everything away
-desk   desk.corp.example       192.0.2.77   clients only: the users' mail programs
-edge   edge.corp.example       192.0.2.5    clients only: a proxy and filter that tells mx of the real client
-=====  ======================  ===========  ==========================================================================
+======  ====================  =============  ===========================================================
+key     name                  address        runs
+======  ====================  =============  ===========================================================
+world   mail.partner.example  198.51.100.10  Postfix: the outside, takes mail for dst.example and partner.example
+peer    host.partner.example  198.51.100.66  clients only: scripts that speak SMTP to mx from outside
+mx      mx.corp.example       192.0.2.25     Postfix: MX and submission; Dovecot for AUTH; PostSRSd
+store   store.corp.example    192.0.2.30     Dovecot: LMTP on port 24, Pigeonhole, which redirects by way of mx
+relay   relay.corp.example    192.0.2.40     Exim: a relay that speaks CHUNKING to its next hop
+branch  branch.corp.example   192.0.2.50     Exim: next hop of relay for its own domain, throws everything away
+desk    desk.corp.example     192.0.2.77     clients only: the users' mail programs
+edge    edge.corp.example     192.0.2.5      clients only: a proxy and filter that tells mx of the real client
+======  ====================  =============  ===========================================================
 """
 
 import base64
@@ -126,7 +126,8 @@ postlog    unix-dgram n -  n  -  1  postlogd
 MX_TABLES = {
     "mailboxes": "".join(f"{name}@corp.example {name}\n" for name in MAILBOXES),
     "virtual": "sales@corp.example sales.team@dst.example\n",
-    "aliases": "team ann@corp.example, bob@corp.example, yuri@dst.example, zoe@partner.example\nowner-team dora@corp.example\n",
+    "aliases": "team ann@corp.example, bob@corp.example, yuri@dst.example, zoe@partner.example\n"
+    "owner-team dora@corp.example\n",
     "senders": "banned@partner.example REJECT 5.7.1 Not wanted here\n",
     "recipients": "later@corp.example DEFER 4.2.0 Greylisted, try again later\n",
     "body_checks": "/PLANTED-SPAM/ REJECT 5.7.1 Content refused\n",

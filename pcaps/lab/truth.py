@@ -1,5 +1,7 @@
 """
-The truth of a capture: what was sent and what the servers answered and logged. Its file form is described in `pcaps/README.md`.
+The truth of a capture: what was sent, and what the servers answered and logged.
+
+Its form as a file is described in `pcaps/README.md`.
 
 None of it comes from reading the capture. A field that is not set claims nothing.
 """
@@ -33,7 +35,7 @@ class Attachment:
 
 @dataclass(frozen=True, kw_only=True)
 class Forwarding:
-    """Why this mail is, or is not, a forward; `mechanism` is what was really set up, `traces` what of it the wire shows."""
+    """Whether this mail is a forward: `mechanism` is what was really set up, `traces` what of it the wire shows."""
 
     kind: str = "none"
     mechanism: str | None = None

@@ -122,8 +122,11 @@ def pipelined_whole_mail(lab: Lab) -> Truth:
     message = plain("In two segments", "lab.two.segments@partner.example")
     with lab.dial(lab.peer, lab.mx) as session:
         session.greet("host.partner.example")
-        session.send(b"MAIL FROM:<peter@partner.example>\r\nRCPT TO:<ann@corp.example>\r\nDATA\r\n")
-        session.expect(250, 250, 354)
+        session.pipeline(
+            ("MAIL FROM:<peter@partner.example>", 250),
+            ("RCPT TO:<ann@corp.example>", 250),
+            ("DATA", 354),
+        )
         session.send(stuffed(message) + b"QUIT\r\n")
         session.expect(250, 221)
     return Truth(

@@ -63,10 +63,12 @@ def all_recipients_refused(lab: Lab) -> Truth:
     message = plain("This one arrives", "lab.all.refused@partner.example")
     with lab.dial(lab.peer, lab.mx) as session:
         session.greet("host.partner.example")
-        session.send(
-            b"MAIL FROM:<peter@partner.example>\r\nRCPT TO:<nobody@corp.example>\r\nRCPT TO:<noone@corp.example>\r\nDATA\r\n"
+        session.pipeline(
+            ("MAIL FROM:<peter@partner.example>", 250),
+            ("RCPT TO:<nobody@corp.example>", 550),
+            ("RCPT TO:<noone@corp.example>", 550),
+            ("DATA", 554),
         )
-        session.expect(250, 550, 550, 554)
         session.say("RSET", 250)
         session.envelope(STRANGER, "ann@corp.example")
         session.content(message)
@@ -99,8 +101,11 @@ def mail_refused(lab: Lab) -> Truth:
     message = plain("From another sender", "lab.mail.refused@partner.example")
     with lab.mx_postfix.settings(smtpd_delay_reject="no"), lab.dial(lab.peer, lab.mx) as session:
         session.greet("host.partner.example")
-        session.send(b"MAIL FROM:<banned@partner.example>\r\nRCPT TO:<ann@corp.example>\r\nDATA\r\n")
-        session.expect(554, 503, 503)
+        session.pipeline(
+            ("MAIL FROM:<banned@partner.example>", 554),
+            ("RCPT TO:<ann@corp.example>", 503),
+            ("DATA", 503),
+        )
         session.envelope(STRANGER, "ann@corp.example")
         session.content(message)
         session.quit()
@@ -323,10 +328,14 @@ def unknown_verbs(lab: Lab) -> Truth:
     message = plain("In spite of it all", "lab.unknown.verbs@partner.example")
     with lab.dial(lab.peer, lab.mx) as session:
         session.greet("host.partner.example")
-        session.send(
-            b"XYZZY\r\nMAIL FROM:<peter@partner.example>\r\nFOO BAR BAZ\r\nRCPT TO:<ann@corp.example>\r\nHELP\r\nDATA\r\n"
+        session.pipeline(
+            ("XYZZY", 500),
+            ("MAIL FROM:<peter@partner.example>", 250),
+            ("FOO BAR BAZ", 500),
+            ("RCPT TO:<ann@corp.example>", 250),
+            ("HELP", 500),
+            ("DATA", 354),
         )
-        session.expect(500, 250, 500, 250, 500, 354)
         session.send(stuffed(message) + b"QUIT\r\n")
         session.expect(250, 221)
     return Truth(
