@@ -7,8 +7,8 @@ Build the lab, run its cases, and write each capture with its story and its trut
     make.py --list          their names
 
 Wants root on Debian bookworm with the packages named in README.md. Everything happens in namespaces of its own:
-network, mounts, host name and processes. When the script ends, however it ends, the kernel ends the servers, and the namespaces
-go with them.
+network, mounts, host name and processes. When the script ends, however it ends, the kernel ends the servers, and the
+namespaces go with them.
 """
 
 import argparse

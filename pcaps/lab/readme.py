@@ -21,21 +21,17 @@ def to_readme(case: Case, capture: Path, truth: Truth) -> str:
         "## What happened",
         "\n".join(f"- {_in_words(transaction)}" for transaction in truth.transactions) or "No transaction is visible.",
         "## The dialogue in short",
-        "```\n" + _without(truth.secrets, "\n".join(_dialogues(capture))) + "\n```",
+        "```\n" + "\n".join(_shown(line, truth.secrets) for line in _dialogues(capture)) + "\n```",
         f"Made by `pcaps/lab/make.py {case.name.removeprefix('lab_')}` from real servers; times, ports and queue ids "
         "change from run to run.",
     ]
     return "\n\n".join(sections) + "\n"
 
 
-def _without(secrets: tuple[str, ...], text: str) -> str:
+def _shown(line: str, secrets: tuple[str, ...]) -> str:
     for secret in secrets:
-        text = (
-            text.replace(secret[: MAX_LINE - 40], "[secret]")
-            if len(secret) > MAX_LINE
-            else text.replace(secret, "[secret]")
-        )
-    return text
+        line = line.replace(secret, "[secret]")
+    return line if len(line) <= MAX_LINE else line[: MAX_LINE - 3] + "..."
 
 
 def _in_words(transaction: Transaction) -> str:
@@ -121,7 +117,4 @@ def _printable(octets: bytes) -> list[str]:
         text = "\0"
     if any(ord(letter) < 32 and letter not in "\r\n\t" for letter in text):
         return [f"[{len(octets)} octets that are not text]"]
-    return [
-        line if len(line) <= MAX_LINE else line[: MAX_LINE - 3] + "..."
-        for line in text.replace("\r\n", "\n").rstrip("\n").split("\n")
-    ]
+    return text.replace("\r\n", "\n").rstrip("\n").split("\n")
