@@ -12,6 +12,58 @@ Table = dict[str, Any]
 
 def untruths(case: Table, told: Told) -> list[str]:
     """What the sensor told that the case says otherwise, or left untold."""
+    return _lab_untruths(case, told) if case.get("source") == "real servers" else _crafted_untruths(case, told)
+
+
+def _lab_untruths(case: Table, told: Told) -> list[str]:
+    """A lab case names each hop by its two ends: any order of records that fits every claim is fine."""
+    found = [f"damage is {each.kind}: {each.detail}" for each in told.damage]
+    for kind, truths, records in (
+        ("transaction", case.get("transactions"), told.transactions),
+        ("session", case.get("tls_sessions"), told.sessions),
+    ):
+        # Where none is claimed, as for a capture of replies alone, whatever comes must at least own up to its holes.
+        if truths is None:
+            found += [f"an unclaimed {kind} is complete" for record in records if not _incomplete(record)]
+            continue
+        found += _by_best_fit(kind, [_as_crafted(truth) for truth in truths], records)
+    for secret in case["secrets"]:
+        if secret.encode() in told.lines:
+            found.append(f"the secret {secret!r} was told")
+    return found
+
+
+def _by_best_fit(kind: str, truths: list[Table], records: list[Table]) -> Iterator[str]:
+    if len(truths) != len(records):
+        yield f"{len(records)} {kind} records, not {len(truths)}"
+        return
+    rest = list(records)
+    for number, truth in enumerate(truths):
+        fit = min(rest, key=lambda record: len(list(_differences(truth, record))))
+        rest.remove(fit)
+        for difference in _differences(truth, fit):
+            yield f"{kind} {number}: {difference}"
+
+
+def _as_crafted(truth: Table) -> Table:
+    """A lab truth in the words of crafted ones."""
+    table = {key: value for key, value in truth.items() if key not in ("forwarding", "recipients")}
+    if "recipients" in truth:
+        table["recipients"] = [
+            {"reply_code" if key == "code" else key: value for key, value in recipient.items()}
+            for recipient in truth["recipients"]
+        ]
+    if claim := truth.get("forwarding"):
+        table["forwarding"] = {key: claim[key] for key in ("kind", "mailbox", "destinations") if key in claim}
+    return table
+
+
+def _incomplete(record: Table) -> bool:
+    completeness = record["completeness"]
+    return any((completeness["missing_octets"], *(completeness[key] for key in ("one_sided", "midstream", "truncated"))))
+
+
+def _crafted_untruths(case: Table, told: Told) -> list[str]:
     # Records come as transactions end; cases name them as they began, flow by flow where flows lie side by side.
     by_start = sorted(told.transactions, key=lambda record: record["started_at"])
     by_flow = sorted(by_start, key=lambda record: record["flow"]["src_ip"])
@@ -76,6 +128,13 @@ def _differences(truth: Table, record: Table) -> Iterator[str]:
             case "outcome":
                 if got not in ([value] if isinstance(value, str) else value):
                     yield f"outcome is {got}, not {value}"
+            case "incomplete":
+                if _incomplete(record) != value:
+                    yield f"completeness is {record['completeness']}, incomplete should be {value}"
+            case "forwarding":
+                differing = {name: got[name] for name, wanted in value.items() if got[name] != wanted}
+                if differing:
+                    yield f"forwarding: {differing}, not {value}"
             case "recipients" | "attachments":
                 yield from _parts(key, value, got or [])
             case "reverse_path_params":
@@ -104,6 +163,7 @@ def _flat(record: Table) -> Table:
     header, reply = record.get("header") or {}, record.get("reply") or {}
     return {
         **record,
+        **record["flow"],
         **record["completeness"],
         **record["session"],
         **{name: header.get(name) for name in ("subject", "message_id", "from", "to")},

@@ -238,7 +238,8 @@ impl Session {
         let mut index = None;
         if let Some(draft) = self.open_draft() {
             draft.last_at = at;
-            draft.touched |= orcpt.is_some();
+            // Postfix sends ORCPT with all mail; only one that differs tells of a redirection.
+            draft.touched |= orcpt.as_deref().is_some_and(|orcpt| differs(orcpt, &path.address));
             if draft.forward_paths.len() < limit {
                 index = Some(draft.forward_paths.len());
                 draft.forward_paths.push(ForwardPath {
@@ -616,6 +617,12 @@ impl Session {
             self.mode = Mode::Commands;
         }
     }
+}
+
+/// True if an ORCPT parameter names another address than the RCPT it stands in (RFC 3461 4.2).
+fn differs(orcpt: &str, address: &str) -> bool {
+    let original = orcpt.split_once(';').map_or(orcpt, |(_, original)| original);
+    !original.eq_ignore_ascii_case(address)
 }
 
 /// A name as the client gave it: text without control characters.
