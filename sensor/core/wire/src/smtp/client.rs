@@ -3,6 +3,7 @@
 use super::auth::SaslExchange;
 use super::command::{bdat_size, is_unmistakable, payload_size, Command, Verb};
 use super::context::Context;
+use super::data::Stop;
 use super::draft::{Draft, Seal};
 use super::line::{Line, LineEnd};
 use super::origin::{preamble, Origin, Preamble};
@@ -32,6 +33,7 @@ impl Session {
                 Mode::Tls => return self.read_tls(rest),
                 Mode::Opening => return self.read_opening(rest, at, context),
                 Mode::Guess(blocker) => return self.read_guess(rest, blocker, at, context),
+                Mode::Suspect => return self.hold_suspect(rest, at, context),
                 Mode::Await(_) => return self.hold(rest, at, context),
             };
         }
@@ -369,7 +371,8 @@ impl Session {
             Blocker::Tls(start) if self.held[0] == 22 || looks_like_hello(&self.held) => {
                 self.turn_to_tls(start, context)
             }
-            Blocker::LostContent if !is_command => self.mode = Mode::Content,
+            Blocker::LostContent | Blocker::Lookalike if !is_command => self.mode = Mode::Content,
+            Blocker::Lookalike => return self.suspect(context),
             Blocker::LostContent => {
                 self.content_over(at, context);
                 self.queue.lose_replies();
@@ -436,9 +439,9 @@ impl Session {
 
     // ---- content
 
-    /// What was held to tell whether the end of data was lost is content after all.
+    /// What was held to tell whether the content is over is content after all.
     pub(super) fn keep_to_content(&mut self, at: Timestamp, context: &mut Context) {
-        if self.mode == Mode::Guess(Blocker::LostContent) {
+        if matches!(self.mode, Mode::Guess(Blocker::LostContent | Blocker::Lookalike)) {
             self.mode = Mode::Content;
             self.release_held(at, context);
         }
@@ -460,8 +463,7 @@ impl Session {
                 .content
                 .get_or_insert_with(|| Box::new(ContentReader::new(&context.limits)));
             if unannounced {
-                // How much is missing is not known; that something is, keeps the rest from being read as a header section.
-                content.gap(1);
+                content.begin_inside();
             }
         }
     }
@@ -491,7 +493,13 @@ impl Session {
         }
         match end {
             None => &octets[octets.len()..],
-            Some(used) => {
+            Some(Stop::Lookalike(used)) => {
+                if !self.provisional {
+                    self.mode = Mode::Guess(Blocker::Lookalike);
+                }
+                &octets[used..]
+            }
+            Some(Stop::End(used)) => {
                 self.provisional = false;
                 self.content_over(at, context);
                 &octets[used..]

@@ -131,7 +131,12 @@ impl Draft {
             .as_ref()
             .filter(|reply| by_class(reply) == Outcome::Delivered);
         // What was refused first decides: later refusals (503 to content without a transaction) follow from it.
-        if let Some(reply) = delivered.or(self.refused.as_ref()).or(self.final_reply.as_ref()) {
+        // A 421 after every recipient was refused only closes the session.
+        let refused = self
+            .refused
+            .as_ref()
+            .filter(|reply| reply.code != 421 || self.outcome_of_recipients().is_none());
+        if let Some(reply) = delivered.or(refused).or(self.final_reply.as_ref()) {
             return (by_class(reply), Some(reply.clone()));
         }
         if let Some(outcome) = self.outcome_of_recipients() {

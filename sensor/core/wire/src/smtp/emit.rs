@@ -82,7 +82,7 @@ impl Session {
         let real = self.forwarded.ip.or(self.origin.ip).or(self.proxied_ip);
         SessionFacts {
             protocol: self.protocol,
-            helo: self.helo.clone(),
+            helo: self.forwarded.helo.as_ref().or(self.helo.as_ref()).cloned(),
             auth_user: self.auth_user.clone(),
             tls: false,
             client_ip: Some(real.unwrap_or(self.flow.client.address)),

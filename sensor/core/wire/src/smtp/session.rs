@@ -30,7 +30,7 @@ use super::state::{Answered, State};
 use super::tls::HelloReader;
 use crate::anomaly::{Anomaly, AnomalySet};
 use crate::frame::Timestamp;
-use crate::record::event::{FlowId, Protocol};
+use crate::record::event::{FlowId, Protocol, Reply};
 
 /// How the client's next octets are to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +56,8 @@ pub(super) enum Mode {
     Await(Blocker),
     /// That reply was lost: the next octets tell by their look.
     Guess(Blocker),
+    /// Behind a false end of data and a command: held until the server's replies tell what it is.
+    Suspect,
     /// Encrypted.
     Tls,
 }
@@ -69,6 +71,8 @@ pub(super) enum Blocker {
     Payload(u64),
     /// Not a command: octets of the content were lost, and what comes next is content or, if its end was lost, a command.
     LostContent,
+    /// Not a command either: a false end of data, and what comes next is content or a smuggled command.
+    Lookalike,
 }
 
 /// What a reply will answer.
@@ -194,6 +198,7 @@ pub struct Session {
     pub(super) provisional: bool,
     /// Replies were lost while content was transferred.
     pub(super) content_reply_gap: bool,
+    pub(super) suspect_replies: Vec<Reply>,
     pub(super) server_inside_line: bool,
     pub(super) client_octets: u64,
     pub(super) server_octets: u64,
@@ -238,6 +243,7 @@ impl Session {
             content_resumes: false,
             provisional: false,
             content_reply_gap: false,
+            suspect_replies: Vec::new(),
             server_inside_line: false,
             client_octets: 0,
             server_octets: 0,
@@ -264,6 +270,10 @@ impl Session {
         if matches!(self.mode, Mode::Await(_)) && self.queue.is_ambiguous() {
             self.settle_as_client_speaks(true, at, context);
         }
+        if !self.suspect_replies.is_empty() {
+            // It had its reply and goes on.
+            self.clear_suspicion(at, context);
+        }
         self.read_client(octets, at, context);
     }
 
@@ -287,6 +297,8 @@ impl Session {
             self.queue.lose_replies();
             self.settle_as_client_speaks(true, at, context);
         }
+        self.clear_suspicion(at, context);
+        self.keep_to_content(at, context);
         match self.mode {
             Mode::Tls => {
                 if let Some(tls) = &mut self.tls {
@@ -294,12 +306,6 @@ impl Session {
                 }
             }
             Mode::Content => self.content_lost(octets),
-            Mode::Guess(Blocker::LostContent) => {
-                let held = std::mem::take(&mut self.held);
-                self.mode = Mode::Content;
-                self.read_client(&held, at, context);
-                self.content_lost(octets);
-            }
             Mode::Guess(Blocker::Data) => {
                 self.open_content(false, at, context);
                 self.content_lost(octets);
@@ -331,6 +337,7 @@ impl Session {
         self.last_at = self.last_at.max(last_seen);
         let at = self.last_at;
         self.keep_to_content(at, context);
+        self.clear_suspicion(at, context);
         let settled = self.queue.finish();
         for (pending, reply) in &settled {
             if reply.is_none() {
