@@ -1,4 +1,4 @@
-"""Prints what the package itself needs, one requirement a line, so that it can be installed before the core is built."""
+"""Prints what the package itself needs, one requirement a line: it is installed before the core is built."""
 
 import tomllib
 from pathlib import Path
