@@ -38,7 +38,7 @@ def _version(wanted: bool) -> None:
 
 
 @cli.callback()
-def main(
+def main(  # noqa: D103 - its docstring would take the place of the help text
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
