@@ -6,9 +6,7 @@
 //!
 //! A dot is *at a line start* if CR LF stands before it. Then it is either the end of data or stuffing, so it is never
 //! content and need not be kept back: all the state there is, is what stood before the place where a chunk ends.
-//! Text between dots is handed on as slices of the chunk; two substring searches find the dots that matter.
-
-use memchr::memmem;
+//! Text between dots is handed on as slices of the chunk.
 
 use crate::anomaly::{Anomaly, AnomalySet};
 
@@ -54,11 +52,10 @@ impl DataReader {
                 self.watch = None;
             }
         }
-        let mut dots = Dots::new(chunk);
         let mut at = 0;
         while at < chunk.len() {
             match self.state {
-                State::Text { last } => match dots.next(at, last) {
+                State::Text { last } => match next_dot(chunk, at, last) {
                     None => {
                         content(&chunk[at..]);
                         self.state = State::Text {
@@ -143,56 +140,23 @@ fn last_two(before: [u8; 2], text: &[u8]) -> [u8; 2] {
     }
 }
 
-/// The dots of a chunk that follow CR or LF, found by two searches that each look ahead once.
-struct Dots<'a> {
-    chunk: &'a [u8],
-    after_lf: Option<usize>,
-    after_cr: Option<usize>,
-}
-
-impl<'a> Dots<'a> {
-    fn new(chunk: &'a [u8]) -> Self {
-        Self {
-            chunk,
-            after_lf: memmem::find(chunk, b"\n."),
-            after_cr: memmem::find(chunk, b"\r."),
-        }
-    }
-
-    /// The first dot at or after *at* that stands behind a line end; *last* are the two octets before *at*.
-    fn next(&mut self, at: usize, last: [u8; 2]) -> Option<(usize, LineStart)> {
-        if self.chunk[at] == b'.' {
-            match last {
-                [b'\r', b'\n'] => return Some((at, LineStart::CrLf)),
-                [_, b'\n'] => return Some((at, LineStart::Lf)),
-                [_, b'\r'] => return Some((at, LineStart::Cr)),
-                _ => {}
-            }
-        }
-        Self::seek(self.chunk, &mut self.after_lf, b"\n.", at);
-        Self::seek(self.chunk, &mut self.after_cr, b"\r.", at);
-        match (self.after_lf, self.after_cr) {
-            (Some(feed), cr) if cr.is_none_or(|cr| feed < cr) => {
-                let before = if feed > at { self.chunk[feed - 1] } else { last[1] };
-                Some((
-                    feed + 1,
-                    if before == b'\r' {
-                        LineStart::CrLf
-                    } else {
-                        LineStart::Lf
-                    },
-                ))
-            }
-            (_, Some(cr)) => Some((cr + 1, LineStart::Cr)),
-            (_, None) => None,
-        }
-    }
-
-    fn seek(chunk: &[u8], found: &mut Option<usize>, pair: &[u8], at: usize) {
-        if found.is_some_and(|place| place < at) {
-            *found = memmem::find(&chunk[at..], pair).map(|place| place + at);
-        }
-    }
+/// The first dot of *chunk* at or after *at* that stands behind a line end; *last* are the two octets before *at*.
+///
+/// It goes from dot to dot: attachments in base64, most of the octets of all mail, have none.
+fn next_dot(chunk: &[u8], at: usize, last: [u8; 2]) -> Option<(usize, LineStart)> {
+    memchr::memchr_iter(b'.', &chunk[at..]).find_map(|place| {
+        let before = match place {
+            0 => last,
+            _ => last_two(last, &chunk[at..at + place]),
+        };
+        let start = match before {
+            [b'\r', b'\n'] => LineStart::CrLf,
+            [_, b'\n'] => LineStart::Lf,
+            [_, b'\r'] => LineStart::Cr,
+            _ => return None,
+        };
+        Some((at + place, start))
+    })
 }
 
 /// Looks whether what follows a false end of data reads as an SMTP command.
