@@ -174,7 +174,10 @@ impl Session {
         let Some(path) = Path::parse(arguments, b"FROM:") else {
             return self.odd_command(Anomaly::SmtpMalformedCommand, context);
         };
-        if self.open_draft().is_some_and(|draft| draft.sender_accepted) {
+        if self
+            .open_draft()
+            .is_some_and(|draft| draft.sender_accepted && draft.refused.is_none())
+        {
             return self.push(Step::MailAgain(Box::new(path)), false, context);
         }
         self.seal_open(Seal::Abandoned);
@@ -321,7 +324,7 @@ impl Session {
         self.held.extend_from_slice(octets);
         if self.held.len() > context.limits.held_octets {
             // Nobody sends this much without the reply: it was there and we did not see it.
-            self.queue.lose_replies();
+            self.queue.lose_replies(1);
             self.settle_as_client_speaks(true, at, context);
         }
     }
@@ -375,7 +378,7 @@ impl Session {
             Blocker::Lookalike => return self.suspect(context),
             Blocker::LostContent => {
                 self.content_over(at, context);
-                self.queue.lose_replies();
+                self.queue.lose_replies(1);
             }
             Blocker::Payload(size) if !is_command => self.mode = Mode::Payload { left: size },
             _ => self.mode = Mode::Commands,

@@ -3,7 +3,8 @@
 use super::context::Context;
 use super::draft::Draft;
 use super::session::Session;
-use crate::record::event::{Completeness, Event, SessionFacts, TlsSession, Transaction};
+use crate::frame::Timestamp;
+use crate::record::event::{Completeness, Event, Reply, SessionFacts, TlsSession, Transaction};
 
 impl Session {
     /// Records every draft that is settled, oldest first.
@@ -15,6 +16,16 @@ impl Session {
             }
             self.emit(draft, context);
         }
+    }
+
+    /// Records a MAIL that was refused inside an open transaction, which goes on.
+    pub(super) fn emit_refused(&mut self, path: super::path::Path, reply: Reply, at: Timestamp, context: &mut Context) {
+        let mut draft = Draft::open(0, at);
+        draft.reverse_path = Some(path.address);
+        draft.parameters = path.parameters;
+        draft.refused = Some(reply);
+        draft.completeness.midstream = self.midstream;
+        self.emit(draft, context);
     }
 
     fn emit(&mut self, draft: Draft, context: &mut Context) {
