@@ -63,6 +63,8 @@ impl<T> Default for ReplyQueue<T> {
 /// What a reply did.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Paired<T> {
+    /// It answers this command: what nearly every reply does.
+    Answered(T, Reply),
     /// It settled these, in the order in which they were sent.
     Settled(Vec<Settled<T>>),
     /// It was set aside until the pairing is certain again.
@@ -93,6 +95,15 @@ impl<T: Waiting> ReplyQueue<T> {
         self.ambiguous
     }
 
+    /// The command that the next reply answers, as far as that is certain.
+    #[must_use]
+    pub fn next_answered(&self) -> Option<&T> {
+        match self.waiting.front() {
+            Some(Entry::Command(command)) if !self.ambiguous => Some(command),
+            _ => None,
+        }
+    }
+
     /// The newest command that waits.
     pub fn newest(&mut self) -> Option<&mut T> {
         match self.waiting.back_mut() {
@@ -119,7 +130,7 @@ impl<T: Waiting> ReplyQueue<T> {
         self.burst = 0;
         if !self.ambiguous {
             match self.waiting.pop_front() {
-                Some(Entry::Command(command)) => return Paired::Settled(vec![(command, Some(reply))]),
+                Some(Entry::Command(command)) => return Paired::Answered(command, reply),
                 Some(Entry::Lost) => self.ambiguous = true,
                 None => return Paired::Surplus(reply, false),
             }
@@ -253,6 +264,7 @@ mod tests {
 
     fn settled(paired: Paired<&str>) -> Vec<(&str, Option<u16>)> {
         match paired {
+            Paired::Answered(command, reply) => told(vec![(command, Some(reply))]),
             Paired::Settled(settled) => told(settled),
             other => panic!("{other:?}"),
         }
