@@ -1,7 +1,8 @@
 """
 The typed face of the Rust module ``sensor._core``: bytes go in, frozen records come out, in batches.
 
-Nothing here calls back into Python, and every call that works on packets releases the GIL. Only ``sensor.taps`` imports it.
+Nothing here calls back into Python, and every call that works on packets releases the GIL. Only ``sensor.taps`` imports
+it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +13,12 @@ class CaptureError(Exception):
 
 @final
 class Interest:
-    """What the artifact table wants kept, made ready for searching. Raises ValueError for patterns that can't be compiled."""
+    """
+    What the artifact table wants kept, made ready for searching.
+
+    Raises ValueError for patterns that can't be compiled.
+    """
+
     def __new__(
         cls,
         *,
@@ -25,6 +31,7 @@ class Interest:
 @final
 class Flow:
     """Client and server of a session."""
+
     community_id: str
     src_ip: str
     src_port: int
@@ -34,6 +41,7 @@ class Flow:
 @final
 class Session:
     """What is known of the session a transaction belongs to."""
+
     protocol: Literal["smtp", "esmtp", "lmtp"] | None
     helo: str | None
     auth_user: str | None
@@ -44,6 +52,7 @@ class Session:
 @final
 class ForwardPath:
     """One RCPT with its own verdict."""
+
     address: str
     reply_code: int | None
     accepted: bool
@@ -52,6 +61,7 @@ class ForwardPath:
 @final
 class Reply:
     """The reply that decided a transaction."""
+
     code: int
     enhanced: str | None
     text: str
@@ -59,6 +69,7 @@ class Reply:
 @final
 class Header:
     """The common header fields; bare addresses, decoded text."""
+
     message_id: str | None
     sender: str | None
     to: list[str]
@@ -74,12 +85,12 @@ class Header:
     auto_submitted: str | None
     received_count: int
     thread_topic: str | None
-    # ``from`` is a keyword: getattr(header, "from") works too.
     from_: list[str]
 
 @final
 class KeptField:
     """A header field kept raw because the artifact table names it; position 0 is the topmost field."""
+
     name: str
     value: str
     position: int
@@ -88,6 +99,7 @@ class KeptField:
 @final
 class Received:
     """One Received line, topmost first."""
+
     from_: str | None
     from_ip: str | None
     by: str | None
@@ -100,6 +112,7 @@ class Received:
 @final
 class Attachment:
     """One attachment: name, type and decoded size."""
+
     filename: str | None
     content_type: str
     size_octets: int
@@ -107,6 +120,7 @@ class Attachment:
 @final
 class Completeness:
     """What was not seen of a record."""
+
     missing_octets: int
     one_sided: bool
     midstream: bool
@@ -115,6 +129,7 @@ class Completeness:
 @final
 class Transaction:
     """One mail transaction. Attributes are made on access, so ordinary mail costs little."""
+
     id: str
     started_at_ns: int
     ended_at_ns: int
@@ -144,6 +159,7 @@ class Transaction:
 @final
 class TlsSession:
     """A session that turned to TLS: what stayed visible."""
+
     id: str
     started_at_ns: int
     ended_at_ns: int
@@ -161,6 +177,7 @@ Event = Transaction | TlsSession
 @final
 class Damage:
     """One thing that was wrong with a capture file: what could be read was read."""
+
     path: str
     kind: Literal["truncated", "corrupt", "unreadable", "empty", "not_a_capture"]
     detail: str
@@ -183,16 +200,19 @@ class Tally:
 @final
 class Batch:
     """Events in the order in which they became known."""
+
     def __len__(self) -> int: ...
     def __iter__(self) -> Iterator[Event]: ...
     def tally(self, *, classify_all: bool) -> Tally:
         """Counts, and the mails in order: those to be classified (touched, or all), and of the others those that were taken."""
-    def to_json_lines(self, forwardings: Mapping[int, bytes], default_forwarding: bytes, *, sensor: str, tap: str) -> bytes:
+    def to_json_lines(
+        self, forwardings: Mapping[int, bytes], default_forwarding: bytes, *, sensor: str, tap: str
+    ) -> bytes:
         """
         The whole batch as JSON Lines (design 3.1), one record a line, in order.
 
-        *forwardings* maps an event's index in the batch to its ``forwarding`` block as JSON; every other transaction gets
-        *default_forwarding*. Raises ValueError for an index out of range or a block that is not a JSON object.
+        *forwardings* maps an event's index in the batch to its ``forwarding`` block as JSON; every other transaction
+        gets *default_forwarding*. Raises ValueError for an index out of range or a block that is not a JSON object.
         """
 
 @final
@@ -200,9 +220,10 @@ class Replay:
     """
     Reads capture files (pcap, pcapng, plain, gzip or zstd; ``-`` is standard input) on threads of its own.
 
-    A file that can't be read becomes a Damage and the rest go on. Flows go on from one file into the next where its packet
-    time follows on (rotated captures); otherwise they are closed between the files.
+    A file that can't be read becomes a Damage and the rest go on. Flows go on from one file into the next where its
+    packet time follows on (rotated captures); otherwise they are closed between the files.
     """
+
     def __new__(
         cls,
         paths: Sequence[str],
@@ -212,7 +233,11 @@ class Replay:
         batch_events: int = 4096,
     ) -> Replay: ...
     def next_batch(self, timeout_s: float | None = None) -> Batch | None:
-        """The next events; None at the end. With a timeout, an empty batch when it passes. The GIL is released while waiting."""
+        """
+        The next events; None at the end. With a timeout, an empty batch when it passes.
+
+        The GIL is released while waiting.
+        """
     def stop(self) -> None:
         """Stop reading. What was read so far is finished: further batches come until None."""
     def progress(self) -> tuple[int, int, str]:
@@ -230,7 +255,11 @@ def parse_message(
     forward_paths: Sequence[str] = (),
     limits: Mapping[str, int] | None = None,
 ) -> Transaction:
-    """A mail as a Transaction of outcome "delivered", by the same header code that captured mail meets. LF or CRLF line ends."""
+    """
+    A mail as a Transaction of outcome "delivered", by the same header code that captured mail meets.
+
+    Lines end in LF or CRLF.
+    """
 
 def limits() -> list[tuple[str, str, int]]:
     """Every bound of the core: name, reason, default."""

@@ -17,12 +17,16 @@ import msgspec
 from sensor.classify import NONE, Organisation, builtin_table
 from sensor.ledger import LIMITS as LEDGER_LIMITS
 from sensor.ledger import Ledger
+from sensor.log import Log
 from sensor.model import Direction, Forwarding
 from sensor.pipeline import Pipeline
-from sensor.settings import Limit, Settings, load_settings
+from sensor.settings import Limit, Settings, SettingsError, load_settings
 from sensor.taps.base import Tap, TapError
 
 READ_WHOLE, READ_NOTHING, READ_WITH_DAMAGE, INTERRUPTED = 0, 1, 3, 130
+USER_ERRORS = (SettingsError, TapError)
+"""What the caller of the command line can put right."""
+
 # Damage of these kinds means that a file gave nothing at all.
 _NOTHING_READ = frozenset(("unreadable", "empty", "not_a_capture"))
 
@@ -50,7 +54,7 @@ def replay(options: ReplayOptions, environment: Mapping[str, str]) -> int:
     """
     Read the captures, write records if asked to, print the summary, and return the exit status.
 
-    Raises ``SettingsError`` and ``TapError`` for what the caller must put right, ``OSError`` where records can't be written.
+    Raises ``SettingsError`` and ``TapError`` for what the caller must put right, ``OSError`` for records not written.
     """
     from sensor.taps.capture import CaptureTap, core_limits
     from sensor.taps.files import find_captures
@@ -67,9 +71,10 @@ def replay(options: ReplayOptions, environment: Mapping[str, str]) -> int:
     tap = CaptureTap(found.paths, builtin_table().interest, limits=core)
     with _records(options.events) as sink, _progress(quiet=options.quiet) as progress:
         run = run_tap(tap, settings, own_limits=own, sink=sink, progress=progress)
-    summary_to_stderr = options.events == "-"
-    if not options.quiet:
-        _print_summary(run, tap, settings, found.problems, as_json=options.json, to_stderr=summary_to_stderr)
+    if options.quiet:
+        _log_problems(Log(), tap, found.problems)
+    else:
+        _print_summary(run, tap, settings, found.problems, as_json=options.json, to_stderr=options.events == "-")
     return exit_status(run, tap, len(found.paths), bool(found.problems))
 
 
@@ -89,7 +94,7 @@ def run_tap(
     sink: BinaryIO | None = None,
     progress: Progress | None = None,
 ) -> Run:
-    """Take every batch of *tap* through the pipeline and write its records to *sink*. Ctrl-C ends the reading, not the run."""
+    """Take every batch of *tap* through the pipeline, its records to *sink*. Ctrl-C ends the reading, not the run."""
     organisation = Organisation(settings.organisation.internal_domains, settings.organisation.internal_networks)
     ledger = Ledger(watches=organisation.owns if organisation.known else None, limits=own_limits)
     pipeline = Pipeline(organisation, ledger, transaction_type=tap.transaction_type, session_type=tap.session_type)
@@ -129,7 +134,9 @@ class ForwardingBlocks:
 
 
 def exit_status(run: Run, tap: Tap, files: int, passed_over: bool) -> int:
-    """130 for an interrupted run, 1 where no file gave anything, 3 where something was damaged or passed over, else 0."""
+    """
+    130 for an interrupted run, 1 where no file gave anything, 3 where something was damaged or passed over, else 0.
+    """
     if run.interrupted:
         return INTERRUPTED
     damage = tap.damage()
@@ -137,6 +144,22 @@ def exit_status(run: Run, tap: Tap, files: int, passed_over: bool) -> int:
     if len(nothing) >= files:
         return READ_NOTHING
     return READ_WITH_DAMAGE if damage or passed_over else READ_WHOLE
+
+
+def show_artifacts() -> int:
+    """Print the artifact table in force."""
+    from sensor.report.artifacts import render_artifacts
+
+    sys.stdout.write(render_artifacts(builtin_table()))
+    return READ_WHOLE
+
+
+def _log_problems(log: Log, tap: Tap, passed_over: Sequence[str]) -> None:
+    """Without a summary, what went wrong is told all the same."""
+    for text in passed_over:
+        log.warning("passed_over", what=text)
+    for each in tap.damage():
+        log.warning("damage", path=each.path, kind=each.kind, offset=each.offset, detail=each.detail)
 
 
 def _split_limits(limits: Mapping[str, int], core: Sequence[Limit]) -> tuple[dict[str, int], dict[str, int]]:

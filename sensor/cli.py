@@ -10,8 +10,9 @@ from typing import Annotated
 import typer
 
 EXIT_STATUS = """
-Exit status: 0 everything was read; 1 nothing could be read, or a setting is wrong; 2 wrong usage; 3 read, but with damage or
-parts passed over; 130 interrupted, with the summary of what was read so far; 141 the reader of the output went away.
+Exit status: 0 everything was read; 1 nothing could be read, or a setting is wrong; 2 wrong usage; 3 read, but with
+damage or parts passed over; 130 interrupted, with the summary of what was read so far; 141 the reader of the output
+went away.
 """
 
 cli = typer.Typer(
@@ -37,7 +38,7 @@ def _version(wanted: bool) -> None:
 
 
 @cli.callback()
-def main(
+def main(  # noqa: D103 - its docstring would take the place of the help text
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
@@ -58,7 +59,7 @@ def replay(
         str | None,
         typer.Option(
             metavar="FILE|-",
-            help="Write one JSON record a line for each mail. With -, to standard output, and the summary to standard error.",
+            help="Write one JSON record a line for each mail. With - the summary goes to standard error.",
         ),
     ] = None,
     settings: Annotated[str | None, typer.Option(metavar="FILE", help="Settings file (TOML).")] = None,
@@ -66,15 +67,17 @@ def replay(
         list[str] | None,
         typer.Option(
             metavar="DOMAIN",
-            help="A domain of the protected organisation; .corp.example takes in all below it. May be given several times.",
+            help="A domain of the protected organisation; .corp.example takes in all below it. Repeatable.",
         ),
     ] = None,
     limit: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="Change a limit. May be given several times."),
+        typer.Option(metavar="NAME=VALUE", help="Change a limit. Repeatable."),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No summary and no progress bar.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="No summary and no progress bar; only warnings.")
+    ] = False,
 ) -> None:
     """Read captures and print which mailboxes forward mail, how, and to whom."""
     from sensor.app import ReplayOptions
@@ -95,14 +98,9 @@ def replay(
 @cli.command()
 def artifacts() -> None:
     """Print the artifact table in force."""
-    from sensor.classify import builtin_table
-    from sensor.report.artifacts import render_artifacts
+    from sensor.app import show_artifacts
 
-    def show() -> int:
-        sys.stdout.write(render_artifacts(builtin_table()))
-        return 0
-
-    raise typer.Exit(_status_of(show))
+    raise typer.Exit(_status_of(show_artifacts))
 
 
 def run_cli() -> int:
@@ -117,14 +115,13 @@ def run_cli() -> int:
 
 def _status_of(work: Callable[[], int]) -> int:
     """The exit status of *work*. Every error that a user can put right becomes one line, never a traceback."""
-    from sensor.settings import SettingsError
-    from sensor.taps.base import TapError
+    from sensor.app import USER_ERRORS
 
     try:
         status = work()
         # What is still in the buffer may be what finds out that its reader is gone.
         sys.stdout.flush()
-    except (SettingsError, TapError) as error:
+    except USER_ERRORS as error:
         return _complain(str(error))
     except BrokenPipeError:
         return _reader_went_away()

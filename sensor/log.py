@@ -1,7 +1,7 @@
 """
-Structured logging to standard error: one line an event, `level event key=value`, safe to read whatever mail put into it.
+Structured logging to standard error: one line an event, `level event key=value`, safe to read whatever mail holds.
 
-Addresses of people do not belong in logs; where one is needed to find a fault, ``redact`` keeps only what tells two apart.
+Addresses of people do not belong in logs; where one is needed to find a fault, ``redact`` keeps only a part.
 """
 
 from __future__ import annotations
@@ -13,16 +13,17 @@ from typing import Literal, TextIO
 LogLevel = Literal["debug", "info", "warning", "error"]
 _RANK: dict[LogLevel, int] = {"debug": 0, "info": 1, "warning": 2, "error": 3}
 
-# Unicode categories that draw nothing or change how other text is drawn: control, format (all bidi overrides), surrogate,
-# private use, unassigned, and the line and paragraph separators.
+# Unicode categories that draw nothing or change how other text is drawn: control, format (all bidi overrides),
+# surrogate, private use, unassigned, and the line and paragraph separators.
 _UNPRINTABLE = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
 
 
 def printable(text: str) -> str:
     r"""
-    The text with every character escaped that could move a cursor, colour a terminal, break a line or reorder its neighbours.
+    The text with every character escaped that could move a cursor, colour a terminal, break a line or reorder others.
 
-    Escapes read as in Python (``\x1b``, ``\u202e``). Ordinary text of any script is unchanged; a backslash stays as it is.
+    Escapes read as in Python (``\x1b``, ``\u202e``). Ordinary text of any script is unchanged; a backslash stays as
+    it is.
     """
     if text.isascii() and text.isprintable():
         return text

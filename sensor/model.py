@@ -1,8 +1,8 @@
 """
 The nouns: a mail transaction, what forwarding it shows, and the records that are written and read back.
 
-``Transaction`` and ``TlsSession`` are protocols: the core's lazy classes satisfy them, and so do the record types here, which
-mirror the JSON of a record line key by key. Nothing in this module does I/O or keeps state.
+``Transaction`` and ``TlsSession`` are protocols: the core's lazy classes satisfy them, and so do the record types
+here, which mirror the JSON of a record line key by key. Nothing in this module does I/O or keeps state.
 """
 
 from __future__ import annotations
@@ -256,7 +256,16 @@ class TlsSession(Protocol):
 Event = Transaction | TlsSession
 
 
-# ---- what classification says
+# ---- what classification asks for, and what it says
+
+
+class InterestSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """What a tap should look for in mail; a mail's ``body_marks`` are places in the ``body_marks`` here."""
+
+    fields: tuple[str, ...]
+    reverse_path_marks: tuple[str, ...]
+    subject_prefixes: tuple[str, ...]
+    body_marks: tuple[str, ...]
 
 
 class Artifact(msgspec.Struct, frozen=True, kw_only=True):
@@ -271,8 +280,8 @@ class Forwarding(msgspec.Struct, frozen=True, kw_only=True):
     """
     What one mail shows of forwarding. ``evidence`` is null exactly when ``kind`` is "none".
 
-    A mail with ``look_alike`` set is never counted as a mailbox's forward. ``artifacts`` lists every row that matched, also
-    those that a rule of trust or a look-alike spoke against.
+    A mail with ``look_alike`` set is never counted as a mailbox's forward. ``artifacts`` lists every row that
+    matched, also those that a rule of trust or a look-alike spoke against.
     """
 
     kind: Kind = "none"
@@ -377,8 +386,8 @@ class TransactionRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     """
     A line with ``"record": "transaction"``.
 
-    It satisfies ``Transaction``. What only the classifier needs (raw fields, the Received chain, body marks) is not part
-    of a record: read back, those are empty and ``touched`` is false, so a record is never classified again by accident.
+    It satisfies ``Transaction``. What only the classifier needs (raw fields, the Received chain, body marks) is not
+    part of a record: read back, those are empty and ``touched`` is false, so a record is never classified anew.
     """
 
     record: Literal["transaction"]
@@ -445,7 +454,9 @@ class TransactionRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
 
 
 class SessionRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A line with ``"record": "session"``: a session that turned to TLS. Octets include those sent in clear before it."""
+    """
+    A line with ``"record": "session"``: a session that turned to TLS. Octets include those sent in clear before it.
+    """
 
     record: Literal["session"]
     schema: Literal[1]
@@ -485,7 +496,7 @@ class _AnyRecord(msgspec.Struct, frozen=True):
 
 
 def read_record(line: bytes) -> TransactionRecord | SessionRecord:
-    """Read one record line back. Raises ``msgspec.DecodeError`` (or ``ValidationError``, its subclass) for anything else."""
+    """Read one record line back. Raises ``msgspec.DecodeError``, of which its ``ValidationError`` is one kind."""
     if msgspec.json.decode(line, type=_AnyRecord).record == "session":
         return msgspec.json.decode(line, type=SessionRecord)
     return msgspec.json.decode(line, type=TransactionRecord)

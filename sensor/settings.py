@@ -91,7 +91,7 @@ def load_settings(
     )
 
 
-# ---- what may be set, and how a value is checked: a check returns the value in force or raises ValueError with the rule
+# ---- what may be set: a check returns the value in force, or raises ValueError with the rule
 
 
 def _text(value: object) -> str:
@@ -198,7 +198,9 @@ def _take(at: str, schema: _Schema, values: _Values, section: str, key: str, val
 
 
 def _from_text(text: str, check: _Check | None) -> object:
-    """A value out of an environment variable or option: lists are separated by commas, numbers are written as in TOML."""
+    """
+    A value out of an environment variable or option: lists are separated by commas, numbers are written as in TOML.
+    """
     if check in (_domains, _networks):
         return [part.strip() for part in text.split(",") if part.strip()]
     if check is not _text and re.fullmatch(r"[0-9][0-9_]*", text.strip()):

@@ -33,7 +33,9 @@ class Interest:
 
 @dataclass
 class Script:
-    """What the next replay plays: batches of events, and what it says of itself. An exception is raised in its place."""
+    """
+    What the next replay plays: batches of events, and what it says of itself. An exception is raised in its place.
+    """
 
     batches: list[list[Event] | BaseException] = field(default_factory=list)
     damage: list[Damage] = field(default_factory=list)
@@ -101,5 +103,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Script:
         setattr(module, name, value)
     monkeypatch.setitem(sys.modules, "sensor._core", module)
     monkeypatch.setattr(sensor, "_core", module, raising=False)
-    monkeypatch.delitem(sys.modules, "sensor.taps.capture", raising=False)
+    # Imported anew over the stand-in, and again without it afterwards, whichever test comes first.
+    monkeypatch.setitem(sys.modules, "sensor.taps.capture", module)
+    del sys.modules["sensor.taps.capture"]
     return script

@@ -1,5 +1,6 @@
 """
-Mails for tests of what stands above the core: an envelope and a raw message become a ``Mail`` that satisfies ``Transaction``.
+Mails for tests of what stands above the core: an envelope and a raw message become a ``Mail`` that satisfies
+``Transaction``.
 
 The header section is read by the standard library, slowly and plainly; the core's reader is tested elsewhere.
 """
@@ -15,8 +16,8 @@ from email.utils import getaddresses
 from typing import Any
 
 from sensor.classify import builtin_table
-from sensor.classify.artifacts import InterestSpec, split_subject
-from sensor.model import Event, Outcome, SessionProtocol, TlsStart
+from sensor.classify.artifacts import split_subject
+from sensor.model import Event, InterestSpec, Outcome, SessionProtocol, TlsStart
 from sensor.tally import Tally, tally
 
 START_NS = 1_780_000_000_000_000_000
@@ -179,8 +180,8 @@ class Batch:
 
 def mail(content: str, *, interest: InterestSpec | None = None, **envelope: Any) -> Mail:
     """
-    The mail *content* with the envelope given: ``reverse_path``, ``forward_paths`` (addresses), ``helo``, ``client_ip``,
-    ``orcpt``; any other name is a field of ``Mail``.
+    The mail *content* with the envelope given: ``reverse_path``, ``forward_paths`` (addresses), ``helo``,
+    ``client_ip``, ``orcpt``; any other name is a field of ``Mail``.
     """
     spec = interest or builtin_table().interest
     message = message_from_string(content.lstrip("\n"), policy=policy.compat32)

@@ -100,6 +100,13 @@ def test_quiet_prints_nothing(console: Console, capture: str) -> None:
     assert console.run("replay", capture, "--quiet") == (0, "", "")
 
 
+def test_quiet_still_warns_of_damage(console: Console, capture: str) -> None:
+    console.script.damage = [Damage(capture, "truncated", "in a packet", 24)]
+    status, out, err = console.run("replay", capture, "--quiet")
+    assert (status, out) == (3, "")
+    assert err == f'warning damage path={capture} kind=truncated offset=24 detail="in a packet"\n'
+
+
 @pytest.mark.parametrize(
     ("kinds", "status"),
     [([], 0), (["truncated"], 3), (["corrupt"], 3), (["not_a_capture"], 1), (["empty"], 1), (["unreadable"], 1)],
@@ -183,7 +190,7 @@ def test_ctrl_c_stops_the_reading_and_summarises(
 
 def test_a_second_ctrl_c_ends_at_once(console: Console, capture: str, monkeypatch: pytest.MonkeyPatch) -> None:
     console.script.batches = [[Mail()] for _ in range(9)]
-    monkeypatch.setattr(fake_core.Replay, "stop", lambda self: None)
+    monkeypatch.setattr(fake_core.Replay, "stop", lambda _: None)
     press_ctrl_c_before(1, monkeypatch)
     assert console.run("replay", capture) == (130, "", "")
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sensor.ledger import LIMITS as LEDGER_LIMITS
 from sensor.settings import Settings, SettingsError, load_settings
 
 LIMITS = [("flows", "Flows followed at once.", 524_288), ("recipients", "Recipients kept.", 10_000)]
@@ -76,7 +77,7 @@ def test_a_wrong_setting_is_named_with_its_line_and_what_is_allowed(
 
 
 def test_a_file_that_is_not_there_or_not_text_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="nowhere.toml: settings file not read"):
+    with pytest.raises(SettingsError, match=r"nowhere\.toml: settings file not read"):
         load_settings(str(tmp_path / "nowhere.toml"), {}, known_limits=LIMITS)
     (tmp_path / "image").write_bytes(b"\xff\xd8\xff")
     with pytest.raises(SettingsError, match="octet 0 is not UTF-8"):
@@ -128,10 +129,23 @@ def test_any_text_gives_settings_or_one_error(tmp_path_factory: pytest.TempPathF
     try:
         load_settings(str(path), {}, known_limits=LIMITS)
     except SettingsError as error:
-        assert "s.toml" in str(error)
+        assert "s.toml" in str(error)  # noqa: PT017 - no error is as good an answer
 
 
 def test_the_sample_file_is_valid() -> None:
     sample = Path(__file__).parent.parent / "deploy" / "mailsensor.toml"
     names = [("flows", "", 1), ("ledger_mailboxes", "", 1)]
     load_settings(str(sample), {}, known_limits=names)
+
+
+def test_the_page_on_settings_names_every_key_and_every_limit_of_the_ledger() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "settings.md").read_text(encoding="utf-8")
+    for name, reason, default in LEDGER_LIMITS:
+        assert f"| `{name}` | {default:,} | {reason.rstrip('.')} |" in page
+    for key in (
+        "organisation.internal_domains",
+        "organisation.internal_networks",
+        "sensor.name",
+        "replay.top_mailboxes",
+    ):
+        assert f"`{key}`" in page

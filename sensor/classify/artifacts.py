@@ -1,8 +1,8 @@
 """
 The artifact table: reading it, checking it, and looking up what a mail shows of it.
 
-A row says what to look for and what it proves; ``trust.py`` says whether to believe it. Rows come from ``artifacts.toml``.
-A bad row is an error that names the row, the key and the reason.
+A row says what to look for and what it proves; ``trust.py`` says whether to believe it. Rows come from
+``artifacts.toml``. A bad row is an error that names the row, the key and the reason.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import get_args
 
 import msgspec
 
-from sensor.model import Evidence, ForwardPathView, HeaderView, Kind, Level, Transaction
+from sensor.model import Evidence, ForwardPathView, HeaderView, InterestSpec, Kind, Level, Transaction
 
 PLACES = ("reverse_path", "field", "subject", "body", "attached_message")
 REQUIREMENTS = (
@@ -46,8 +46,8 @@ LOOK_ALIKES = (
 NOT_A_FORWARD = ("journal", "delivery_report", "moderation", "policy_notice", "auto_reply")
 HEADER_SOURCES = ("@from", "@sender", "@resent_from")
 
-# RFC 5321 4.5.3.1.3 bounds a path at 256 octets and RFC 5322 2.1.1 a line at 998. Nothing longer is a marker that a known
-# program wrote, and it bounds the work that a hostile value can cause in a pattern.
+# RFC 5321 4.5.3.1.3 bounds a path at 256 octets and RFC 5322 2.1.1 a line at 998. Nothing longer is a marker that a
+# known program wrote, and it bounds the work that a hostile value can cause in a pattern.
 MAX_VALUE_CHARS = 1_024
 # The core looks for the colon of a prefix within this many characters; here it must be the same.
 SUBJECT_PREFIX_CHARS = 24
@@ -91,16 +91,6 @@ class Match:
     mailbox: str | None
     destination: str | None
     position: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class InterestSpec:
-    """What the core should look for, drawn from the table; its order of ``body_marks`` is what ``body_marks`` of a mail count."""
-
-    fields: tuple[str, ...]
-    reverse_path_marks: tuple[str, ...]
-    subject_prefixes: tuple[str, ...]
-    body_marks: tuple[str, ...]
 
 
 class Table:

@@ -1,7 +1,8 @@
 """
 Whose mail is it: which domains and networks are the organisation's own, and which way a mail goes.
 
-A domain in the settings stands for itself alone; with a leading dot, ``.corp.example``, for itself and everything below it.
+A domain in the settings stands for itself alone; with a leading dot, ``.corp.example``, for itself and everything
+below it.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from sensor.model import Direction, Transaction
 
 Network = IPv4Network | IPv6Network
 
-# Domains remembered as inside or outside. Busy days show some 100,000 domains; a sender that makes up more only empties it.
-DOMAIN_CACHE = 131_072
+# Addresses remembered as inside or outside, a few MB. Each is asked about several times a mail; whoever makes up more
+# only empties it.
+ADDRESS_CACHE = 32_768
 
 
 class Organisation:
@@ -29,20 +31,16 @@ class Organisation:
         self.known = bool(self._exact)
         self.knows_networks = bool(self._networks)
 
-    def owns_domain(self, domain: str) -> bool:
-        """True if *domain* is one of the organisation's own."""
-        inside = self._cache.get(domain)
-        if inside is None:
-            if len(self._cache) >= DOMAIN_CACHE:
-                self._cache.clear()
-            folded = domain.lower().rstrip(".")
-            inside = folded in self._exact or folded.endswith(self._suffixes)
-            self._cache[domain] = inside
-        return inside
-
     def owns(self, address: str) -> bool:
         """True if the mail address is in one of the organisation's domains."""
-        return self.owns_domain(address[address.rfind("@") + 1 :])
+        inside = self._cache.get(address)
+        if inside is None:
+            if len(self._cache) >= ADDRESS_CACHE:
+                self._cache.clear()
+            domain = address[address.rfind("@") + 1 :].lower().rstrip(".")
+            inside = domain in self._exact or domain.endswith(self._suffixes)
+            self._cache[address] = inside
+        return inside
 
     def owns_host(self, name: str) -> bool:
         """True if a host of that name is, or is below, one of the organisation's domains."""
@@ -89,8 +87,9 @@ def sender_inside(organisation: Organisation, transaction: Transaction) -> bool:
     """
     True if the mail comes from inside, as the envelope has it.
 
-    Known networks decide, since anybody can write our domain into a reverse-path. Without them the reverse-path does, and
-    for mail from nobody (``<>``, or MAIL was lost) the name that the client gave, or the author that the header names.
+    Known networks decide, since anybody can write our domain into a reverse-path. Without them the reverse-path does,
+    and for mail from nobody (``<>``, or MAIL was lost) the name that the client gave, or the author that the header
+    names.
     """
     if organisation.knows_networks:
         client_ip = transaction.session.client_ip

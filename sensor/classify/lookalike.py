@@ -1,8 +1,9 @@
 """
 Look-alikes: mail that shows some marks of forwarding and is something else.
 
-Each is one test, named as records name it. Which rows it speaks against stands in the artifact table (``contradicted_by``):
-a mailing list explains a rewritten reverse-path, but not a marker that names the mailbox which sent the copy on.
+Each is one test, named as records name it. Which rows it speaks against stands in the artifact table
+(``contradicted_by``): a mailing list explains a rewritten reverse-path, but not a marker that names the mailbox which
+sent the copy on.
 """
 
 from __future__ import annotations
@@ -65,7 +66,9 @@ def _list(context: Context, weighed: Sequence[Weighed]) -> bool:
 
 
 def _group_expansion(context: Context, weighed: Sequence[Weighed]) -> bool:
-    """A rewritten reverse-path and several recipients at once, and no marker that proves a mailbox: a group's members."""
+    """
+    A rewritten reverse-path and several recipients at once, and no marker that proves a mailbox: a group's members.
+    """
     rewritten = any("group_expansion" in each.match.row.contradicted_by for each in weighed)
     return rewritten and len(context.recipients) > 1 and all(each.evidence != "conclusive" for each in weighed)
 

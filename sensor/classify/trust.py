@@ -100,7 +100,7 @@ def _no_foreign_hop_above(match: Match, context: Context) -> bool:
 
 
 def _is_own_hop(line: ReceivedView, domains: Sequence[str], organisation: Organisation) -> bool:
-    """True if the line tells of a hop inside the mailbox's own side: a local pick-up, a filter, a relay of the house."""
+    """True if the line tells of a hop on the mailbox's own side: a local pick-up, a filter, a relay of the house."""
     if line.from_ is None or any(related(line.from_, domain) for domain in domains):
         return True
     if line.from_ip is None:
@@ -137,7 +137,7 @@ def _recipient_unaddressed(match: Match, context: Context) -> bool:
 
 
 def _forward_shape(match: Match, context: Context) -> bool:
-    """Mail of a stranger sent on, or mail of the mailbox that looks forwarded; what else a mailbox sends by rule is a reply."""
+    """A stranger's mail, or the mailbox's own that looks forwarded; what else a mailbox sends by rule is a reply."""
     header = context.header
     if header is None:
         return False
@@ -203,7 +203,7 @@ def domain_of(address: str) -> str:
 
 
 def related(one: str, other: str) -> bool:
-    """True if one name is the other or below it. A name of a single label (``com``, ``localhost``) is related to nothing."""
+    """True if one name is the other or below it. A name of one label (``com``, ``localhost``) is related to none."""
     shorter = min(one, other, key=len)
     return "." in shorter.strip(".") and (below(one, other) or below(other, one))
 

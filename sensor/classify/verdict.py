@@ -1,8 +1,9 @@
 """
 From matches to one verdict.
 
-The steps: find the rows that match, weigh each by the rules of trust, name the look-alikes, leave out the rows they speak
-against, and let the best of the rest say kind, level, evidence and mailbox. A weak hint alone never makes a forward.
+The steps: find the rows that match, weigh each by the rules of trust, name the look-alikes, leave out the rows they
+speak against, and let the best of the rest say kind, level, evidence and mailbox. A weak hint alone never makes a
+forward.
 """
 
 from __future__ import annotations
@@ -100,7 +101,9 @@ def _level(leading: Sequence[Weighed]) -> Level:
 
 
 def _evidence(leading: Sequence[Weighed], mailbox: str | None) -> Evidence:
-    """Conclusive only if a marker itself names the mailbox: one that was worked out from addressees is one step further."""
+    """
+    Conclusive only if a marker itself names the mailbox: one that was worked out from addressees is one step further.
+    """
     best = leading[0].evidence
     named = any(each.match.mailbox == mailbox for each in leading if each.evidence == "conclusive")
     return best if best != "conclusive" or (named and mailbox is not None) else "strong"

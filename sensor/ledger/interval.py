@@ -1,8 +1,9 @@
 """
 The Jeffreys interval of a share: what a count of successes says about the rate behind it.
 
-For k of n the rate is taken to follow Beta(k + 1/2, n - k + 1/2), and the interval runs between its quantiles; at k = 0 and
-k = n the open side is closed at 0 and 1 (Brown, Cai and DasGupta, Statistical Science 16(2), 2001, section 4.3).
+For k of n the rate is taken to follow Beta(k + 1/2, n - k + 1/2), and the interval runs between its quantiles; at k =
+0 and k = n the open side is closed at 0 and 1 (Brown, Cai and DasGupta, Statistical Science 16(2), 2001, section
+4.3).
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from math import exp, lgamma, log, log1p
 
 # Halvings of the unit interval. After 50 the step is below 1e-15, the precision of a float near 1.
 _HALVINGS = 50
-# Terms of the continued fraction. It converges in about the square root of the larger parameter: this serves 100 million.
+# Terms of the continued fraction. It converges in about the square root of the larger parameter: this serves 100
+# million.
 _TERMS = 20_000
 _TINY = 1e-300
 

@@ -9,7 +9,7 @@ _EVIDENCE_RANK: dict[Evidence, int] = {"conclusive": 0, "strong": 1, "weak": 2}
 
 
 class Account:
-    """Counts of one mailbox. Most mailboxes forward nothing, so what concerns forwarding is made when it is first needed."""
+    """Counts of one mailbox. Most forward nothing, so what concerns forwarding is made when it is first needed."""
 
     __slots__ = ("forwards", "received", "sent")
 
@@ -32,8 +32,9 @@ class Destination:
 
 class Forwards:
     """
-    What one mailbox forwarded, in four cells: by a rule alone, by a rule and looking so, by hand, and (by pairing mail in with
-    mail out, where no mark tells) ``paired``. Forwards that no server took responsibility for are ``attempts``.
+    What one mailbox forwarded, in four cells: by a rule alone, by a rule and looking so, by hand, and (by pairing
+    mail in with mail out, where no mark tells) ``paired``. Forwards that no server took responsibility for are
+    ``attempts``.
 
     ``destinations`` is bounded; what finds no room is counted in ``other_destinations``.
     """
@@ -86,7 +87,7 @@ class Forwards:
         return "either" if self.levels else "unknown"
 
     def auto_share(self) -> tuple[float, float, float] | None:
-        """Share of ``auto_only`` in all forwards with its 95 % Jeffreys interval: (share, low, high); none without forwards."""
+        """Share of ``auto_only`` in all forwards, with its 95 % Jeffreys interval: (share, low, high)."""
         total = self.total
         if not total:
             return None

@@ -1,9 +1,9 @@
 """
 The ledger: an account for each mailbox, in bounded memory.
 
-Accounts without forwards live in two generations. When the young one is full, the old one is dropped and the young takes
-its place; whoever is seen again moves back among the young. So what is dropped was not seen for at least half the bound,
-and no update costs more than a few look-ups. Mailboxes that forward are kept apart and do not age.
+Accounts without forwards live in two generations. When the young one is full, the old one is dropped and the young
+takes its place; whoever is seen again moves back among the young. So what is dropped was not seen for at least half
+the bound, and no update costs more than a few look-ups. Mailboxes that forward are kept apart and do not age.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from sensor.model import Forwarding
 LIMITS: tuple[tuple[str, str, int], ...] = (
     (
         "ledger_mailboxes",
-        "Mailboxes with counts of mail sent and received; some 300 octets each. Those not seen longest are dropped first.",
+        "Mailboxes with counts of mail sent and received; some 200 octets each. Those not seen longest go first.",
         1_000_000,
     ),
     (

@@ -1,8 +1,8 @@
 """
-The summary for a terminal: which mailboxes forward and how, which look auto-forwarded and why, and what could not be seen.
+The summary for a terminal: which mailboxes forward and how, which look auto-forwarded and why, and what went unseen.
 
-Plain text that reads the same in a terminal of 80 columns, in a pipe and in a file. Whatever comes from mail is escaped;
-addresses are cut only where they are longer than a line, and the cut is shown.
+Plain text that reads the same in a terminal of 80 columns, in a pipe and in a file. Whatever comes from mail is
+escaped; addresses are cut only where they are longer than a line, and the cut is shown.
 """
 
 from __future__ import annotations
@@ -91,13 +91,14 @@ def _seen_instead(summary: Summary) -> str:
         "tcp port 24'."
     )
     if seen.get("flows"):
-        return f"{_count(seen['flows'], 'TCP flow')} in {_count(seen.get('frames', 0), 'frame')}, none of them SMTP. {hint}"
+        frames = _count(seen.get("frames", 0), "frame")
+        return f"{_count(seen['flows'], 'TCP flow')} in {frames}, none of them SMTP. {hint}"
     if seen.get("segments"):
         return f"{_count(seen['segments'], 'TCP segment')}, none of them with SMTP in it. {hint}"
     if seen.get("frames_unsupported_link"):
         return (
-            f"{_count(seen['frames_unsupported_link'], 'frame')} of a link type that is not supported. Capture Ethernet, "
-            "Linux cooked, raw IP or loopback frames."
+            f"{_count(seen['frames_unsupported_link'], 'frame')} of a link type that is not supported. "
+            "Capture Ethernet, Linux cooked, raw IP or loopback frames."
         )
     if seen.get("frames"):
         return f"{_count(seen['frames'], 'frame')}, none of them TCP. {hint}"

@@ -1,4 +1,6 @@
-"""What every source of mail offers: batches of events until it ends, a way to stop it, and an account of how it went."""
+"""
+What every source of mail offers: batches of events until it ends, a way to stop it, and an account of how it went.
+"""
 
 from __future__ import annotations
 
@@ -41,8 +43,8 @@ class Tap(Protocol):
     """
     A source of mail. Its events are of ``transaction_type`` and ``session_type``.
 
-    ``batches`` may yield empty batches while it waits, so that its reader gets a turn. After ``stop`` it finishes what was
-    read so far and ends; ``stop`` may be called from a signal handler.
+    ``batches`` may yield empty batches while it waits, so that its reader gets a turn. After ``stop`` it finishes
+    what was read so far and ends; ``stop`` may be called from a signal handler.
     """
 
     @property

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from sensor import _core
-from sensor.classify import InterestSpec
-from sensor.model import TapName, TlsSession, Transaction
+from sensor.model import InterestSpec, TapName, TlsSession, Transaction
 from sensor.taps.base import Batch, DamageView, TapError
 
-# How long to wait for a batch before the reader gets a turn: for Ctrl-C and the progress bar, ten times a second is smooth.
+# How long to wait for a batch before the reader gets a turn: for Ctrl-C and the progress bar, ten times a second is
+# smooth.
 TURN_S = 0.1
 
 
@@ -51,7 +51,7 @@ class CaptureTap:
         """
         Batches until the end.
 
-        Ctrl-C while waiting for one stops the reading, and what was read is still given out; after a stop it ends at once.
+        Ctrl-C while waiting for one stops the reading, and what was read is still given out; a second one ends it.
         """
         while True:
             try:

@@ -27,8 +27,9 @@ def find_captures(paths: Sequence[str]) -> Found:
     """
     The files that *paths* name, each once.
 
-    A directory gives every capture below it, sorted by name with numbers by value, so that rotated files come in their
-    order; links to directories are not followed. Raises ``TapError`` where a path does not exist or nothing is left to read.
+    A directory gives every capture below it, sorted by name with numbers by value, so that rotated files come in
+    their order; links to directories are not followed. Raises ``TapError`` where a path does not exist or nothing is
+    left to read.
     """
     found = Found()
     seen: set[str] = set()
@@ -52,7 +53,7 @@ def _expand(path: str, found: Found) -> list[str]:
         inside = _walk(path, found)
         if not inside:
             found.problems.append(
-                f"{path}: no captures inside (looked for names ending in {_ENDINGS}); a file given by its own name is read "
+                f"{path}: no captures inside (looked for names ending in {_ENDINGS}); a file given by name is read "
                 "whatever it is called"
             )
         return inside

@@ -244,7 +244,7 @@ impl Transaction {
     }
     #[getter]
     fn size_octets(&self) -> PyResult<Option<u64>> {
-        Ok(self.message()?.map(|message| message.size_octets))
+        Ok(self.message()?.and_then(MessageFacts::transferred_octets))
     }
     #[getter]
     fn header(&self) -> PyResult<Option<Header>> {
@@ -533,10 +533,6 @@ impl Header {
     fn from_(&self) -> PyResult<Vec<&str>> {
         Ok(texts(&self.facts()?.from))
     }
-    #[getter(from)]
-    fn from_plain(&self) -> PyResult<Vec<&str>> {
-        self.from_()
-    }
     #[getter]
     fn sender(&self) -> PyResult<Option<&str>> {
         Ok(self.facts()?.sender.as_deref())
@@ -633,8 +629,8 @@ impl Received {
     fn from_(&self) -> Option<&str> {
         self.line.from.as_deref()
     }
-    #[getter]
-    fn from_ip(&self) -> Option<&str> {
+    #[getter(from_ip)]
+    fn ip_in_from(&self) -> Option<&str> {
         self.line.from_ip.as_deref()
     }
     #[getter]

@@ -11,11 +11,11 @@
 //! The result has its local part as written, in quotes only where the grammar needs them, and its domain in lower case
 //! without a final dot. Control characters become U+FFFD. An element without a usable addr-spec yields nothing.
 
-use std::borrow::Cow;
-
+use super::addr_spec::{Part, Spec};
 use super::lexer::{Grammar, Lexer, Token};
-use super::text::push_utf8;
 use crate::anomaly::{Anomaly, AnomalySet};
+
+pub use super::addr_spec::normalise;
 
 /// Appends the addresses of *raw* to *out*, until it holds *max*; more are noted and not read.
 ///
@@ -55,67 +55,6 @@ pub fn first(raw: &[u8], anomalies: &mut AnomalySet) -> Option<String> {
     }
     reader.end_element();
     found.into_iter().next()
-}
-
-/// *address*, already `local@domain`, with the domain in lower case and without a final dot.
-#[must_use]
-pub fn normalise(address: &str) -> String {
-    let mut out = String::with_capacity(address.len());
-    match address.rsplit_once('@') {
-        Some((local, domain)) => {
-            out.push_str(local);
-            out.push('@');
-            push_domain(&mut out, domain);
-        }
-        None => out.push_str(address),
-    }
-    out
-}
-
-/// An addr-spec under construction.
-#[derive(Default)]
-struct Spec<'a> {
-    local: Part<'a>,
-    /// Present once the `@` was read.
-    domain: Option<Part<'a>>,
-}
-
-/// Local part or domain as gathered from its tokens: quotes and quoted pairs undone.
-#[derive(Default)]
-struct Part<'a> {
-    text: Cow<'a, [u8]>,
-    /// It holds a quoted string, so it is there even if it is empty.
-    was_quoted: bool,
-    /// Where its grammar is broken and only quotes make it valid.
-    needs_quotes: bool,
-}
-
-impl<'a> Part<'a> {
-    fn is_empty(&self) -> bool {
-        self.text.is_empty() && !self.was_quoted
-    }
-
-    fn append(&mut self, octets: &'a [u8]) {
-        if self.text.is_empty() {
-            self.text = Cow::Borrowed(octets);
-        } else {
-            self.text.to_mut().extend_from_slice(octets);
-        }
-    }
-
-    fn append_quoted(&mut self, quoted: &'a [u8]) {
-        self.was_quoted = true;
-        if quoted.iter().any(|&octet| matches!(octet, b'\\' | b'\r' | b'\n')) {
-            unquote(quoted, self.text.to_mut());
-        } else {
-            self.append(quoted);
-        }
-    }
-
-    /// True if *word* continues it: obsolete syntax allows blanks around the dots (RFC 5322 4.4).
-    fn joins(&self, word: &[u8], blank_before: bool) -> bool {
-        !blank_before || self.text.ends_with(b".") || word.starts_with(b".")
-    }
 }
 
 /// Where in an element the reader is.
@@ -198,20 +137,12 @@ impl<'a, 'o> ListReader<'a, 'o> {
 
     fn at(&mut self) {
         let is_empty = self.spec.local.is_empty();
-        match self.spec.domain.take() {
-            None if is_empty && self.place == Place::Inside => self.place = Place::Route,
-            None if is_empty => self.malformed(),
-            None => {}
-            Some(domain) => {
-                // Servers that take `a@b@c` at all go by the last @.
-                self.malformed();
-                let local = self.spec.local.text.to_mut();
-                local.push(b'@');
-                local.extend_from_slice(&domain.text);
-                self.spec.local.needs_quotes = true;
-            }
+        if is_empty && self.spec.domain.is_none() && self.place == Place::Inside {
+            self.place = Place::Route;
+        } else if is_empty || self.spec.domain.is_some() {
+            self.malformed();
         }
-        self.spec.domain = Some(Part::default());
+        self.spec.at();
     }
 
     fn group(&mut self) {
@@ -294,7 +225,7 @@ impl<'a, 'o> ListReader<'a, 'o> {
         if matches!(self.place, Place::Inside | Place::Route) {
             self.malformed();
         }
-        let is_empty = self.spec.local.is_empty() && self.spec.domain.is_none();
+        let is_empty = self.spec.is_empty();
         let emitted = self.emit();
         if self.has_phrase || !(is_empty || emitted) {
             self.malformed();
@@ -312,134 +243,19 @@ impl<'a, 'o> ListReader<'a, 'o> {
     /// Puts the addr-spec out, if there is one; false if not.
     fn emit(&mut self) -> bool {
         let spec = std::mem::take(&mut self.spec);
-        let Some(domain) = spec.domain.filter(|domain| !domain.is_empty()) else {
-            return false;
-        };
-        if spec.local.is_empty() {
-            return false;
-        }
-        if self.out.len() >= self.max {
+        if self.out.len() >= self.max && spec.is_whole() {
             self.anomalies.insert(Anomaly::HeaderTooManyAddresses);
             self.is_full = true;
             return true;
         }
-        let address = print(&spec.local, &domain.text, self.anomalies);
-        let has_domain = !address.ends_with('@');
-        if has_domain {
-            self.out.push(address);
-        }
-        has_domain
+        let address = spec.print(self.anomalies);
+        let is_address = address.is_some();
+        self.out.extend(address);
+        is_address
     }
 
     fn malformed(&mut self) {
         self.anomalies.insert(Anomaly::HeaderMalformedAddress);
-    }
-}
-
-/// `local@domain`, bare.
-fn print(local: &Part<'_>, domain: &[u8], anomalies: &mut AnomalySet) -> String {
-    let local_text = without_controls(&local.text, anomalies);
-    let mut address = String::with_capacity(local_text.len() + domain.len() + 3);
-    if local.needs_quotes || (local.was_quoted && !is_dot_atom(&local_text)) {
-        push_utf8(&mut address, &quote(&local_text), anomalies);
-    } else {
-        push_utf8(&mut address, &local_text, anomalies);
-    }
-    address.push('@');
-    let domain = without_controls(domain, anomalies);
-    if let Ok(domain) = std::str::from_utf8(&domain) {
-        push_domain(&mut address, domain);
-    } else {
-        let mut text = String::new();
-        push_utf8(&mut text, &domain, anomalies);
-        push_domain(&mut address, &text);
-    }
-    address
-}
-
-/// *octets* with U+FFFD for each control character, which is noted.
-fn without_controls<'a>(octets: &'a [u8], anomalies: &mut AnomalySet) -> Cow<'a, [u8]> {
-    if !octets.iter().any(u8::is_ascii_control) {
-        return Cow::Borrowed(octets);
-    }
-    anomalies.insert(Anomaly::HeaderMalformedAddress);
-    let mut clean = Vec::with_capacity(octets.len());
-    for octet in octets {
-        match octet.is_ascii_control() {
-            true => clean.extend_from_slice("\u{fffd}".as_bytes()),
-            false => clean.push(*octet),
-        }
-    }
-    Cow::Owned(clean)
-}
-
-/// Appends *domain* in lower case, without final dots.
-fn push_domain(address: &mut String, domain: &str) {
-    let domain = domain.trim_end_matches('.');
-    if domain.is_ascii() {
-        let start = address.len();
-        address.push_str(domain);
-        address[start..].make_ascii_lowercase();
-    } else {
-        address.push_str(&domain.to_lowercase());
-    }
-}
-
-/// True if *local* needs no quotes (RFC 5322 3.2.3, RFC 6532 3.2).
-fn is_dot_atom(local: &[u8]) -> bool {
-    local
-        .split(|&octet| octet == b'.')
-        .all(|atom| !atom.is_empty() && atom.iter().all(|&octet| is_atext(octet)))
-}
-
-const fn is_atext(octet: u8) -> bool {
-    octet.is_ascii_alphanumeric()
-        || octet >= 0x80
-        || matches!(
-            octet,
-            b'!' | b'#'
-                | b'$'
-                | b'%'
-                | b'&'
-                | b'\''
-                | b'*'
-                | b'+'
-                | b'-'
-                | b'/'
-                | b'='
-                | b'?'
-                | b'^'
-                | b'_'
-                | b'`'
-                | b'{'
-                | b'|'
-                | b'}'
-                | b'~'
-        )
-}
-
-/// *text* as a quoted string (RFC 5322 3.2.4).
-fn quote(text: &[u8]) -> Vec<u8> {
-    let mut quoted = vec![b'"'];
-    for &octet in text {
-        if matches!(octet, b'"' | b'\\') {
-            quoted.push(b'\\');
-        }
-        quoted.push(octet);
-    }
-    quoted.push(b'"');
-    quoted
-}
-
-/// Appends what the inside of a quoted string stands for: quoted pairs undone, line ends of folds dropped.
-fn unquote(quoted: &[u8], out: &mut Vec<u8>) {
-    let mut octets = quoted.iter();
-    while let Some(&octet) = octets.next() {
-        match octet {
-            b'\\' => out.extend(octets.next()),
-            b'\r' | b'\n' => {}
-            _ => out.push(octet),
-        }
     }
 }
 
@@ -555,18 +371,6 @@ mod tests {
         assert_eq!(bare(b"x@y <a@b>").as_deref(), Some("a@b"));
         assert_eq!(bare(b"Ann, c@d").as_deref(), Some("c@d"));
         assert_eq!(bare(b"nobody"), None);
-    }
-
-    #[test]
-    fn normalise_changes_the_domain_alone() {
-        for (address, expected) in [
-            ("Ann@B.Example.", "Ann@b.example"),
-            ("\"A@B\"@C", "\"A@B\"@c"),
-            ("Root", "Root"),
-            ("", ""),
-        ] {
-            assert_eq!(normalise(address), expected);
-        }
     }
 
     fn printed_address() -> impl Strategy<Value = (String, String)> {

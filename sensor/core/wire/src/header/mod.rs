@@ -5,6 +5,7 @@
 //!
 //! Where a field that may occur once (RFC 5322 3.6) occurs more often, the first counts and an anomaly tells of the others.
 
+mod addr_spec;
 pub mod address;
 mod auto_submitted;
 mod base64;

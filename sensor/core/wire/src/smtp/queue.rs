@@ -255,7 +255,7 @@ mod tests {
         }
     }
 
-    fn told<'a>(settled: Vec<Settled<&'a str>>) -> Vec<(&'a str, Option<u16>)> {
+    fn told(settled: Vec<Settled<&str>>) -> Vec<(&str, Option<u16>)> {
         settled
             .into_iter()
             .map(|(command, reply)| (command, reply.map(|reply| reply.code)))
