@@ -203,7 +203,7 @@ impl Session {
         draft.completeness.missing_octets = std::mem::take(&mut self.loose_missing);
         draft.completeness.midstream = self.midstream;
         self.next_draft = self.next_draft.wrapping_add(1);
-        self.drafts.push_back(draft);
+        self.drafts.push_back(Box::new(draft));
         self.has_open_draft = true;
     }
 
