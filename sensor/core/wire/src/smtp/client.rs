@@ -11,7 +11,6 @@ use super::path::Path;
 use super::session::{Blocker, Mode, Pending, Session, Step};
 use super::tls::looks_like_hello;
 use crate::anomaly::Anomaly;
-use crate::content::ContentReader;
 use crate::frame::Timestamp;
 use crate::record::event::{ForwardPath, Protocol};
 
@@ -207,7 +206,7 @@ impl Session {
         draft.completeness.missing_octets = std::mem::take(&mut self.loose_missing);
         draft.completeness.midstream = self.midstream;
         self.next_draft = self.next_draft.wrapping_add(1);
-        self.drafts.push_back(draft);
+        self.drafts.push_back(Box::new(draft));
         self.has_open_draft = true;
     }
 
@@ -271,9 +270,7 @@ impl Session {
         }
         if let Some(draft) = self.open_draft() {
             draft.last_at = at;
-            draft
-                .content
-                .get_or_insert_with(|| Box::new(ContentReader::new(&context.limits)));
+            draft.content.get_or_insert_with(|| context.reader());
         }
         let step = if last { Step::Content } else { Step::Chunk };
         self.push(step, true, context);
@@ -462,9 +459,7 @@ impl Session {
         self.provisional = unannounced;
         self.content_reply_gap = false;
         if let Some(draft) = self.open_draft() {
-            let content = draft
-                .content
-                .get_or_insert_with(|| Box::new(ContentReader::new(&context.limits)));
+            let content = draft.content.get_or_insert_with(|| context.reader());
             if unannounced {
                 content.begin_inside();
             }
@@ -544,14 +539,15 @@ impl Session {
             counters,
             ..
         } = context;
-        let (facts, touched) = content.finish(interest, limits, counters);
+        let (facts, touched) = content.finish(draft.touched, interest, limits, counters);
         for anomaly in facts.anomalies.iter() {
             context.anomalies.note(anomaly);
         }
         context.counters.content_octets += facts.size_octets;
         draft.anomalies.extend(facts.anomalies);
-        draft.touched |= touched;
+        draft.touched = touched;
         draft.message = Some(Box::new(facts));
+        context.spare(content);
     }
 
     /// The flow ends inside content: what was seen of it is told, unless it was only a guess.

@@ -9,12 +9,12 @@ use crate::record::event::{Completeness, Event, Reply, SessionFacts, TlsSession,
 impl Session {
     /// Records every draft that is settled, oldest first.
     pub(super) fn emit_settled(&mut self, context: &mut Context) {
-        while self.drafts.front().is_some_and(Draft::is_settled) {
+        while self.drafts.front().is_some_and(|draft| draft.is_settled()) {
             let Some(draft) = self.drafts.pop_front() else { return };
             if self.drafts.is_empty() {
                 self.has_open_draft = false;
             }
-            self.emit(draft, context);
+            self.emit(*draft, context);
         }
     }
 

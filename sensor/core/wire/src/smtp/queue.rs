@@ -88,6 +88,8 @@ impl<T> Default for ReplyQueue<T> {
 /// What a reply did.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Paired<T> {
+    /// It answers this command: what nearly every reply does.
+    Answered(T, Reply),
     /// It settled these, in the order in which they were sent.
     Settled(Vec<Settled<T>>),
     /// It was set aside until the pairing is certain again.
@@ -116,6 +118,15 @@ impl<T: Waiting> ReplyQueue<T> {
     #[must_use]
     pub const fn is_ambiguous(&self) -> bool {
         self.ambiguous
+    }
+
+    /// The command that the next reply answers, as far as that is certain.
+    #[must_use]
+    pub fn next_answered(&self) -> Option<&T> {
+        match self.waiting.front() {
+            Some(Entry::Command(command)) if !self.ambiguous => Some(command),
+            _ => None,
+        }
     }
 
     /// The newest command that waits.
@@ -148,7 +159,7 @@ impl<T: Waiting> ReplyQueue<T> {
         }
         if !self.ambiguous {
             match self.waiting.pop_front() {
-                Some(Entry::Command(command)) => return Paired::Settled(vec![(command, Some(reply))]),
+                Some(Entry::Command(command)) => return Paired::Answered(command, reply),
                 Some(Entry::Lost) => self.ambiguous = true,
                 None => return Paired::Surplus(reply, false),
             }
@@ -304,6 +315,7 @@ mod tests {
 
     fn settled(paired: Paired<&str>) -> Vec<(&str, Option<u16>)> {
         match paired {
+            Paired::Answered(command, reply) => told(vec![(command, Some(reply))]),
             Paired::Settled(settled) => told(settled),
             other => panic!("{other:?}"),
         }

@@ -29,7 +29,10 @@ impl Session {
                 self.note(Anomaly::SmtpLineTooLong, context);
             }
             let mut anomalies = AnomalySet::default();
-            let whole = self.reply_lines.line(&line, &context.limits, &mut anomalies);
+            let keeps_words = self.keeps_words();
+            let whole = self
+                .reply_lines
+                .line(&line, keeps_words, &context.limits, &mut anomalies);
             for anomaly in anomalies.iter() {
                 self.note(anomaly, context);
             }
@@ -39,6 +42,12 @@ impl Session {
             }
         }
         self.server_line = reader;
+    }
+
+    /// True if a reply that refuses nothing goes into a record all the same, or may do so yet.
+    fn keeps_words(&self) -> bool {
+        let answered = self.queue.next_answered();
+        self.mode == Mode::Suspect || answered.is_none_or(|pending| matches!(pending.step, Step::Content))
     }
 
     fn reply(&mut self, whole: WholeReply, at: Timestamp, context: &mut Context) {
@@ -54,6 +63,10 @@ impl Session {
         let paired = self.queue.reply(reply);
         self.note_slip(context);
         match paired {
+            Paired::Answered(pending, reply) => {
+                self.apply(pending, Some(reply), at, context);
+                self.emit_settled(context);
+            }
             Paired::Settled(settled) => self.apply_all(settled, at, context),
             Paired::SetAside => {}
             Paired::Surplus(reply, loss_known) => self.surplus(reply, loss_known, at, context),
@@ -263,8 +276,10 @@ impl Session {
                 }
                 self.content_over(at, context);
                 self.mode = Mode::Resync { inside_line: false };
-                if let Paired::Settled(settled) = self.queue.reply(reply) {
-                    self.apply_all(settled, at, context);
+                match self.queue.reply(reply) {
+                    Paired::Answered(pending, reply) => self.apply_all(vec![(pending, Some(reply))], at, context),
+                    Paired::Settled(settled) => self.apply_all(settled, at, context),
+                    Paired::SetAside | Paired::Surplus(..) => {}
                 }
             }
             (Mode::Content, _) => {

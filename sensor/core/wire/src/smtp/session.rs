@@ -177,7 +177,8 @@ pub struct Session {
     pub(super) held: Vec<u8>,
     pub(super) data: DataReader,
     pub(super) sasl: Option<SaslExchange>,
-    pub(super) drafts: VecDeque<Draft>,
+    /// Boxed: nearly every session has one at a time, and room for four large ones is dear.
+    pub(super) drafts: VecDeque<Box<Draft>>,
     pub(super) has_open_draft: bool,
     pub(super) next_draft: u32,
     pub(super) next_index: u32,
@@ -426,7 +427,7 @@ impl Session {
     /// The draft that the client is adding to.
     pub(super) fn open_draft(&mut self) -> Option<&mut Draft> {
         if self.has_open_draft {
-            self.drafts.back_mut()
+            self.drafts.back_mut().map(Box::as_mut)
         } else {
             None
         }
@@ -434,7 +435,11 @@ impl Session {
 
     pub(super) fn draft(&mut self, number: Option<u32>) -> Option<&mut Draft> {
         let number = number?;
-        self.drafts.iter_mut().rev().find(|draft| draft.number == number)
+        self.drafts
+            .iter_mut()
+            .rev()
+            .map(Box::as_mut)
+            .find(|draft| draft.number == number)
     }
 
     pub(super) fn seal_open(&mut self, seal: Seal) {
