@@ -28,7 +28,7 @@ python3 "$here/seeds.py" "$found/seeds"
 run_target() {
     local target=$1 corpus=$found/$1/corpus log=$found/$1/log
     local -a options=(-max_total_time="$seconds" -rss_limit_mb=1024 -timeout=5 -max_len=4096 -print_final_stats=1
-        -artifact_prefix="$found/$target/")
+        -artifact_prefix="$found/$target/" -dict="$here/dictionary")
     local -a starts=("$corpus")
     mkdir -p "$corpus"
     for folder in "$found/seeds/$target" "$here/corpus/$target"; do

@@ -1,5 +1,5 @@
 """
-Writes what fuzzing starts from: ``python3 seeds.py FOLDER`` makes FOLDER/TARGET/* out of ``pcaps/`` and ``tests/data/``.
+Writes what fuzzing starts from: ``python3 seeds.py FOLDER`` makes FOLDER/TARGET/* of ``pcaps/`` and ``tests/data/``.
 
 So every capture and every header case that is added to the tests is a seed too, and no copy of it lies here. Needs
 nothing but the standard library.
