@@ -232,7 +232,7 @@ impl Transaction {
     }
     #[getter]
     fn size_octets(&self) -> PyResult<Option<u64>> {
-        Ok(self.message()?.map(|message| message.size_octets))
+        Ok(self.message()?.and_then(MessageFacts::transferred_octets))
     }
     #[getter]
     fn header(&self) -> PyResult<Option<Header>> {

@@ -5,7 +5,8 @@
 //! ```
 //!
 //! Both queues are short and bounded, so memory does not grow with the capture, and frame buffers go back to the reader.
-//! Flows go on from one file into the next if its packet time follows on; else they are closed between the files.
+//! Flows go on from one file into the next of the same directory if its packet time follows on (rotated captures); else they
+//! are closed between the files.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -34,7 +35,7 @@ const EVENT_BATCHES: usize = 4;
 /// Rotated captures follow each other within this time, ns; unrelated ones rarely do.
 const ROTATION_GAP_NS: i64 = 60_000_000_000;
 /// Packet time may step back this far at a file's start, ns: capture threads write in nearly the right order.
-const ROTATION_OVERLAP_NS: i64 = 1_000_000_000;
+const ROTATION_OVERLAP_NS: i64 = 10_000_000;
 
 /// One thing that was wrong with a capture file.
 #[pyclass(frozen, module = "sensor._core", get_all)]
@@ -63,7 +64,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 enum Read {
-    FileStarts,
+    FileStarts { same_directory: bool },
     Frames(FrameBatch),
 }
 
@@ -226,7 +227,9 @@ impl Reader {
 
     /// Reads one file to its end, or until told to stop. Fails if nobody listens any more.
     fn read(&self, file: usize, before: u64, reader: &mut CaptureReader) -> Result<(), ()> {
-        self.out.send(Read::FileStarts).map_err(|_| ())?;
+        let parent = |file: usize| self.paths.get(file).map(|path| path.parent());
+        let same_directory = file > 0 && parent(file) == parent(file - 1);
+        self.out.send(Read::FileStarts { same_directory }).map_err(|_| ())?;
         while !self.account.stop.load(Ordering::Acquire) {
             let mut batch = self.empty.try_recv().unwrap_or_default();
             if !reader.fill(&mut batch) {
@@ -267,12 +270,13 @@ struct Worker {
 
 impl Worker {
     fn run(mut self) {
-        let mut file_starts = false;
+        let mut starts = None;
         while let Ok(read) = self.frames.recv() {
             match read {
-                Read::FileStarts => file_starts = true,
+                Read::FileStarts { same_directory } => starts = Some(same_directory),
                 Read::Frames(batch) => {
-                    self.frames(&batch, std::mem::take(&mut file_starts) && !batch.is_empty());
+                    let starts = if batch.is_empty() { None } else { starts.take() };
+                    self.frames(&batch, starts);
                     // A full return queue only means that the reader has buffers enough.
                     let _ = self.empty.try_send(batch);
                     if self.hand_on(self.batch_events).is_err() {
@@ -286,9 +290,13 @@ impl Worker {
         self.account.finished.store(told, Ordering::Release);
     }
 
-    fn frames(&mut self, batch: &FrameBatch, file_starts: bool) {
-        for (number, frame) in batch.frames().enumerate() {
-            if number == 0 && file_starts && !self.follows_on(frame.at) {
+    /// *starts*: the batch is the first of a file; true if that lies beside the one before.
+    fn frames(&mut self, batch: &FrameBatch, mut starts: Option<bool>) {
+        for frame in batch.frames() {
+            if starts
+                .take()
+                .is_some_and(|same_directory| !(same_directory && self.follows_on(frame.at)))
+            {
                 self.engine.finish();
             }
             self.engine.frame(&frame);

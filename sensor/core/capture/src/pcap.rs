@@ -5,7 +5,7 @@
 //!
 //! A record is believed at once if it is **plain** (it has octets, not more than the packet had, that not more than the
 //! bound, and a fraction below one second) and its time is **near** the last one. A record that is only one of both is
-//! believed if a record with a time near its own follows; after a step in time, both must be plain. Otherwise it is
+//! believed if a record with a time near its own, or near the last, follows; after a step in time, both must be plain. Otherwise it is
 //! corrupt, and the next record is searched for: a **chain** of plain headers with times near each other, each at the
 //! place that the one before it names. So records after a step of months right behind corrupt octets are not found: the
 //! price of not taking other data in the packets for records.
@@ -318,7 +318,9 @@ impl Pcap {
     fn is_succession(&self, record: &Record, after: &Record) -> bool {
         let is_step = self.last_s.is_some_and(|last_s| !record.is_near(last_s));
         let is_plain = self.encoding.is_plain(record) && self.encoding.is_plain(after);
-        after.is_near(record.seconds) && !after.is_too_long() && (is_plain || !is_step)
+        // One broken time stamp among right ones: the record behind it is near the one before it.
+        let runs_on = after.is_near(record.seconds) || self.last_s.is_some_and(|last_s| after.is_near(last_s));
+        runs_on && !after.is_too_long() && (is_plain || !is_step)
     }
 
     fn search(&mut self, window: &Window<'_>, at: usize, damage: &mut DamageLog) -> Step {

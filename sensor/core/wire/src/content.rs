@@ -74,6 +74,19 @@ impl ContentReader {
         self.mail.feed_body(body, interest, limits);
     }
 
+    /// The content began before the tap came in: how much is missing is not known, nor whether its header section is over.
+    pub fn begin_inside(&mut self) {
+        self.mail.facts.beginning_unseen = true;
+        self.stage = Stage::HeaderCut;
+    }
+
+    /// The loss that came last reached the end of data: its dot and line end are none of the content.
+    pub fn lost_its_end(&mut self) {
+        const DOT_LINE_OCTETS: u64 = 3;
+        let missing = &mut self.mail.facts.missing_octets;
+        *missing = missing.saturating_sub(DOT_LINE_OCTETS).max(1);
+    }
+
     /// *octets* of the content were lost here.
     pub fn gap(&mut self, octets: u64) {
         if octets == 0 {
@@ -154,7 +167,7 @@ impl Mail {
             self.facts.anomalies.extend(anomalies);
             counters.mime_parts_dropped = counters.mime_parts_dropped.saturating_add(skimmer.parts_dropped());
         }
-        if self.facts.missing_octets > 0 {
+        if self.facts.missing_octets > 0 || self.facts.beginning_unseen {
             self.facts.body.digest = None; // also where only the header lost octets: the body may begin elsewhere
         }
         let facts = std::mem::take(&mut self.facts);

@@ -177,8 +177,10 @@ impl Conversation for MailFlow {
             CloseReason::Finished | CloseReason::Reset | CloseReason::Reused => Ending::Closed,
             CloseReason::IdleTimeout | CloseReason::Evicted | CloseReason::EndOfCapture => Ending::Unseen,
         };
-        if let Self::Session(session, _) = self {
-            session.close(ending, last_seen, context);
+        match self {
+            Self::Session(session, _) => session.close(ending, last_seen, context),
+            // It ended before it told what it was.
+            Self::Open(..) => context.counters.flows_not_mail += 1,
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::auth::SaslExchange;
 use super::command::{bdat_size, is_unmistakable, payload_size, Command, Verb};
 use super::context::Context;
+use super::data::Stop;
 use super::draft::{Draft, Seal};
 use super::line::{Line, LineEnd};
 use super::origin::{preamble, Origin, Preamble};
@@ -32,6 +33,7 @@ impl Session {
                 Mode::Tls => return self.read_tls(rest),
                 Mode::Opening => return self.read_opening(rest, at, context),
                 Mode::Guess(blocker) => return self.read_guess(rest, blocker, at, context),
+                Mode::Suspect => return self.hold_suspect(rest, at, context),
                 Mode::Await(_) => return self.hold(rest, at, context),
             };
         }
@@ -55,6 +57,9 @@ impl Session {
         self.settle_as_client_speaks(false, at, context);
         self.note_line(line, context);
         let command = Command::parse(line.octets);
+        if self.unconfirmed && self.contradicts(&command) {
+            return self.take_for_content(line, at, context);
+        }
         self.note_pipelining(command.verb, context);
         match command.verb {
             Verb::Mail => self.mail(command.arguments, at, context),
@@ -81,6 +86,35 @@ impl Session {
             Verb::Neutral => self.push(Step::Other, false, context),
             Verb::Unknown => self.odd_command(Anomaly::SmtpUnknownCommand, context),
         }
+    }
+
+    /// True if no client that waits for the server could send *command* now: then what looked like commands is content.
+    fn contradicts(&self, command: &Command<'_>) -> bool {
+        match command.verb {
+            Verb::Unknown => true,
+            Verb::Quit | Verb::Rset | Verb::Data => !command.arguments.is_empty(),
+            Verb::Mail => self.has_open_draft,
+            _ => false,
+        }
+    }
+
+    /// Gives up what was read as commands since the place was lost, and reads on as content whose beginning is missing.
+    fn take_for_content(&mut self, line: &Line<'_>, at: Timestamp, context: &mut Context) {
+        if let Some(draft) = self.drafts.pop_back().filter(|_| self.has_open_draft) {
+            self.loose_missing += draft.completeness.missing_octets;
+        }
+        self.has_open_draft = false;
+        self.queue = super::queue::ReplyQueue::default();
+        self.queue.lose_commands();
+        self.begin_unannounced(line, at, context);
+    }
+
+    /// *line* is content whose DATA was lost, if it turns out to end like content.
+    fn begin_unannounced(&mut self, line: &Line<'_>, at: Timestamp, context: &mut Context) {
+        self.open_unseen(at, context);
+        self.open_content(true, at, context);
+        let octets = [line.octets, b"\r\n"].concat();
+        self.read_content(&octets, at, context);
     }
 
     fn note_line(&mut self, line: &Line<'_>, context: &mut Context) {
@@ -206,7 +240,8 @@ impl Session {
         let mut index = None;
         if let Some(draft) = self.open_draft() {
             draft.last_at = at;
-            draft.touched |= orcpt.is_some();
+            // Postfix sends ORCPT with all mail; only one that differs tells of a redirection.
+            draft.touched |= orcpt.as_deref().is_some_and(|orcpt| differs(orcpt, &path.address));
             if draft.forward_paths.len() < limit {
                 index = Some(draft.forward_paths.len());
                 draft.forward_paths.push(ForwardPath {
@@ -336,6 +371,12 @@ impl Session {
             Blocker::Tls(start) if self.held[0] == 22 || looks_like_hello(&self.held) => {
                 self.turn_to_tls(start, context)
             }
+            Blocker::LostContent | Blocker::Lookalike if !is_command => self.mode = Mode::Content,
+            Blocker::Lookalike => return self.suspect(context),
+            Blocker::LostContent => {
+                self.content_over(at, context);
+                self.queue.lose_replies();
+            }
             Blocker::Payload(size) if !is_command => self.mode = Mode::Payload { left: size },
             _ => self.mode = Mode::Commands,
         }
@@ -391,17 +432,20 @@ impl Session {
             self.mode = Mode::Resync { inside_line: false };
         } else {
             // Neither command nor inside a line: content whose DATA was lost, if it turns out to end like content.
-            self.open_unseen(at, context);
-            self.open_content(true, at, context);
-            let line = line.octets.to_vec();
-            self.read_content(&line, at, context);
-            self.read_content(b"\r\n", at, context);
+            self.begin_unannounced(&line, at, context);
         }
-        reader.clear();
         &octets[used..]
     }
 
     // ---- content
+
+    /// What was held to tell whether the content is over is content after all.
+    pub(super) fn keep_to_content(&mut self, at: Timestamp, context: &mut Context) {
+        if matches!(self.mode, Mode::Guess(Blocker::LostContent | Blocker::Lookalike)) {
+            self.mode = Mode::Content;
+            self.release_held(at, context);
+        }
+    }
 
     /// The client's next octets are content. *unannounced*: without a sign of DATA, so its beginning is missing too.
     pub(super) fn open_content(&mut self, unannounced: bool, at: Timestamp, context: &mut Context) {
@@ -411,6 +455,7 @@ impl Session {
         self.mode = Mode::Content;
         self.data = super::data::DataReader::default();
         self.content_gap = unannounced;
+        self.content_resumes = false;
         self.provisional = unannounced;
         self.content_reply_gap = false;
         if let Some(draft) = self.open_draft() {
@@ -418,16 +463,16 @@ impl Session {
                 .content
                 .get_or_insert_with(|| Box::new(ContentReader::new(&context.limits)));
             if unannounced {
-                // How much is missing is not known; that something is, keeps the rest from being read as a header section.
-                content.gap(1);
+                content.begin_inside();
             }
         }
     }
 
     fn read_content<'a>(&mut self, octets: &'a [u8], at: Timestamp, context: &mut Context) -> &'a [u8] {
-        if self.content_gap && (self.content_reply_gap || !self.server_seen) && self.end_was_lost_before(octets) {
-            self.content_over(at, context);
-            self.queue.lose_replies();
+        let resumes = std::mem::take(&mut self.content_resumes);
+        if resumes && !self.provisional && (self.content_reply_gap || !self.server_seen) {
+            // Without the server's reply only the look of what follows tells whether the end of data was lost.
+            self.mode = Mode::Guess(Blocker::LostContent);
             return octets;
         }
         let mut anomalies = crate::anomaly::AnomalySet::default();
@@ -448,18 +493,18 @@ impl Session {
         }
         match end {
             None => &octets[octets.len()..],
-            Some(used) => {
+            Some(Stop::Lookalike(used)) => {
+                if !self.provisional {
+                    self.mode = Mode::Guess(Blocker::Lookalike);
+                }
+                &octets[used..]
+            }
+            Some(Stop::End(used)) => {
                 self.provisional = false;
                 self.content_over(at, context);
                 &octets[used..]
             }
         }
-    }
-
-    /// True if the octets behind a gap in the content are commands, so that the end of data was in the gap.
-    fn end_was_lost_before(&self, octets: &[u8]) -> bool {
-        let line = memchr::memchr(b'\n', octets).map_or(octets, |end| &octets[..end]);
-        is_unmistakable(line)
     }
 
     /// The content is over: its facts are drawn, and the final reply is awaited.
@@ -580,6 +625,12 @@ impl Session {
             self.mode = Mode::Commands;
         }
     }
+}
+
+/// True if an ORCPT parameter names another address than the RCPT it stands in (RFC 3461 4.2).
+fn differs(orcpt: &str, address: &str) -> bool {
+    let original = orcpt.split_once(';').map_or(orcpt, |(_, original)| original);
+    !original.eq_ignore_ascii_case(address)
 }
 
 /// A name as the client gave it: text without control characters.

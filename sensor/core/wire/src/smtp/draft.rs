@@ -8,7 +8,7 @@ use crate::anomaly::AnomalySet;
 use crate::content::ContentReader;
 use crate::frame::Timestamp;
 use crate::message::MessageFacts;
-use crate::record::event::{Completeness, ForwardPath, Outcome, Reply};
+use crate::record::event::{Completeness, ForwardPath, Outcome, Reply, SessionFacts};
 
 use super::state::ReplyClass;
 
@@ -62,6 +62,8 @@ pub struct Draft {
     pub touched: bool,
     /// Replies awaited.
     pub awaited: u32,
+    /// What was known of the session when it was sealed.
+    pub session: Option<SessionFacts>,
     /// Why nothing more is added.
     pub sealed: Option<Seal>,
     /// What was not seen.
@@ -124,10 +126,17 @@ impl Draft {
     /// What became of it, and the reply that decided.
     #[must_use]
     pub fn outcome(&self) -> (Outcome, Option<Reply>) {
-        if let Some(reply) = &self.final_reply {
-            return (by_class(reply), Some(reply.clone()));
-        }
-        if let Some(reply) = &self.refused {
+        let delivered = self
+            .final_reply
+            .as_ref()
+            .filter(|reply| by_class(reply) == Outcome::Delivered);
+        // What was refused first decides: later refusals (503 to content without a transaction) follow from it.
+        // A 421 after every recipient was refused only closes the session.
+        let refused = self
+            .refused
+            .as_ref()
+            .filter(|reply| reply.code != 421 || self.outcome_of_recipients().is_none());
+        if let Some(reply) = delivered.or(refused).or(self.final_reply.as_ref()) {
             return (by_class(reply), Some(reply.clone()));
         }
         if let Some(outcome) = self.outcome_of_recipients() {

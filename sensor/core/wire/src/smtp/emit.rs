@@ -19,7 +19,11 @@ impl Session {
 
     fn emit(&mut self, draft: Draft, context: &mut Context) {
         let (outcome, reply) = draft.outcome();
-        let session = self.facts(self.next_index);
+        let known = draft.session.clone().unwrap_or_else(|| self.facts(0));
+        let session = SessionFacts {
+            transaction_index: self.next_index,
+            ..known
+        };
         self.next_index = self.next_index.saturating_add(1);
         // XFORWARD speaks of one mail (XFORWARD_README).
         self.forwarded = super::origin::Origin::default();
@@ -74,11 +78,11 @@ impl Session {
         })));
     }
 
-    fn facts(&self, transaction_index: u32) -> SessionFacts {
+    pub(super) fn facts(&self, transaction_index: u32) -> SessionFacts {
         let real = self.forwarded.ip.or(self.origin.ip).or(self.proxied_ip);
         SessionFacts {
             protocol: self.protocol,
-            helo: self.forwarded.helo.clone().or_else(|| self.helo.clone()),
+            helo: self.forwarded.helo.as_ref().or(self.helo.as_ref()).cloned(),
             auth_user: self.auth_user.clone(),
             tls: false,
             client_ip: Some(real.unwrap_or(self.flow.client.address)),

@@ -96,12 +96,17 @@ impl Recogniser {
     fn judge(&self, side: Side, limits: &Limits) -> Recognised {
         let stream = &self.streams[side.index()];
         let inside = self.inside[side.index()];
+        // The first words of a stream seen from its start tell more than what may be quoted later in it.
+        let refused = match self.start.initiator {
+            Some(client) if !inside && client == side => self.cannot_be_client(stream),
+            Some(_) if !inside => cannot_be_server(stream),
+            _ => false,
+        };
+        if refused {
+            return Recognised::NotMail;
+        }
         if let Some(found) = self.by_sign(side, stream, inside) {
             return found;
-        }
-        let at_start = !inside && self.start.initiator == Some(side);
-        if at_start && self.cannot_be_client(stream) {
-            return Recognised::NotMail;
         }
         if self.octets.iter().any(|octets| *octets > limits.probe_octets) || self.seen.len() > MAX_PIECES {
             return match self.mail_port_side() {
@@ -140,6 +145,9 @@ impl Recogniser {
 
     /// True if the initiator's first octets are nothing an SMTP client says first.
     fn cannot_be_client(&self, stream: &[u8]) -> bool {
+        if looks_like_hello(stream) {
+            return false;
+        }
         const FIRST_WORDS: [&[u8]; 4] = [b"PROXY ", b"\r\n\r\n\0\r\nQUIT\n", b"\r\n", b"\n"];
         let proxied = FIRST_WORDS.iter().any(|word| {
             let length = word.len().min(stream.len());
@@ -175,6 +183,12 @@ impl Recogniser {
 
 /// Pieces kept before a verdict; a greeting and a first command come in two.
 const MAX_PIECES: usize = 64;
+
+/// True if the first line of the side that was called is no reply.
+fn cannot_be_server(stream: &[u8]) -> bool {
+    let first = memchr::memchr(b'\n', stream).map(|end| stream[..end].trim_ascii_end());
+    first.is_some_and(|line| parse_line(line).is_none())
+}
 
 fn is_client_line(line: &[u8]) -> bool {
     let command = Command::parse(line);

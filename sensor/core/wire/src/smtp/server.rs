@@ -43,7 +43,15 @@ impl Session {
 
     fn reply(&mut self, whole: WholeReply, at: Timestamp, context: &mut Context) {
         self.pipelining |= whole.keywords.contains(&Keyword::Pipelining);
-        match self.queue.reply(whole.reply) {
+        if self.mode == Mode::Suspect {
+            return self.suspect_reply(whole.reply, at, context);
+        }
+        self.pair(whole.reply, at, context);
+    }
+
+    /// Pairs *reply* with its command.
+    pub(super) fn pair(&mut self, reply: Reply, at: Timestamp, context: &mut Context) {
+        match self.queue.reply(reply) {
             Paired::Settled(settled) => self.apply_all(settled, at, context),
             Paired::SetAside => {}
             Paired::Surplus(reply, loss_known) => self.surplus(reply, loss_known, at, context),
@@ -200,6 +208,7 @@ impl Session {
             Some(ReplyClass::PositiveCompletion) => {
                 if self.held.first().is_some_and(|first| *first != 22) {
                     self.note(Anomaly::SmtpDataBeforeStarttls, context);
+                    self.held = Vec::new();
                 }
                 self.turn_to_tls(start, context);
             }
@@ -213,11 +222,22 @@ impl Session {
         if self.provisional {
             self.drop_provisional();
         }
+        if self.mode == Mode::Guess(Blocker::Lookalike) && self.held.is_empty() && reply.code != 421 {
+            // The server took the false end for the end, and the client waits as if it were.
+            self.content_over(at, context);
+            return self.pair(reply, at, context);
+        }
+        self.keep_to_content(at, context);
         match (self.mode, reply.code) {
             // The server gives up (RFC 5321 3.8): the transaction at hand is deferred by it.
             (_, 421) => self.server_gives_up(reply, at),
             (Mode::Content, _) if self.content_gap => {
                 // The end of data was among the lost octets: the server answers only whole content.
+                if self.content_resumes {
+                    if let Some(content) = self.open_draft().and_then(|draft| draft.content.as_mut()) {
+                        content.lost_its_end();
+                    }
+                }
                 self.content_over(at, context);
                 self.mode = Mode::Resync { inside_line: false };
                 if let Paired::Settled(settled) = self.queue.reply(reply) {

@@ -30,7 +30,7 @@ use super::state::{Answered, State};
 use super::tls::HelloReader;
 use crate::anomaly::{Anomaly, AnomalySet};
 use crate::frame::Timestamp;
-use crate::record::event::{FlowId, Protocol};
+use crate::record::event::{FlowId, Protocol, Reply};
 
 /// How the client's next octets are to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +56,8 @@ pub(super) enum Mode {
     Await(Blocker),
     /// That reply was lost: the next octets tell by their look.
     Guess(Blocker),
+    /// Behind a false end of data and a command: held until the server's replies tell what it is.
+    Suspect,
     /// Encrypted.
     Tls,
 }
@@ -67,6 +69,10 @@ pub(super) enum Blocker {
     Auth,
     Tls(&'static str),
     Payload(u64),
+    /// Not a command: octets of the content were lost, and what comes next is content or, if its end was lost, a command.
+    LostContent,
+    /// Not a command either: a false end of data, and what comes next is content or a smuggled command.
+    Lookalike,
 }
 
 /// What a reply will answer.
@@ -182,12 +188,17 @@ pub struct Session {
     pub(super) client_seen: bool,
     pub(super) server_seen: bool,
     pub(super) midstream: bool,
+    /// Commands were read in mid-stream and the server has not spoken since: they may be content that looks like it.
+    pub(super) unconfirmed: bool,
     /// Content octets were lost, so the end of data may be among them.
     pub(super) content_gap: bool,
+    /// The next octets are the first behind such a loss.
+    pub(super) content_resumes: bool,
     /// Content began without a sign of DATA: it counts only if its end is seen.
     pub(super) provisional: bool,
     /// Replies were lost while content was transferred.
     pub(super) content_reply_gap: bool,
+    pub(super) suspect_replies: Vec<Reply>,
     pub(super) server_inside_line: bool,
     pub(super) client_octets: u64,
     pub(super) server_octets: u64,
@@ -227,9 +238,12 @@ impl Session {
             client_seen: false,
             server_seen: false,
             midstream: false,
+            unconfirmed: false,
             content_gap: false,
+            content_resumes: false,
             provisional: false,
             content_reply_gap: false,
+            suspect_replies: Vec::new(),
             server_inside_line: false,
             client_octets: 0,
             server_octets: 0,
@@ -256,6 +270,10 @@ impl Session {
         if matches!(self.mode, Mode::Await(_)) && self.queue.is_ambiguous() {
             self.settle_as_client_speaks(true, at, context);
         }
+        if !self.suspect_replies.is_empty() {
+            // It had its reply and goes on.
+            self.clear_suspicion(at, context);
+        }
         self.read_client(octets, at, context);
     }
 
@@ -264,6 +282,7 @@ impl Session {
         self.last_at = self.last_at.max(at);
         self.server_seen = true;
         self.server_octets += octets.len() as u64;
+        self.unconfirmed = false;
         if self.mode != Mode::Tls {
             self.read_server(octets, at, context);
         }
@@ -278,6 +297,8 @@ impl Session {
             self.queue.lose_replies();
             self.settle_as_client_speaks(true, at, context);
         }
+        self.clear_suspicion(at, context);
+        self.keep_to_content(at, context);
         match self.mode {
             Mode::Tls => {
                 if let Some(tls) = &mut self.tls {
@@ -301,6 +322,7 @@ impl Session {
         self.server_line.clear();
         self.reply_lines.clear();
         self.server_inside_line = true;
+        self.unconfirmed = false;
         if self.mode == Mode::Tls {
             return;
         }
@@ -314,7 +336,17 @@ impl Session {
     pub fn close(&mut self, ending: Ending, last_seen: Timestamp, context: &mut Context) {
         self.last_at = self.last_at.max(last_seen);
         let at = self.last_at;
+        self.keep_to_content(at, context);
+        self.clear_suspicion(at, context);
         let settled = self.queue.finish();
+        for (pending, reply) in &settled {
+            if reply.is_none() {
+                // The flow ended before the transaction did.
+                if let Some(draft) = self.draft(pending.draft) {
+                    draft.completeness.truncated = true;
+                }
+            }
+        }
         self.apply_all(settled, at, context);
         let seal = match ending {
             Ending::Closed if !self.content_gap => Seal::ConnectionLost,
@@ -339,8 +371,9 @@ impl Session {
     /// As [`Session::note`], for what is counted elsewhere.
     pub fn told(&mut self, anomaly: Anomaly) {
         match self.drafts.back_mut() {
-            Some(draft) if self.has_open_draft => draft.anomalies.insert(anomaly),
-            _ => self.loose_anomalies.insert(anomaly),
+            // The one being built, else the one that waits for its reply.
+            Some(draft) => draft.anomalies.insert(anomaly),
+            None => self.loose_anomalies.insert(anomaly),
         }
     }
 
@@ -369,6 +402,7 @@ impl Session {
         self.queue.lose_commands();
         self.state = State::Unknown;
         self.midstream = true;
+        self.unconfirmed = true;
         self.mode = Mode::Resync { inside_line };
         if let Some(draft) = self.open_draft() {
             draft.completeness.midstream = true;
@@ -390,8 +424,12 @@ impl Session {
     }
 
     pub(super) fn seal_open(&mut self, seal: Seal) {
-        if let Some(draft) = self.open_draft() {
-            draft.seal(seal);
+        if self.has_open_draft {
+            let facts = self.facts(0);
+            if let Some(draft) = self.open_draft() {
+                draft.session = Some(facts);
+                draft.seal(seal);
+            }
         }
         self.has_open_draft = false;
     }
@@ -407,6 +445,7 @@ impl Session {
 
     fn content_lost(&mut self, octets: u64) {
         self.content_gap = true;
+        self.content_resumes = true;
         self.data.gap();
         if let Some(content) = self.open_draft().and_then(|draft| draft.content.as_mut()) {
             content.gap(octets);
