@@ -47,7 +47,8 @@ $(DONE)/venv: pyproject.toml deploy/setup/constraints.txt $(DONE)/packages-build
 	@touch $@
 
 $(CORE): $(CORE_SOURCES) $(DONE)/venv $(DONE)/rust
-	$(BIN)/maturin develop --quiet --release --locked
+	@# pip runs inside: it is to keep to the same versions and to say no more than needed.
+	PIP_CONSTRAINT=deploy/setup/constraints.txt PIP_QUIET=1 $(BIN)/maturin develop --quiet --release --locked
 	@touch $@
 
 .PHONY: build
@@ -69,9 +70,10 @@ lint-python: $(DONE)/venv
 lint-rust: $(DONE)/rust
 	$(CARGO) fmt --check
 	$(CARGO) clippy --quiet --workspace --all-targets --locked -- -D warnings
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 
 .PHONY: test
-test: lint test-rust test-python ## everything: lint, Rust tests, Python tests
+test: lint test-rust fuzz test-python ## everything: lint, Rust tests, fuzzing, Python tests
 
 .PHONY: test-rust
 test-rust: $(DONE)/rust
@@ -81,6 +83,10 @@ test-rust: $(DONE)/rust
 test-python: $(CORE) $(DONE)/packages-test
 	@mkdir -p .build
 	$(BIN)/pytest --numprocesses $(WORKERS) | tee .build/pytest.log
+
+.PHONY: fuzz
+fuzz: $(DONE)/rust $(DONE)/packages-fuzz ## run every fuzz target for FUZZ_SECONDS
+	@bash sensor/core/fuzz/run.sh $(FUZZ_SECONDS)
 
 # ---- running
 
@@ -100,6 +106,10 @@ captures: $(DONE)/venv ## make the crafted captures anew
 .PHONY: lab
 lab: $(DONE)/packages-test $(DONE)/packages-lab ## record the captures of real servers anew (root, Debian)
 	/usr/bin/python3 pcaps/lab/make.py
+
+.PHONY: reference
+reference: $(CORE) ## write docs/reference from the core's own lists
+	$(BIN)/python docs/make_reference.py
 
 .PHONY: clean
 clean: ## remove what was built; the virtual environment too

@@ -1,8 +1,8 @@
 """
 Mails in the shapes and sizes of real ones, made quickly and the same for the same seed.
 
-What costs time to make (words, base64, trace lines) lies in pools; a mail is slices of them with its own names, numbers and
-dates. No two mails are equal, so nothing that reads them can live on a cache.
+What costs time to make (words, base64, trace lines) lies in pools; a mail is slices of them with its own names, numbers
+and dates. No two mails are equal, so nothing that reads them can live on a cache.
 """
 
 from __future__ import annotations
@@ -94,7 +94,10 @@ class Mailbag:
         elif kind < FORWARDED_SHARE + LIST_SHARE:
             name = sender.partition("@")[2]
             reverse_path = f"list-bounces@{name}"
-            own = f"List-Id: Talk of {name} <talk.{name}>\r\nList-Unsubscribe: <mailto:talk-leave@{name}>\r\nPrecedence: list\r\n"
+            own = (
+                f"List-Id: Talk of {name} <talk.{name}>\r\n"
+                f"List-Unsubscribe: <mailto:talk-leave@{name}>\r\nPrecedence: list\r\n"
+            )
         wanted = min(int(rng.lognormvariate(self._mu, self._mix.spread)), self._mix.largest_octets)
         # The sender of a forward by hand is the forwarder.
         author = reverse_path if subject.startswith("Fwd:") else sender
@@ -104,7 +107,9 @@ class Mailbag:
     def _content(self, author: str, addressed: list[str], subject: str, own: str, wanted: int) -> bytes:
         rng, number = self._rng, self._number
         second = number % 60
-        date = f"{1 + number % 28:02} {_MONTHS[number % 12]} 2026 {number % 24:02}:{number // 7 % 60:02}:{second:02} +0000"
+        date = (
+            f"{1 + number % 28:02} {_MONTHS[number % 12]} 2026 {number % 24:02}:{number // 7 % 60:02}:{second:02} +0000"
+        )
         # The topmost line is of the server that sends, or of the one before it.
         hops = "".join(rng.choices(self._traces, k=rng.randint(1, 3) if wanted < 8_000 else rng.randint(2, 5)))
         reply_to = f"References: <{number - 7}.a@x.example> <{number - 3}.b@y.example>\r\n" if number % 3 == 0 else ""
@@ -267,18 +272,27 @@ def _signature(rng: random.Random, name: str, who: str) -> str:
     )
 
 
-# ---- forwards: (sender of the original, forwarding mailbox, destination) -> (reverse-path, start of the subject, fields on top)
+# ---- forwards:
+# (sender of the original, forwarding mailbox, destination) -> (reverse-path, start of the subject, fields on top)
 
 
 def _google(_sender: str, mailbox: str, destination: str) -> tuple[str, str, str]:
     local, _, domain = mailbox.partition("@")
     path = f"{local}+caf_={destination.replace('@', '=')}@{domain}"
-    return path, "", f"X-Forwarded-To: {destination}\r\nX-Forwarded-For: {mailbox} {destination}\r\nDelivered-To: {mailbox}\r\n"
+    return (
+        path,
+        "",
+        f"X-Forwarded-To: {destination}\r\nX-Forwarded-For: {mailbox} {destination}\r\nDelivered-To: {mailbox}\r\n",
+    )
 
 
 def _exchange(sender: str, mailbox: str, _destination: str) -> tuple[str, str, str]:
     (local, _, domain), (from_local, _, from_domain) = mailbox.partition("@"), sender.partition("@")
-    return f"{local}+SRS=Ab3dE=BX={from_domain}={from_local}@{domain}", "", f"X-MS-Exchange-ForwardingLoop: {mailbox};0a1b2c3d\r\n"
+    return (
+        f"{local}+SRS=Ab3dE=BX={from_domain}={from_local}@{domain}",
+        "",
+        f"X-MS-Exchange-ForwardingLoop: {mailbox};0a1b2c3d\r\n",
+    )
 
 
 def _sieve(_sender: str, mailbox: str, _destination: str) -> tuple[str, str, str]:

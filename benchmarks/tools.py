@@ -12,8 +12,8 @@ from pathlib import Path
 HERE = Path(__file__).parent
 
 SURICATA_MISSING = """\
-Suricata is not installed: its rows are left out. On Debian 12 it is in the suite bookworm-backports; as root, write a copy of
-the deb822 file in /etc/apt/sources.list.d with that suite in its "Suites:" line, then
+Suricata is not installed: its rows are left out. On Debian 12 it is in the suite bookworm-backports; as root, write a
+copy of the deb822 file in /etc/apt/sources.list.d with that suite in its "Suites:" line, then
   apt-get update && apt-get install -t bookworm-backports suricata
 """
 TSHARK_MISSING = "tshark is not installed: its row is left out. As root: apt-get install tshark\n"
@@ -25,8 +25,10 @@ import sys
 from sensor import _core
 from sensor.classify import builtin_table
 interest = builtin_table().interest
-replay = _core.Replay([sys.argv[1]], _core.Interest(fields=interest.fields, reverse_path_marks=interest.reverse_path_marks,
-    subject_prefixes=interest.subject_prefixes, body_marks=interest.body_marks))
+replay = _core.Replay([sys.argv[1]], _core.Interest(
+    fields=interest.fields, reverse_path_marks=interest.reverse_path_marks,
+    subject_prefixes=interest.subject_prefixes, body_marks=interest.body_marks,
+))
 while (batch := replay.next_batch()) is not None:
     pass
 counts = replay.counters()
@@ -36,7 +38,7 @@ print(counts["transactions"])
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """One program. *command* gives its arguments for a capture and an empty directory; *mails* counts what it left there."""
+    """One program. *command* gives its arguments for a capture and an empty directory; *mails* counts what it left."""
 
     name: str
     command: Callable[[Path, Path], list[str]]
@@ -84,7 +86,21 @@ def peers(complain: Callable[[str], object]) -> list[Tool]:
 
 def _suricata(capture: Path, out: Path) -> list[str]:
     settings = str(HERE / "suricata.yaml")
-    return ["suricata", "-c", settings, "-S", "/dev/null", "--runmode", "single", "-k", "none", "-l", str(out), "-r", str(capture)]
+    return [
+        "suricata",
+        "-c",
+        settings,
+        "-S",
+        "/dev/null",
+        "--runmode",
+        "single",
+        "-k",
+        "none",
+        "-l",
+        str(out),
+        "-r",
+        str(capture),
+    ]
 
 
 def _tshark(capture: Path, out: Path) -> list[str]:

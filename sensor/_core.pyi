@@ -5,8 +5,34 @@ Nothing here calls back into Python, and every call that works on packets releas
 it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal, final
+from collections.abc import Mapping, Sequence
+from typing import Literal, Self, final
+
+__all__ = [
+    "Attachment",
+    "Batch",
+    "CaptureError",
+    "Completeness",
+    "Damage",
+    "Events",
+    "Flow",
+    "ForwardPath",
+    "Header",
+    "Interest",
+    "KeptField",
+    "Received",
+    "Replay",
+    "Reply",
+    "Session",
+    "TlsSession",
+    "Transaction",
+    "__version__",
+    "anomalies",
+    "counters",
+    "is_probably_capture",
+    "limits",
+    "parse_message",
+]
 
 class CaptureError(Exception):
     """A capture could not be opened or is not one; the message says what was found and what would work."""
@@ -172,8 +198,6 @@ class TlsSession:
     completeness: Completeness
     anomalies: list[str]
 
-Event = Transaction | TlsSession
-
 @final
 class Damage:
     """One thing that was wrong with a capture file: what could be read was read."""
@@ -198,11 +222,18 @@ class Tally:
     mails: list[tuple[int, bool, str | None, list[str], Transaction | None]]
 
 @final
+class Events:
+    """Iterates over a batch."""
+
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> Transaction | TlsSession: ...
+
+@final
 class Batch:
     """Events in the order in which they became known."""
 
     def __len__(self) -> int: ...
-    def __iter__(self) -> Iterator[Event]: ...
+    def __iter__(self) -> Events: ...
     def tally(self, *, classify_all: bool) -> Tally:
         """Counts, and the mails in order: those to be classified (touched, or all), and of the others those that were taken."""
     def to_json_lines(
@@ -260,6 +291,9 @@ def parse_message(
 
     Lines end in LF or CRLF.
     """
+
+def is_probably_capture(path: str) -> bool:
+    """True if the file at *path* starts as a capture does. Raises CaptureError if it can't be read."""
 
 def limits() -> list[tuple[str, str, int]]:
     """Every bound of the core: name, reason, default."""

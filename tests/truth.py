@@ -1,4 +1,4 @@
-"""Holds records against the truth of a case (`pcaps/CASES.md`). Each finding is a sentence; none means that all is true."""
+"""Holds records against the truth of a case (`pcaps/CASES.md`): each finding is a sentence, none means all is true."""
 
 from __future__ import annotations
 
@@ -60,7 +60,9 @@ def _as_crafted(truth: Table) -> Table:
 
 def is_incomplete(record: Table) -> bool:
     completeness = record["completeness"]
-    return any((completeness["missing_octets"], *(completeness[key] for key in ("one_sided", "midstream", "truncated"))))
+    return any(
+        (completeness["missing_octets"], *(completeness[key] for key in ("one_sided", "midstream", "truncated")))
+    )
 
 
 def _crafted_untruths(case: Table, told: Told) -> list[str]:
@@ -71,12 +73,13 @@ def _crafted_untruths(case: Table, told: Told) -> list[str]:
     best = min((list(_transactions(case, order)) for order in orders), key=len)
     found = [*best, *_records("session", case.get("session", []), told.sessions)]
     if case.get("quiet"):
-        for record in told.records:
-            if record["anomalies"]:
-                found.append(f"a quiet case has anomalies {record['anomalies']}")
-    for name, least in case.get("counters", {}).items():
-        if told.counters[name] < least:
-            found.append(f"counter {name} is {told.counters[name]}, not at least {least}")
+        found += [f"a quiet case has anomalies {each['anomalies']}" for each in told.records if each["anomalies"]]
+    leasts = case.get("counters", {}).items()
+    found += [
+        f"counter {name} is {told.counters[name]}, not at least {least}"
+        for name, least in leasts
+        if told.counters[name] < least
+    ]
     kinds = [each.kind for each in told.damage]
     if sorted(set(kinds)) != sorted(set(case.get("damage", []))):
         found.append(f"damage is {kinds}, not {case.get('damage', [])}")
@@ -111,13 +114,15 @@ def _records(kind: str, expected: list[Table], records: list[Table]) -> Iterator
             yield f"{kind} {number}: {difference}"
 
 
-def differences(truth: Table, record: Table) -> Iterator[str]:
+def differences(truth: Table, record: Table) -> Iterator[str]:  # noqa: C901, PLR0912 - a table, in the shape of a match
     flat = _flat(record)
     for key, value in truth.items():
-        got = flat.get(key)
+        got: Any = flat.get(key)
         match key:
             case "unseen":
-                yield from (f"{name} is {flat.get(name)!r}, though it was not to be seen" for name in value if flat.get(name))
+                yield from (
+                    f"{name} is {flat.get(name)!r}, though it was not to be seen" for name in value if flat.get(name)
+                )
             case "missing":
                 if bool(flat["missing_octets"]) != value:
                     yield f"missing_octets is {flat['missing_octets']}, missing should be {value}"

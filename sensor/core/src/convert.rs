@@ -74,7 +74,7 @@ impl Batch {
     ) -> PyResult<Bound<'py, PyBytes>> {
         let events = Arc::clone(&self.events);
         if let Some(index) = forwardings.keys().find(|index| **index >= events.len()) {
-            return Err(PyIndexError::new_err(format!(
+            return Err(PyValueError::new_err(format!(
                 "no event {index} in a batch of {}",
                 events.len()
             )));

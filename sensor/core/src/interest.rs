@@ -17,7 +17,10 @@ pub struct Interest {
 #[pymethods]
 impl Interest {
     #[new]
-    #[pyo3(signature = (*, fields = Vec::new(), reverse_path_marks = Vec::new(), subject_prefixes = Vec::new(), body_marks = Vec::new()))]
+    #[pyo3(
+        signature = (*, fields = Vec::new(), reverse_path_marks = Vec::new(), subject_prefixes = Vec::new(), body_marks = Vec::new()),
+        text_signature = "(*, fields=(), reverse_path_marks=(), subject_prefixes=(), body_marks=())"
+    )]
     fn new(
         fields: Vec<String>,
         reverse_path_marks: Vec<String>,

@@ -17,7 +17,10 @@ use crate::interest::{limits_with, Interest};
 
 /// A mail as a Transaction of outcome "delivered": see `sensor/_core.pyi`.
 #[pyfunction]
-#[pyo3(signature = (content, interest, *, reverse_path = None, forward_paths = Vec::new(), limits = None))]
+#[pyo3(
+    signature = (content, interest, *, reverse_path = None, forward_paths = Vec::new(), limits = None),
+    text_signature = "(content, interest, *, reverse_path=None, forward_paths=(), limits=None)"
+)]
 pub fn parse_message(
     py: Python<'_>,
     content: &[u8],
