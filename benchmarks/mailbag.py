@@ -181,12 +181,12 @@ def _text_pool(rng: random.Random) -> bytes:
     size = 0
     while size < _POOL_OCTETS // 4:
         line = " ".join(rng.choices(_WORDS, k=rng.randint(3, 12)))
-        match rng.randrange(60):
+        match rng.randrange(1_000):
             case 0:
                 line = ".." + line
-            case 1 | 2 | 3:
+            case kind if kind < 50:
                 line = "> " + line
-            case 4 | 5 | 6 | 7 | 8 | 9:
+            case kind if kind < 150:
                 line = ""
         lines.append(line)
         size += len(line) + 2

@@ -209,6 +209,19 @@ class Damage:
     """Octet offset in the uncompressed file where it was found."""
 
 @final
+class Tally:
+    """What the pipeline needs to know of a batch: see ``sensor.tally``."""
+    outcomes: dict[Literal["delivered", "rejected", "deferred", "aborted", "unknown"], int]
+    incomplete: int
+    missing_octets: int
+    one_sided: int
+    tls_sessions: int
+    tls_octets: int
+    first_seen_ns: int | None
+    last_seen_ns: int | None
+    mails: list[tuple[int, bool, str | None, list[str], Transaction | None]]
+
+@final
 class Events:
     """Iterates over a batch."""
 
@@ -221,6 +234,8 @@ class Batch:
 
     def __len__(self) -> int: ...
     def __iter__(self) -> Events: ...
+    def tally(self, *, classify_all: bool) -> Tally:
+        """Counts, and the mails in order: those to be classified (touched, or all), and of the others those that were taken."""
     def to_json_lines(
         self, forwardings: Mapping[int, bytes], default_forwarding: bytes, *, sensor: str, tap: str
     ) -> bytes:

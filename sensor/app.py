@@ -101,7 +101,7 @@ def run_tap(
     blocks = ForwardingBlocks()
     with _stop_on_interrupt(tap.stop) as interrupted:
         for batch in tap.batches():
-            verdicts = pipeline.feed(batch)
+            verdicts = pipeline.take(batch.tally(classify_all=pipeline.classifies_all))
             if sink is not None and len(batch):
                 sink.write(
                     batch.to_json_lines(

@@ -24,7 +24,7 @@ def _lab_untruths(case: Table, told: Told) -> list[str]:
     ):
         # Where none is claimed, as for a capture of replies alone, whatever comes must at least own up to its holes.
         if truths is None:
-            found += [f"an unclaimed {kind} is complete" for record in records if not _incomplete(record)]
+            found += [f"an unclaimed {kind} is complete" for record in records if not is_incomplete(record)]
             continue
         found += _by_best_fit(kind, [_as_crafted(truth) for truth in truths], records)
     for secret in case["secrets"]:
@@ -39,9 +39,9 @@ def _by_best_fit(kind: str, truths: list[Table], records: list[Table]) -> Iterat
         return
     rest = list(records)
     for number, truth in enumerate(truths):
-        fit = min(rest, key=lambda record: len(list(_differences(truth, record))))
+        fit = min(rest, key=lambda record: len(list(differences(truth, record))))
         rest.remove(fit)
-        for difference in _differences(truth, fit):
+        for difference in differences(truth, fit):
             yield f"{kind} {number}: {difference}"
 
 
@@ -58,7 +58,7 @@ def _as_crafted(truth: Table) -> Table:
     return table
 
 
-def _incomplete(record: Table) -> bool:
+def is_incomplete(record: Table) -> bool:
     completeness = record["completeness"]
     return any(
         (completeness["missing_octets"], *(completeness[key] for key in ("one_sided", "midstream", "truncated")))
@@ -100,7 +100,7 @@ def _transactions(case: Table, records: list[Table]) -> Iterator[str]:
     # Further ones may stand anywhere: take the truths in order, each by the first record that fits it.
     rest = iter(records)
     for number, truth in enumerate(expected):
-        if not any(not list(_differences(truth, record)) for record in rest):
+        if not any(not list(differences(truth, record)) for record in rest):
             yield f"no record fits transaction {number}: {truth}"
             return
 
@@ -110,11 +110,11 @@ def _records(kind: str, expected: list[Table], records: list[Table]) -> Iterator
         yield f"{len(records)} {kind} records, not {len(expected)}"
         return
     for number, (truth, record) in enumerate(zip(expected, records, strict=True)):
-        for difference in _differences(truth, record):
+        for difference in differences(truth, record):
             yield f"{kind} {number}: {difference}"
 
 
-def _differences(truth: Table, record: Table) -> Iterator[str]:  # noqa: C901, PLR0912 - a table, in the shape of a match
+def differences(truth: Table, record: Table) -> Iterator[str]:  # noqa: C901, PLR0912 - a table, in the shape of a match
     flat = _flat(record)
     for key, value in truth.items():
         got: Any = flat.get(key)
@@ -134,7 +134,7 @@ def _differences(truth: Table, record: Table) -> Iterator[str]:  # noqa: C901, P
                 if got not in ([value] if isinstance(value, str) else value):
                     yield f"outcome is {got}, not {value}"
             case "incomplete":
-                if _incomplete(record) != value:
+                if is_incomplete(record) != value:
                     yield f"completeness is {record['completeness']}, incomplete should be {value}"
             case "forwarding":
                 differing = {name: got[name] for name, wanted in value.items() if got[name] != wanted}

@@ -16,6 +16,8 @@ use wire::record::community_id::community_id;
 use wire::record::event::{Event, FlowId, SessionFacts};
 use wire::record::json::{self, Origin};
 
+use crate::tally::Tally;
+
 /// Registers every class of this file.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Batch>()?;
@@ -34,7 +36,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     Ok(())
 }
 
-type Shared = Arc<Vec<Event>>;
+pub type Shared = Arc<Vec<Event>>;
 
 /// Events in the order in which they became known.
 #[pyclass(frozen, module = "sensor._core")]
@@ -53,6 +55,11 @@ impl Batch {
             events: Arc::clone(&self.events),
             next: 0,
         }
+    }
+
+    #[pyo3(signature = (*, classify_all))]
+    fn tally(&self, py: Python<'_>, classify_all: bool) -> PyResult<Tally> {
+        Tally::draw(py, &self.events, classify_all)
     }
 
     /// The whole batch as JSON Lines. *forwardings* maps an index to its `forwarding` block; the others get the default.
@@ -148,6 +155,11 @@ pub struct Transaction {
 }
 
 impl Transaction {
+    /// The transaction at *index* of a batch.
+    pub fn of(events: Shared, index: usize) -> Self {
+        Self { events, index }
+    }
+
     /// A transaction on its own.
     pub fn alone(transaction: wire::record::event::Transaction) -> Self {
         Self {

@@ -37,10 +37,10 @@ pub fn parse_message(
         let mut counters = Counters::default();
         let mut reader = ContentReader::new(&limits);
         reader.feed(&content, &interest, &limits);
-        let (message, mut touched) = reader.finish(&interest, &limits, &mut counters);
-        touched |= reverse_path
+        let marked = reverse_path
             .as_ref()
             .is_some_and(|path| interest.marks_reverse_path(path.as_bytes()));
+        let (message, touched) = reader.finish(marked, &interest, &limits, &mut counters);
         let anomalies: AnomalySet = message.anomalies;
         let nowhere = Endpoint {
             address: IpAddr::V4(Ipv4Addr::UNSPECIFIED),

@@ -684,3 +684,22 @@ fn a_body_that_quotes_a_false_end_is_content() {
     assert!(slugs(&mail).contains(&"smtp_smuggled_end_of_data"));
     assert!(!slugs(&mail).contains(&"smtp_command_after_smuggled_end"));
 }
+
+#[test]
+fn a_mail_after_refused_content_is_a_mail_of_its_own() {
+    let all = transactions(&with_hello(&format!(
+        "C: MAIL FROM:<a@x>\nS: 250 ok\nC: RCPT TO:<b@y>\nS: 250 ok\nC: DATA\nS: 550 no\nC: MAIL FROM:<c@x>\nS: 550 no\n{MAIL}"
+    )));
+    let told: Vec<_> = all
+        .iter()
+        .map(|mail| (mail.reverse_path.as_deref().unwrap(), mail.outcome))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("a@x", Outcome::Rejected),
+            ("c@x", Outcome::Rejected),
+            ("ann@corp.example", Outcome::Delivered)
+        ]
+    );
+}

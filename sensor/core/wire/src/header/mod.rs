@@ -38,8 +38,6 @@ pub struct HeaderFacts<'a> {
     pub header: Header,
     /// Fields the artifact table names, topmost first; at most [`Limits::kept_fields`].
     pub fields: Vec<KeptField>,
-    /// The Received chain, topmost first; at most [`Limits::received_lines`].
-    pub received: Vec<Received>,
     /// The fields that say how to read the body.
     pub content: ContentFields<'a>,
     /// True if there is a field that the artifact table names, or the subject has one of its prefixes.
@@ -132,6 +130,21 @@ pub fn parse_section<'a>(section: &'a [u8], interest: &Interest, limits: &Limits
     facts
 }
 
+/// The Received chain of *section*, topmost first; at most [`Limits::received_lines`].
+///
+/// Apart from [`parse_section`], which only counts the lines: to read them takes as long as all other fields together, and
+/// they are asked of few mails. What is odd in them is a matter of some hop and is noted apart from the mail's own.
+#[must_use]
+pub fn trace(section: &[u8], limits: &Limits, anomalies: &mut AnomalySet) -> Vec<Received> {
+    let fields = Fields::new(section, limits.header_field_octets).take(limits.header_fields);
+    let numbered = (0..).zip(fields);
+    numbered
+        .filter(|(_, field)| field.name.eq_ignore_ascii_case(b"received"))
+        .take(limits.received_lines)
+        .map(|(position, field)| received::parse(field.value, position, anomalies))
+        .collect()
+}
+
 struct Reader<'a, 'l> {
     interest: &'l Interest,
     limits: &'l Limits,
@@ -218,7 +231,7 @@ impl<'a, 'l> Reader<'a, 'l> {
             Slot::DeliveredTo => address::list(value, max, &mut header.delivered_to, anomalies),
             Slot::ListId => header.list_id = list_id::parse(value, anomalies),
             Slot::AutoSubmitted => header.auto_submitted = auto_submitted::parse(value, anomalies),
-            Slot::Received => self.received(value),
+            Slot::Received => self.received(),
             Slot::ThreadTopic => header.thread_topic = Some(unstructured::parse(value, anomalies)),
             Slot::ContentType => content.content_type = Some(value),
             Slot::ContentTransferEncoding => content.transfer_encoding = Some(value),
@@ -233,20 +246,13 @@ impl<'a, 'l> Reader<'a, 'l> {
         self.facts.header.subject = Some(subject);
     }
 
-    /// Counts every line, and parses as many as the limit allows.
-    fn received(&mut self, value: &[u8]) {
-        let HeaderFacts {
-            header,
-            received,
-            anomalies,
-            ..
-        } = &mut self.facts;
-        header.received_count = header.received_count.saturating_add(1);
-        if received.len() >= self.limits.received_lines {
-            anomalies.insert(Anomaly::HeaderTooManyReceived);
-            return;
+    /// Counts the line; [`trace`] reads as many as the limit allows.
+    fn received(&mut self) {
+        let count = &mut self.facts.header.received_count;
+        *count = count.saturating_add(1);
+        if *count as usize > self.limits.received_lines {
+            self.facts.anomalies.insert(Anomaly::HeaderTooManyReceived);
         }
-        received.push(received::parse(value, self.position, anomalies));
     }
 }
 

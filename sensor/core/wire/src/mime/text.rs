@@ -30,18 +30,18 @@ pub(super) struct Seen {
     pub(super) calendar_method: Option<String>,
     /// True if the transfer encoding was broken inside the window.
     pub(super) is_broken: bool,
+    /// What the window was kept in.
+    pub(super) buffer: Vec<u8>,
 }
 
 impl Window {
-    /// A window of *max* decoded octets on a part in *charset* (its raw label, may be empty).
-    pub(super) fn new(search: Search, encoding: Encoding, charset: &[u8], max: usize) -> Self {
+    /// A window of *max* decoded octets, kept in *buffer*, on a part in *charset* (its raw label, may be empty).
+    pub(super) fn new(search: Search, encoding: Encoding, charset: &[u8], max: usize, mut buffer: Vec<u8>) -> Self {
+        buffer.clear();
         Self {
             search,
             decoder: Decoder::new(encoding),
-            head: Head {
-                octets: Vec::new(),
-                max,
-            },
+            head: Head { octets: buffer, max },
             charset: charset.to_ascii_lowercase(),
         }
     }
@@ -61,21 +61,23 @@ impl Window {
     /// Searches the window. Numbers of marks found are added to *found*, which stays ascending and without doubles.
     pub(super) fn finish(mut self, interest: &Interest, found: &mut Vec<u32>) -> Seen {
         let is_broken = self.decoder.finish(&mut self.head);
-        let mut seen = Seen {
-            calendar_method: None,
-            is_broken,
-        };
-        match self.search {
-            Search::CalendarMethod => seen.calendar_method = calendar_method(&self.into_text()),
-            _ if interest.body_marks().is_none() => {}
-            Search::Marks => search(interest, &self.into_text(), found),
-            Search::MarksInHtml => {
-                let text = self.into_text();
+        let search_for = self.search;
+        let text = self.into_text();
+        let mut calendar_method = None;
+        match search_for {
+            Search::CalendarMethod => calendar_method = calendar_method_of(&text),
+            Search::Marks => search(interest, &text, found),
+            Search::MarksInHtml if interest.body_marks().is_some() => {
                 search(interest, &text, found);
                 search(interest, &visible_text(&text), found);
             }
+            Search::MarksInHtml => {}
         }
-        seen
+        Seen {
+            calendar_method,
+            is_broken,
+            buffer: text,
+        }
     }
 
     /// The window as UTF-8, ASCII letters in lower case.
@@ -214,7 +216,7 @@ fn line_end(html: &[u8], text: &mut Vec<u8>) -> usize {
 }
 
 /// The value of the first METHOD property (RFC 5545 3.7.2), lower case; none unless it is a token.
-fn calendar_method(calendar: &[u8]) -> Option<String> {
+fn calendar_method_of(calendar: &[u8]) -> Option<String> {
     const NAME: &[u8] = b"METHOD:";
     const LONGEST_VALUE: usize = 32; // the longest that RFC 5546 names is DECLINECOUNTER
     let value = calendar.split(|&o| o == b'\n').find_map(|line| {
@@ -240,7 +242,7 @@ mod tests {
         };
         let interest = Interest::new(&spec).unwrap();
         let mut found = Vec::new();
-        let mut window = Window::new(search, encoding, charset.as_bytes(), max);
+        let mut window = Window::new(search, encoding, charset.as_bytes(), max, b"old".to_vec());
         for octet in text.chunks(1) {
             window.feed(octet);
         }
@@ -342,7 +344,7 @@ mod tests {
             (b"", None),
         ];
         for (calendar, expected) in cases {
-            assert_eq!(calendar_method(calendar).as_deref(), *expected);
+            assert_eq!(calendar_method_of(calendar).as_deref(), *expected);
         }
     }
     proptest! {
@@ -354,7 +356,7 @@ mod tests {
             let text = words.concat();
             let spec = InterestSpec { body_marks: marks.clone(), ..InterestSpec::default() };
             let interest = Interest::new(&spec).unwrap();
-            let mut window = Window::new(Search::Marks, Encoding::Identity, b"", 1_000);
+            let mut window = Window::new(Search::Marks, Encoding::Identity, b"", 1_000, Vec::new());
             window.feed(text.as_bytes());
             let mut found = Vec::new();
             window.finish(&interest, &mut found);

@@ -11,7 +11,6 @@ use super::path::Path;
 use super::session::{Blocker, Mode, Pending, Session, Step};
 use super::tls::looks_like_hello;
 use crate::anomaly::Anomaly;
-use crate::content::ContentReader;
 use crate::frame::Timestamp;
 use crate::record::event::{ForwardPath, Protocol};
 
@@ -174,7 +173,10 @@ impl Session {
         let Some(path) = Path::parse(arguments, b"FROM:") else {
             return self.odd_command(Anomaly::SmtpMalformedCommand, context);
         };
-        if self.open_draft().is_some_and(|draft| draft.sender_accepted) {
+        if self
+            .open_draft()
+            .is_some_and(|draft| draft.sender_accepted && draft.refused.is_none())
+        {
             return self.push(Step::MailAgain(Box::new(path)), false, context);
         }
         self.seal_open(Seal::Abandoned);
@@ -204,7 +206,7 @@ impl Session {
         draft.completeness.missing_octets = std::mem::take(&mut self.loose_missing);
         draft.completeness.midstream = self.midstream;
         self.next_draft = self.next_draft.wrapping_add(1);
-        self.drafts.push_back(draft);
+        self.drafts.push_back(Box::new(draft));
         self.has_open_draft = true;
     }
 
@@ -268,9 +270,7 @@ impl Session {
         }
         if let Some(draft) = self.open_draft() {
             draft.last_at = at;
-            draft
-                .content
-                .get_or_insert_with(|| Box::new(ContentReader::new(&context.limits)));
+            draft.content.get_or_insert_with(|| context.reader());
         }
         let step = if last { Step::Content } else { Step::Chunk };
         self.push(step, true, context);
@@ -321,7 +321,7 @@ impl Session {
         self.held.extend_from_slice(octets);
         if self.held.len() > context.limits.held_octets {
             // Nobody sends this much without the reply: it was there and we did not see it.
-            self.queue.lose_replies();
+            self.queue.lose_replies(1);
             self.settle_as_client_speaks(true, at, context);
         }
     }
@@ -375,7 +375,7 @@ impl Session {
             Blocker::Lookalike => return self.suspect(context),
             Blocker::LostContent => {
                 self.content_over(at, context);
-                self.queue.lose_replies();
+                self.queue.lose_replies(1);
             }
             Blocker::Payload(size) if !is_command => self.mode = Mode::Payload { left: size },
             _ => self.mode = Mode::Commands,
@@ -459,9 +459,7 @@ impl Session {
         self.provisional = unannounced;
         self.content_reply_gap = false;
         if let Some(draft) = self.open_draft() {
-            let content = draft
-                .content
-                .get_or_insert_with(|| Box::new(ContentReader::new(&context.limits)));
+            let content = draft.content.get_or_insert_with(|| context.reader());
             if unannounced {
                 content.begin_inside();
             }
@@ -541,14 +539,15 @@ impl Session {
             counters,
             ..
         } = context;
-        let (facts, touched) = content.finish(interest, limits, counters);
+        let (facts, touched) = content.finish(draft.touched, interest, limits, counters);
         for anomaly in facts.anomalies.iter() {
             context.anomalies.note(anomaly);
         }
         context.counters.content_octets += facts.size_octets;
         draft.anomalies.extend(facts.anomalies);
-        draft.touched |= touched;
+        draft.touched = touched;
         draft.message = Some(Box::new(facts));
+        context.spare(content);
     }
 
     /// The flow ends inside content: what was seen of it is told, unless it was only a guess.

@@ -375,6 +375,18 @@ mod tests {
 
     proptest::proptest! {
         #[test]
+        fn a_survey_sees_what_a_look_at_each_pair_sees(chunk in "[a.\r\n\0]{0,80}", before in "[a\r\n]") {
+            let (chunk, before) = (chunk.as_bytes(), before.as_bytes()[0]);
+            let pairs: Vec<(u8, u8)> = [&[before], chunk].concat().windows(2).map(|pair| (pair[0], pair[1])).collect();
+            let any = |is_one: fn(&(u8, u8)) -> bool| pairs.iter().any(is_one);
+            let survey = Survey::of(before, chunk);
+            proptest::prop_assert_eq!(survey.dot, any(|(last, octet)| *octet == b'.' && b"\r\n".contains(last)));
+            proptest::prop_assert_eq!(survey.bare_lf, any(|(last, octet)| *octet == b'\n' && *last != b'\r'));
+            proptest::prop_assert_eq!(survey.bare_cr, any(|(last, octet)| *last == b'\r' && *octet != b'\n'));
+            proptest::prop_assert_eq!(survey.nul, any(|(_, octet)| *octet == 0));
+        }
+
+        #[test]
         fn any_content_is_read_as_the_dumb_reader_reads_it(
             pieces in proptest::collection::vec(proptest::sample::select(vec!["\r\n", "\r", "\n", ".", "..", "a", "MAIL FROM:", "\r\n."]), 0..40),
             cuts in proptest::collection::vec(0_usize..80, 0..6),

@@ -3,18 +3,29 @@
 use super::context::Context;
 use super::draft::Draft;
 use super::session::Session;
-use crate::record::event::{Completeness, Event, SessionFacts, TlsSession, Transaction};
+use crate::frame::Timestamp;
+use crate::record::event::{Completeness, Event, Reply, SessionFacts, TlsSession, Transaction};
 
 impl Session {
     /// Records every draft that is settled, oldest first.
     pub(super) fn emit_settled(&mut self, context: &mut Context) {
-        while self.drafts.front().is_some_and(Draft::is_settled) {
+        while self.drafts.front().is_some_and(|draft| draft.is_settled()) {
             let Some(draft) = self.drafts.pop_front() else { return };
             if self.drafts.is_empty() {
                 self.has_open_draft = false;
             }
-            self.emit(draft, context);
+            self.emit(*draft, context);
         }
+    }
+
+    /// Records a MAIL that was refused inside an open transaction, which goes on.
+    pub(super) fn emit_refused(&mut self, path: super::path::Path, reply: Reply, at: Timestamp, context: &mut Context) {
+        let mut draft = Draft::open(0, at);
+        draft.reverse_path = Some(path.address);
+        draft.parameters = path.parameters;
+        draft.refused = Some(reply);
+        draft.completeness.midstream = self.midstream;
+        self.emit(draft, context);
     }
 
     fn emit(&mut self, draft: Draft, context: &mut Context) {
