@@ -91,6 +91,23 @@ def test_wire_is_pure(path: Path) -> None:
     assert [name for name in IMPURE if name in code] == []
 
 
+@pytest.mark.parametrize(
+    ("file", "name", "use"),
+    [
+        ("anomaly.rs", r'(?m)^ {4}(\w+) = "', r"Anomaly::(\w+)"),
+        ("counters.rs", r"(?m)^ {4}(\w+),$", r"\.\s*(\w+)"),
+        ("limits.rs", r"(?m)^ {4}(\w+): [0-9]", r"\.\s*(\w+)"),
+    ],
+)
+def test_everything_declared_is_used(file: str, name: str, use: str) -> None:
+    """An anomaly that nothing notes, a counter that nothing counts or a limit that nothing obeys would be a promise."""
+    declared = set(re.findall(name, (WIRE / file).read_text()))
+    others = (path for path in wire_files() if path.name != file)
+    used = {found for path in others for found in re.findall(use, production_code(path))}
+    assert declared
+    assert declared - used == set()
+
+
 @pytest.mark.parametrize(("crate", "known"), [("wire", set()), ("capture", {"wire"})])
 def test_pure_crates_know_no_python(crate: str, known: set[str]) -> None:
     """Only the binding crate knows PyO3, and of the project's crates each knows those below it."""

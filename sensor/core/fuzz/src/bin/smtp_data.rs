@@ -4,7 +4,7 @@
 use core_fuzz::pieces;
 use libfuzzer_sys::fuzz_target;
 use wire::anomaly::AnomalySet;
-use wire::smtp::data::DataReader;
+use wire::smtp::data::{DataReader, Stop};
 
 fuzz_target!(|octets: &[u8]| {
     let (expected, expected_used) = plainly(octets);
@@ -20,13 +20,19 @@ fuzz_target!(|octets: &[u8]| {
     assert_eq!(anomalies[0], anomalies[1]);
 });
 
+/// Content and octets used up to the end of data; lookalikes are passed over, as an honest server does.
 fn read(octets: &[u8], cut: usize, anomalies: &mut AnomalySet) -> (Vec<u8>, Option<usize>) {
     let (mut reader, mut content, mut passed) = (DataReader::default(), Vec::new(), 0);
-    for piece in pieces(octets, cut) {
-        if let Some(used) = reader.read(piece, anomalies, |text| content.extend_from_slice(text)) {
-            return (content, Some(passed + used));
+    for mut rest in pieces(octets, cut) {
+        while !rest.is_empty() {
+            let used = match reader.read(rest, anomalies, |text| content.extend_from_slice(text)) {
+                Some(Stop::End(used)) => return (content, Some(passed + used)),
+                Some(Stop::Lookalike(used)) => used,
+                None => rest.len(),
+            };
+            passed += used;
+            rest = &rest[used..];
         }
-        passed += piece.len();
     }
     (content, None)
 }
