@@ -3,9 +3,9 @@ Writes a large capture of mail sessions as a span port would show them.
 
     python -m benchmarks.generate --mix large --megabytes 500 --out large.pcap
 
-Dozens of sessions at a time are interleaved, each with handshake, segments of 1448 octets, an acknowledgment for every second
-one, and its close; some carry several mails, most pipeline, some turn to TLS. TCP checksums are left at zero, as a host with
-checksum offload shows its own. The same options give the same octets.
+Dozens of sessions at a time are interleaved, each with handshake, segments of 1448 octets, an acknowledgment for every
+second one, and its close; some carry several mails, most pipeline, some turn to TLS. TCP checksums are left at zero, as
+a host with checksum offload shows its own. The same options give the same octets.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from struct import Struct
 from typing import BinaryIO
 
@@ -166,7 +167,10 @@ def tls_session(rng: random.Random, facts: Facts) -> list[Turn]:
     """A session that turns to TLS: octets as random as real ones look."""
     turns = _greeting(rng, pipelining=True)
     turns += [(True, b"STARTTLS\r\n"), (False, b"220 2.0.0 Ready to start TLS\r\n")]
-    turns += [(True, _client_hello(rng, f"mx{rng.randrange(4)}.corp.example")), (False, _tls_record(22, rng.randbytes(3_000)))]
+    turns += [
+        (True, _client_hello(rng, f"mx{rng.randrange(4)}.corp.example")),
+        (False, _tls_record(22, rng.randbytes(3_000))),
+    ]
     turns += [(True, _tls_record(23, rng.randbytes(60))), (False, _tls_record(23, rng.randbytes(200)))]
     content = rng.randbytes(int(rng.lognormvariate(9, 1)))
     records = [_tls_record(23, content[at : at + 16_000]) for at in range(0, len(content), 16_000)]
@@ -180,7 +184,12 @@ def _greeting(rng: random.Random, *, pipelining: bool) -> list[Turn]:
     return [
         (False, b"220 gw1.corp.example ESMTP Postfix\r\n"),
         (True, f"EHLO mx{rng.randrange(40)}.host{rng.randrange(12)}.example\r\n".encode()),
-        (False, b"250-gw1.corp.example\r\n" + offers + b"250-SIZE 52428800\r\n250-STARTTLS\r\n250-8BITMIME\r\n250 CHUNKING\r\n"),
+        (
+            False,
+            b"250-gw1.corp.example\r\n"
+            + offers
+            + b"250-SIZE 52428800\r\n250-STARTTLS\r\n250-8BITMIME\r\n250 CHUNKING\r\n",
+        ),
     ]
 
 
@@ -188,7 +197,12 @@ def _pipelined(mail: Mail) -> list[Turn]:
     recipients = "".join(f"RCPT TO:<{path}>\r\n" for path in mail.forward_paths)
     return [
         (True, f"MAIL FROM:<{mail.reverse_path}> SIZE={len(mail.content)}\r\n{recipients}DATA\r\n".encode()),
-        (False, b"250 2.1.0 Ok\r\n" + b"250 2.1.5 Ok\r\n" * len(mail.forward_paths) + b"354 End data with <CR><LF>.<CR><LF>\r\n"),
+        (
+            False,
+            b"250 2.1.0 Ok\r\n"
+            + b"250 2.1.5 Ok\r\n" * len(mail.forward_paths)
+            + b"354 End data with <CR><LF>.<CR><LF>\r\n",
+        ),
     ]
 
 
@@ -265,7 +279,7 @@ def main() -> None:
     parser.add_argument("--out", required=True, metavar="FILE")
     options = parser.parse_args()
     started = time.perf_counter()
-    with open(options.out, "wb") as out:
+    with Path(options.out).open("wb") as out:
         facts = generate(out, options.mix, options.megabytes, options.seed)
     rate = facts.octets / 1e6 / (time.perf_counter() - started)
     print(f"{options.out}: written at {rate:.0f} MB/s", file=sys.stderr)

@@ -1,8 +1,8 @@
 """
 Mails in the shapes and sizes of real ones, made quickly and the same for the same seed.
 
-What costs time to make (words, base64, trace lines) lies in pools; a mail is slices of them with its own names, numbers and
-dates. No two mails are equal, so nothing that reads them can live on a cache.
+What costs time to make (words, base64, trace lines) lies in pools; a mail is slices of them with its own names, numbers
+and dates. No two mails are equal, so nothing that reads them can live on a cache.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ FORWARDED_SHARE = 0.03
 LIST_SHARE = 0.06
 """Mail of lists: the commonest look-alike of a forward."""
 
-_WORDS = (
-    "the of and to in for on with that this we will your from are have please order report meeting invoice team time "
-    "project next week attached thanks regards number question support update change system customer contract review "
-    "budget office market quarter delivery payment service data access request account address training holiday"
-).split()
-_MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+_WORDS = """
+the of and to in for on with that this we will your from are have please order report meeting invoice team time
+project next week attached thanks regards number question support update change system customer contract review
+budget office market quarter delivery payment service data access request account address training holiday
+""".split()  # noqa: SIM905 - a list of one word a line is no easier to read
+_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 _ORGANISATION = [f"{name}.corp.example" for name in ("www", "mail", "sales", "labs", "eu")]
 _OUTSIDE = [f"{name}{number}.example" for name in ("shop", "bank", "partner", "news", "host") for number in range(12)]
 _POOL_OCTETS = 4 << 20
@@ -94,7 +94,10 @@ class Mailbag:
         elif kind < FORWARDED_SHARE + LIST_SHARE:
             name = sender.partition("@")[2]
             reverse_path = f"list-bounces@{name}"
-            own = f"List-Id: Talk of {name} <talk.{name}>\r\nList-Unsubscribe: <mailto:talk-leave@{name}>\r\nPrecedence: list\r\n"
+            own = (
+                f"List-Id: Talk of {name} <talk.{name}>\r\nList-Unsubscribe: <mailto:talk-leave@{name}>\r\n"
+                "Precedence: list\r\n"
+            )
         wanted = min(int(rng.lognormvariate(self._mu, self._mix.spread)), self._mix.largest_octets)
         # The sender of a forward by hand is the forwarder.
         author = reverse_path if subject.startswith("Fwd:") else sender
@@ -104,7 +107,9 @@ class Mailbag:
     def _content(self, author: str, addressed: list[str], subject: str, own: str, wanted: int) -> bytes:
         rng, number = self._rng, self._number
         second = number % 60
-        date = f"{1 + number % 28:02} {_MONTHS[number % 12]} 2026 {number % 24:02}:{number // 7 % 60:02}:{second:02} +0000"
+        date = (
+            f"{1 + number % 28:02} {_MONTHS[number % 12]} 2026 {number % 24:02}:{number // 7 % 60:02}:{second:02} +0000"
+        )
         # The topmost line is of the server that sends, or of the one before it.
         hops = "".join(rng.choices(self._traces, k=rng.randint(1, 3) if wanted < 8_000 else rng.randint(2, 5)))
         reply_to = f"References: <{number - 7}.a@x.example> <{number - 3}.b@y.example>\r\n" if number % 3 == 0 else ""
@@ -241,8 +246,10 @@ def _extra_fields(rng: random.Random) -> str:
         [
             "X-Mailer: Apple Mail (2.3654.120.0.1.13)\r\n",
             "User-Agent: Mozilla Thunderbird\r\n",
-            f"X-Spam-Status: No, score={rng.uniform(-5, 3):.1f} required=5.0 tests=BAYES_00,DKIM_SIGNED,\r\n"
-            "\tDKIM_VALID,HTML_MESSAGE,SPF_PASS autolearn=ham version=3.4.6\r\n",
+            (
+                f"X-Spam-Status: No, score={rng.uniform(-5, 3):.1f} required=5.0 tests=BAYES_00,DKIM_SIGNED,\r\n"
+                "\tDKIM_VALID,HTML_MESSAGE,SPF_PASS autolearn=ham version=3.4.6\r\n"
+            ),
             f"Thread-Index: AQHb{base64.b64encode(rng.randbytes(21)).decode()}\r\n",
             "X-Originating-IP: [192.0.2.77]\r\n",
             "X-MS-Has-Attach:\r\nX-MS-TNEF-Correlator:\r\nx-ms-publictraffictype: Email\r\n",
@@ -267,18 +274,26 @@ def _signature(rng: random.Random, name: str, who: str) -> str:
     )
 
 
-# ---- forwards: (sender of the original, forwarding mailbox, destination) -> (reverse-path, start of the subject, fields on top)
+# ---- forwards: (sender of the original, mailbox, destination) -> (reverse-path, start of the subject, fields on top)
 
 
 def _google(_sender: str, mailbox: str, destination: str) -> tuple[str, str, str]:
     local, _, domain = mailbox.partition("@")
     path = f"{local}+caf_={destination.replace('@', '=')}@{domain}"
-    return path, "", f"X-Forwarded-To: {destination}\r\nX-Forwarded-For: {mailbox} {destination}\r\nDelivered-To: {mailbox}\r\n"
+    return (
+        path,
+        "",
+        f"X-Forwarded-To: {destination}\r\nX-Forwarded-For: {mailbox} {destination}\r\nDelivered-To: {mailbox}\r\n",
+    )
 
 
 def _exchange(sender: str, mailbox: str, _destination: str) -> tuple[str, str, str]:
     (local, _, domain), (from_local, _, from_domain) = mailbox.partition("@"), sender.partition("@")
-    return f"{local}+SRS=Ab3dE=BX={from_domain}={from_local}@{domain}", "", f"X-MS-Exchange-ForwardingLoop: {mailbox};0a1b2c3d\r\n"
+    return (
+        f"{local}+SRS=Ab3dE=BX={from_domain}={from_local}@{domain}",
+        "",
+        f"X-MS-Exchange-ForwardingLoop: {mailbox};0a1b2c3d\r\n",
+    )
 
 
 def _sieve(_sender: str, mailbox: str, _destination: str) -> tuple[str, str, str]:
