@@ -1,8 +1,8 @@
 """
 The road of one mail after the tap: classify, ledger, detectors. Plain calls; no I/O, no clock.
 
-Nearly all mail shows no trace of forwarding, so the loop does little for it: count who sent and who received. What it needs of a
-batch comes as a tally, which the core draws in one go.
+Nearly all mail shows no trace of forwarding, so the loop does little for it: count who sent and who received. What it
+needs of a batch comes as a tally, which the core draws in one go.
 """
 
 from __future__ import annotations
@@ -119,10 +119,9 @@ class Pipeline:
         self.coverage.add(batch)
         count_mail = self.ledger.count_mail
         for index, taken, sender, recipients, transaction in batch.mails:
-            if transaction is not None:
-                sender = self._classify(index, transaction, taken, verdicts) or sender
+            forwarder = None if transaction is None else self._classify(index, transaction, taken, verdicts)
             if taken:
-                count_mail(sender, recipients)
+                count_mail(forwarder or sender, recipients)
         return verdicts
 
     def _classify(self, index: int, transaction: Transaction, taken: bool, verdicts: Verdicts) -> str | None:

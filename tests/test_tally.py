@@ -26,7 +26,16 @@ def draw(path: Path, *, classify_all: bool) -> list[tuple[object, object]]:
 
 def facts(drawn: object) -> dict[str, object]:
     """What a tally says, with the id of a transaction in place of it."""
-    names = ("outcomes", "incomplete", "missing_octets", "one_sided", "tls_sessions", "tls_octets", "first_seen_ns", "last_seen_ns")
+    names = (
+        "outcomes",
+        "incomplete",
+        "missing_octets",
+        "one_sided",
+        "tls_sessions",
+        "tls_octets",
+        "first_seen_ns",
+        "last_seen_ns",
+    )
     said = {name: getattr(drawn, name) for name in names}
     mails = [(*mail[:4], mail[4].id if mail[4] is not None else None) for mail in drawn.mails]  # type: ignore[attr-defined]
     return said | {"mails": mails}
