@@ -11,7 +11,7 @@ _core = pytest.importorskip("sensor._core")
 CAPTURES = sorted((Path(__file__).parents[1] / "pcaps").glob("*/input.pcap*"))
 
 
-def draw(path: Path, *, classify_all: bool) -> list[tuple[object, object]]:
+def draw(path: Path, *, classify_all: bool) -> list[tuple[dict[str, object], dict[str, object]]]:
     """Each batch of *path* as both tell it."""
     interest = _core.Interest(fields=["X-Forwarded-To"], body_marks=["forwarded message"], subject_prefixes=["fwd"])
     replay = _core.Replay([str(path)], interest)
