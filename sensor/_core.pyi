@@ -211,6 +211,7 @@ class Damage:
 @final
 class Tally:
     """What the pipeline needs to know of a batch: see ``sensor.tally``."""
+
     outcomes: dict[Literal["delivered", "rejected", "deferred", "aborted", "unknown"], int]
     incomplete: int
     missing_octets: int
@@ -235,7 +236,7 @@ class Batch:
     def __len__(self) -> int: ...
     def __iter__(self) -> Events: ...
     def tally(self, *, classify_all: bool) -> Tally:
-        """Counts, and the mails in order: those to be classified (touched, or all), and of the others those that were taken."""
+        """Counts, and the mails in order: those to be classified (touched, or all), and of the others those taken."""
     def to_json_lines(
         self, forwardings: Mapping[int, bytes], default_forwarding: bytes, *, sensor: str, tap: str
     ) -> bytes:

@@ -1,8 +1,8 @@
 """
 The road of one mail after the tap: classify, ledger, detectors. Plain calls; no I/O, no clock.
 
-Nearly all mail shows no trace of forwarding, so the loop does little for it: count who sent and who received. What it needs of a
-batch comes as a tally, which the core draws in one go.
+Nearly all mail shows no trace of forwarding, so the loop does little for it: count who sent and who received. What it
+needs of a batch comes as a tally, which the core draws in one go.
 """
 
 from __future__ import annotations
@@ -118,9 +118,10 @@ class Pipeline:
         verdicts = Verdicts({}, [])
         self.coverage.add(batch)
         count_mail = self.ledger.count_mail
-        for index, taken, sender, recipients, transaction in batch.mails:
+        for index, taken, reverse_path, recipients, transaction in batch.mails:
+            sender = reverse_path
             if transaction is not None:
-                sender = self._classify(index, transaction, taken, verdicts) or sender
+                sender = self._classify(index, transaction, taken, verdicts) or reverse_path
             if taken:
                 count_mail(sender, recipients)
         return verdicts

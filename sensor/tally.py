@@ -1,9 +1,9 @@
 """
 What the pipeline needs to know of a batch, drawn in one go.
 
-Nearly all mail shows no trace of forwarding. Of such mail only the counts and the mailboxes matter, so nothing else of it is
-looked at. The core draws the tally of its batches itself (``Batch.tally``); ``tally`` here does the same for events from anywhere,
-and is what the core's is tested against.
+Nearly all mail shows no trace of forwarding. Of such mail only the counts and the mailboxes matter, so nothing else of
+it is looked at. The core draws the tally of its batches itself (``Batch.tally``); ``tally`` here does the same for
+events from anywhere, and is what the core's is tested against.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ TAKEN = frozenset(("delivered", "unknown"))
 
 Mail = tuple[int, bool, str | None, Sequence[str], Transaction | None]
 """
-Index in the batch; whether it was taken; sender and recipients that took it, or may have, in lower case; and the transaction
-itself if it is to be classified. A recipient whose verdict was never seen counts like a mail whose outcome was never seen.
+Index in the batch; whether it was taken; sender and recipients that took it, or may have, in lower case; and the
+transaction itself if it is to be classified. A recipient whose verdict was never seen counts like a mail whose outcome
+was never seen.
 """
 
 
@@ -74,7 +75,7 @@ def tally(
     session_type: type[TlsSession],
     classify_all: bool = False,
 ) -> PlainTally:
-    """The tally of *events*. With *classify_all* every transaction is to be classified, else those that the table touches."""
+    """The tally of *events*. With *classify_all* every transaction is to be classified, else those that are touched."""
     drawn = PlainTally()
     for index, event in enumerate(events):
         if isinstance(event, transaction_type):
@@ -95,7 +96,9 @@ def _see_mail(drawn: PlainTally, index: int, transaction: Transaction, classifie
     drawn.see_time(transaction.started_at_ns, transaction.ended_at_ns)
     if taken or classified:
         sender = transaction.reverse_path
-        recipients = [path.address.lower() for path in transaction.forward_paths if path.accepted or path.reply_code is None]
+        recipients = [
+            path.address.lower() for path in transaction.forward_paths if path.accepted or path.reply_code is None
+        ]
         drawn.mails.append(
             (index, taken, sender.lower() if sender else None, recipients, transaction if classified else None)
         )

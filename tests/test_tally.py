@@ -11,7 +11,7 @@ _core = pytest.importorskip("sensor._core")
 CAPTURES = sorted((Path(__file__).parents[1] / "pcaps").glob("*/input.pcap*"))
 
 
-def draw(path: Path, *, classify_all: bool) -> list[tuple[object, object]]:
+def draw(path: Path, *, classify_all: bool) -> list[tuple[dict[str, object], dict[str, object]]]:
     """Each batch of *path* as both tell it."""
     interest = _core.Interest(fields=["X-Forwarded-To"], body_marks=["forwarded message"], subject_prefixes=["fwd"])
     replay = _core.Replay([str(path)], interest)
@@ -26,7 +26,16 @@ def draw(path: Path, *, classify_all: bool) -> list[tuple[object, object]]:
 
 def facts(drawn: object) -> dict[str, object]:
     """What a tally says, with the id of a transaction in place of it."""
-    names = ("outcomes", "incomplete", "missing_octets", "one_sided", "tls_sessions", "tls_octets", "first_seen_ns", "last_seen_ns")
+    names = (
+        "outcomes",
+        "incomplete",
+        "missing_octets",
+        "one_sided",
+        "tls_sessions",
+        "tls_octets",
+        "first_seen_ns",
+        "last_seen_ns",
+    )
     said = {name: getattr(drawn, name) for name in names}
     mails = [(*mail[:4], mail[4].id if mail[4] is not None else None) for mail in drawn.mails]  # type: ignore[attr-defined]
     return said | {"mails": mails}
