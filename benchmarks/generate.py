@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from struct import Struct
 from typing import BinaryIO
 
@@ -278,7 +279,7 @@ def main() -> None:
     parser.add_argument("--out", required=True, metavar="FILE")
     options = parser.parse_args()
     started = time.perf_counter()
-    with open(options.out, "wb") as out:
+    with Path(options.out).open("wb") as out:
         facts = generate(out, options.mix, options.megabytes, options.seed)
     rate = facts.octets / 1e6 / (time.perf_counter() - started)
     print(f"{options.out}: written at {rate:.0f} MB/s", file=sys.stderr)

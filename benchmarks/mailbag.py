@@ -18,12 +18,12 @@ FORWARDED_SHARE = 0.03
 LIST_SHARE = 0.06
 """Mail of lists: the commonest look-alike of a forward."""
 
-_WORDS = (
-    "the of and to in for on with that this we will your from are have please order report meeting invoice team time "
-    "project next week attached thanks regards number question support update change system customer contract review "
-    "budget office market quarter delivery payment service data access request account address training holiday"
-).split()
-_MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+_WORDS = """
+the of and to in for on with that this we will your from are have please order report meeting invoice team time
+project next week attached thanks regards number question support update change system customer contract review
+budget office market quarter delivery payment service data access request account address training holiday
+""".split()
+_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 _ORGANISATION = [f"{name}.corp.example" for name in ("www", "mail", "sales", "labs", "eu")]
 _OUTSIDE = [f"{name}{number}.example" for name in ("shop", "bank", "partner", "news", "host") for number in range(12)]
 _POOL_OCTETS = 4 << 20
@@ -95,8 +95,8 @@ class Mailbag:
             name = sender.partition("@")[2]
             reverse_path = f"list-bounces@{name}"
             own = (
-                f"List-Id: Talk of {name} <talk.{name}>\r\n"
-                f"List-Unsubscribe: <mailto:talk-leave@{name}>\r\nPrecedence: list\r\n"
+                f"List-Id: Talk of {name} <talk.{name}>\r\nList-Unsubscribe: <mailto:talk-leave@{name}>\r\n"
+                "Precedence: list\r\n"
             )
         wanted = min(int(rng.lognormvariate(self._mu, self._mix.spread)), self._mix.largest_octets)
         # The sender of a forward by hand is the forwarder.
@@ -246,8 +246,10 @@ def _extra_fields(rng: random.Random) -> str:
         [
             "X-Mailer: Apple Mail (2.3654.120.0.1.13)\r\n",
             "User-Agent: Mozilla Thunderbird\r\n",
-            f"X-Spam-Status: No, score={rng.uniform(-5, 3):.1f} required=5.0 tests=BAYES_00,DKIM_SIGNED,\r\n"
-            "\tDKIM_VALID,HTML_MESSAGE,SPF_PASS autolearn=ham version=3.4.6\r\n",
+            (
+                f"X-Spam-Status: No, score={rng.uniform(-5, 3):.1f} required=5.0 tests=BAYES_00,DKIM_SIGNED,\r\n"
+                "\tDKIM_VALID,HTML_MESSAGE,SPF_PASS autolearn=ham version=3.4.6\r\n"
+            ),
             f"Thread-Index: AQHb{base64.b64encode(rng.randbytes(21)).decode()}\r\n",
             "X-Originating-IP: [192.0.2.77]\r\n",
             "X-MS-Has-Attach:\r\nX-MS-TNEF-Correlator:\r\nx-ms-publictraffictype: Email\r\n",
@@ -272,8 +274,7 @@ def _signature(rng: random.Random, name: str, who: str) -> str:
     )
 
 
-# ---- forwards:
-# (sender of the original, forwarding mailbox, destination) -> (reverse-path, start of the subject, fields on top)
+# ---- forwards: (sender of the original, mailbox, destination) -> (reverse-path, start of the subject, fields on top)
 
 
 def _google(_sender: str, mailbox: str, destination: str) -> tuple[str, str, str]:

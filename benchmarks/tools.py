@@ -12,8 +12,8 @@ from pathlib import Path
 HERE = Path(__file__).parent
 
 SURICATA_MISSING = """\
-Suricata is not installed: its rows are left out. On Debian 12 it is in the suite bookworm-backports; as root, write a
-copy of the deb822 file in /etc/apt/sources.list.d with that suite in its "Suites:" line, then
+Suricata is not installed: its row is left out. On Debian 12 it is in the suite bookworm-backports; as root, write a
+copy of debian.sources in /etc/apt/sources.list.d with that suite in its "Suites:" line, then
   apt-get update && apt-get install -t bookworm-backports suricata
 """
 TSHARK_MISSING = "tshark is not installed: its row is left out. As root: apt-get install tshark\n"
@@ -24,11 +24,14 @@ _CORE_ONLY = """
 import sys
 from sensor import _core
 from sensor.classify import builtin_table
-interest = builtin_table().interest
-replay = _core.Replay([sys.argv[1]], _core.Interest(
-    fields=interest.fields, reverse_path_marks=interest.reverse_path_marks,
-    subject_prefixes=interest.subject_prefixes, body_marks=interest.body_marks,
-))
+wanted = builtin_table().interest
+interest = _core.Interest(
+    fields=wanted.fields,
+    reverse_path_marks=wanted.reverse_path_marks,
+    subject_prefixes=wanted.subject_prefixes,
+    body_marks=wanted.body_marks,
+)
+replay = _core.Replay([sys.argv[1]], interest)
 while (batch := replay.next_batch()) is not None:
     pass
 counts = replay.counters()
@@ -38,7 +41,7 @@ print(counts["transactions"])
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """One program. *command* gives its arguments for a capture and an empty directory; *mails* counts what it left."""
+    """One program: *command* gives its arguments for a capture and an empty directory, *mails* counts what is there."""
 
     name: str
     command: Callable[[Path, Path], list[str]]
@@ -53,10 +56,10 @@ def ours() -> list[Tool]:
     return [
         Tool(
             "replay, summary",
-            lambda capture, out: [program, "replay", "--json", str(capture)],
+            lambda capture, _out: [program, "replay", "--json", str(capture)],
             lambda out: _number(out / "stdout", b'"mails":'),
         ),
-        Tool("replay --quiet", lambda capture, out: [program, "replay", "--quiet", str(capture)], lambda out: None),
+        Tool("replay --quiet", lambda capture, _out: [program, "replay", "--quiet", str(capture)], lambda _out: None),
         Tool(
             "replay --events",
             lambda capture, out: [program, "replay", "--quiet", "--events", str(out / "events.jsonl"), str(capture)],
@@ -64,7 +67,7 @@ def ours() -> list[Tool]:
         ),
         Tool(
             "core only",
-            lambda capture, out: [sys.executable, "-c", _CORE_ONLY, str(capture)],
+            lambda capture, _out: [sys.executable, "-c", _CORE_ONLY, str(capture)],
             lambda out: int((out / "stdout").read_text()),
         ),
     ]
@@ -72,7 +75,7 @@ def ours() -> list[Tool]:
 
 def peers(complain: Callable[[str], object]) -> list[Tool]:
     """``wc -l`` and those of the other programs that are installed; *complain* hears how to get the missing ones."""
-    found = [Tool("wc -l", lambda capture, out: ["wc", "-l", str(capture)], lambda out: None)]
+    found = [Tool("wc -l", lambda capture, _out: ["wc", "-l", str(capture)], lambda _out: None)]
     if shutil.which("suricata"):
         found.append(Tool("suricata", _suricata, lambda out: _count(out / "eve.json", b'"mail_from":')))
     else:

@@ -5,8 +5,8 @@ Runs the whole job beside Suricata, tshark and ``wc -l`` on one capture and prin
     python -m benchmarks.whole_job --flatness
 
 The programs run in turn, one round after the other, so that what else the machine does falls on all of them; the
-capture lies in the page cache. The ratios are of the fastest runs. A count that differs means that a program did not do
-the same work.
+capture lies in the page cache. The ratios are of the fastest runs. A count that differs means that a program did other
+work.
 """
 
 from __future__ import annotations
@@ -72,18 +72,21 @@ def compare(tools: list[Tool], capture: Path, runs: int, slow_runs: int) -> list
 
 def print_table(results: list[Result], megabytes: float, mails: int) -> None:
     """A row for each program; rates are of its fastest run."""
-    print(
-        f"{'':18}{'runs':>5}{'min s':>9}{'median s':>10}{'cpu s':>8}"
-        f"{'MB/s':>9}{'mails/s':>10}{'peak MiB':>10}{'mails':>9}"
-    )
+    names = ("runs", "min s", "median s", "cpu s", "MB/s", "mails/s", "peak MiB", "mails")
+    print(f"{'':18}" + "".join(f"{name:>10}" for name in names))
     for result in results:
         fastest = min(result.wall_s)
-        print(
-            f"{result.tool.name:18}{len(result.wall_s):5}"
-            f"{fastest:9.3f}{median(result.wall_s):10.3f}{median(result.cpu_s):8.3f}"
-            f"{megabytes / fastest:9.0f}{mails / fastest:10.0f}{result.peak_kib / 1024:10.1f}"
-            f"{'-' if result.mails is None else result.mails:>9}"
+        told = (
+            f"{len(result.wall_s)}",
+            f"{fastest:.3f}",
+            f"{median(result.wall_s):.3f}",
+            f"{median(result.cpu_s):.3f}",
+            f"{megabytes / fastest:,.0f}",
+            f"{mails / fastest:,.0f}",
+            f"{result.peak_kib / 1024:.1f}",
+            "-" if result.mails is None else f"{result.mails:,}",
         )
+        print(f"{result.tool.name:18}" + "".join(f"{text:>10}" for text in told))
 
 
 def print_ratios(results: list[Result]) -> None:
@@ -118,10 +121,8 @@ def compare_mix(mix: str, options: argparse.Namespace) -> None:
     """Generate one mix and compare on it."""
     capture, facts = capture_of(mix, options.megabytes, options.seed)
     megabytes = facts["octets"] / 1e6
-    print(
-        f"\n{mix}: {megabytes:.0f} MB, {facts['frames']} frames, {facts['mails']} mails "
-        f"of {facts['mail_octets'] // facts['mails']} octets"
-    )
+    mails, mean = facts["mails"], facts["mail_octets"] // facts["mails"]
+    print(f"\n{mix}: {megabytes:.0f} MB, {facts['frames']:,} frames, {mails:,} mails of {mean:,} octets")
     tools = ours() + peers(sys.stderr.write)
     if options.only:
         tools = [tool for tool in tools if tool.name in options.only]
@@ -140,10 +141,8 @@ def flatness(options: argparse.Namespace) -> None:
             result = Result(tool)
             for _ in range(options.runs):
                 run_once(result, capture)
-            print(
-                f"{mix:6} {facts['octets'] / 1e6:7.0f} MB {facts['mails']:8} mails: "
-                f"peak {result.peak_kib / 1024:7.1f} MiB"
-            )
+            size, peak = facts["octets"] / 1e6, result.peak_kib / 1024
+            print(f"{mix:6}{size:9,.0f} MB{facts['mails']:12,} mails: peak {peak:7.1f} MiB")
 
 
 def main() -> None:

@@ -236,7 +236,7 @@ class Batch:
     def __len__(self) -> int: ...
     def __iter__(self) -> Events: ...
     def tally(self, *, classify_all: bool) -> Tally:
-        """Counts, and the mails in order: those to be classified (touched, or all), and of the others those taken."""
+        """Counts, and the mails in order: those to be classified (touched, or all), of the others those taken."""
     def to_json_lines(
         self, forwardings: Mapping[int, bytes], default_forwarding: bytes, *, sensor: str, tap: str
     ) -> bytes:

@@ -118,12 +118,10 @@ class Pipeline:
         verdicts = Verdicts({}, [])
         self.coverage.add(batch)
         count_mail = self.ledger.count_mail
-        for index, taken, reverse_path, recipients, transaction in batch.mails:
-            sender = reverse_path
-            if transaction is not None:
-                sender = self._classify(index, transaction, taken, verdicts) or reverse_path
+        for index, taken, sender, recipients, transaction in batch.mails:
+            forwarder = None if transaction is None else self._classify(index, transaction, taken, verdicts)
             if taken:
-                count_mail(sender, recipients)
+                count_mail(forwarder or sender, recipients)
         return verdicts
 
     def _classify(self, index: int, transaction: Transaction, taken: bool, verdicts: Verdicts) -> str | None:

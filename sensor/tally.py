@@ -75,7 +75,7 @@ def tally(
     session_type: type[TlsSession],
     classify_all: bool = False,
 ) -> PlainTally:
-    """The tally of *events*. With *classify_all* every transaction is to be classified, else those that are touched."""
+    """The tally of *events*; transactions that the table touches are to be classified, or all with *classify_all*."""
     drawn = PlainTally()
     for index, event in enumerate(events):
         if isinstance(event, transaction_type):

@@ -24,7 +24,7 @@ pub struct Context {
     pub anomalies: AnomalyCounts,
     /// Records, oldest first. Whoever drives the engine takes them out.
     pub events: Vec<Event>,
-    #[allow(clippy::vec_box)] // a reader moves between here and its draft as a pointer, not as its 1.7 KiB
+    #[allow(clippy::vec_box)] // drafts hold them boxed: they go there and come back without being copied
     spare_readers: Vec<Box<ContentReader>>,
 }
 
