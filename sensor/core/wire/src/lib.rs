@@ -25,5 +25,6 @@ pub mod link;
 pub mod message;
 pub mod mime;
 pub mod record;
+pub mod share;
 pub mod smtp;
 pub mod tcp;
