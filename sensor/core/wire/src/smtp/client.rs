@@ -18,8 +18,22 @@ use crate::record::event::{ForwardPath, Protocol};
 const GUESS_OCTETS: usize = 512;
 
 impl Session {
-    /// Reads client octets, mode after mode, until they are used up or held.
+    /// Reads client octets, and what was held as far as the reading makes it readable.
+    ///
+    /// A client that never waits makes it so line after line. Hence the loop: calls within calls would go as deep as a
+    /// hostile client likes.
     pub(super) fn read_client(&mut self, octets: &[u8], at: Timestamp, context: &mut Context) {
+        let was_reading = std::mem::replace(&mut self.is_reading, true);
+        self.read_through(octets, at, context);
+        while std::mem::take(&mut self.release_due) {
+            let held = std::mem::take(&mut self.held);
+            self.read_through(&held, at, context);
+        }
+        self.is_reading = was_reading;
+    }
+
+    /// Reads octets, mode after mode, until they are used up or held.
+    fn read_through(&mut self, octets: &[u8], at: Timestamp, context: &mut Context) {
         let mut rest = octets;
         while !rest.is_empty() {
             rest = match self.mode {
@@ -328,10 +342,15 @@ impl Session {
 
     /// Reads what was held, now that the mode is known.
     pub(super) fn release_held(&mut self, at: Timestamp, context: &mut Context) {
-        if !self.held.is_empty() && !matches!(self.mode, Mode::Await(_)) {
-            let held = std::mem::take(&mut self.held);
-            self.read_client(&held, at, context);
+        if self.held.is_empty() || matches!(self.mode, Mode::Await(_)) {
+            return;
         }
+        if self.is_reading {
+            self.release_due = true;
+            return;
+        }
+        let held = std::mem::take(&mut self.held);
+        self.read_client(&held, at, context);
     }
 
     fn read_opening(&mut self, octets: &[u8], at: Timestamp, context: &mut Context) {

@@ -175,6 +175,10 @@ pub struct Session {
     pub(super) reply_lines: ReplyReader,
     pub(super) queue: ReplyQueue<Pending>,
     pub(super) held: Vec<u8>,
+    /// Client octets are being read.
+    pub(super) is_reading: bool,
+    /// While they are: what is held may be read next.
+    pub(super) release_due: bool,
     pub(super) data: DataReader,
     pub(super) sasl: Option<SaslExchange>,
     /// Boxed: nearly every session has one at a time, and room for four large ones is dear.
@@ -228,6 +232,8 @@ impl Session {
             reply_lines: ReplyReader::default(),
             queue: ReplyQueue::default(),
             held: Vec::new(),
+            is_reading: false,
+            release_due: false,
             data: DataReader::default(),
             sasl: None,
             drafts: VecDeque::new(),
