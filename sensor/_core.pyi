@@ -20,11 +20,16 @@ class Interest:
         reverse_path_marks: Sequence[str] = (),
         subject_prefixes: Sequence[str] = (),
         body_marks: Sequence[str] = (),
+        context_fields: Sequence[str] = (),
+        reply_prefixes: Sequence[str] = (),
+        labels: Sequence[tuple[int, int, str]] = (),
+        reply_marks: Sequence[str] = (),
     ) -> Interest: ...
 
 @final
 class Flow:
     """Client and server of a session."""
+
     community_id: str
     src_ip: str
     src_port: int
@@ -34,6 +39,7 @@ class Flow:
 @final
 class Session:
     """What is known of the session a transaction belongs to."""
+
     protocol: Literal["smtp", "esmtp", "lmtp"] | None
     helo: str | None
     auth_user: str | None
@@ -44,6 +50,7 @@ class Session:
 @final
 class ForwardPath:
     """One RCPT with its own verdict."""
+
     address: str
     reply_code: int | None
     accepted: bool
@@ -52,6 +59,7 @@ class ForwardPath:
 @final
 class Reply:
     """The reply that decided a transaction."""
+
     code: int
     enhanced: str | None
     text: str
@@ -59,6 +67,7 @@ class Reply:
 @final
 class Header:
     """The common header fields; bare addresses, decoded text."""
+
     message_id: str | None
     sender: str | None
     to: list[str]
@@ -80,6 +89,7 @@ class Header:
 @final
 class KeptField:
     """A header field kept raw because the artifact table names it; position 0 is the topmost field."""
+
     name: str
     value: str
     position: int
@@ -88,6 +98,7 @@ class KeptField:
 @final
 class Received:
     """One Received line, topmost first."""
+
     from_: str | None
     from_ip: str | None
     by: str | None
@@ -100,6 +111,7 @@ class Received:
 @final
 class Attachment:
     """One attachment: name, type and decoded size."""
+
     filename: str | None
     content_type: str
     size_octets: int
@@ -107,6 +119,7 @@ class Attachment:
 @final
 class Completeness:
     """What was not seen of a record."""
+
     missing_octets: int
     one_sided: bool
     midstream: bool
@@ -115,6 +128,7 @@ class Completeness:
 @final
 class Transaction:
     """One mail transaction. Attributes are made on access, so ordinary mail costs little."""
+
     id: str
     started_at_ns: int
     ended_at_ns: int
@@ -136,6 +150,12 @@ class Transaction:
     calendar_method: str | None
     body_digest: str | None
     body_marks: list[int]
+    labelled_marks: list[int]
+    """Those of ``body_marks`` that a quoted header block follows."""
+    label_languages: list[int]
+    """Languages of the quoted header blocks found; looked for only in mail that is touched otherwise."""
+    reported_addresses: list[str]
+    """Addresses named by a report that holds a body mark."""
     touched: bool
     """True if anything the artifact table names occurs at all; false means that no row can match."""
     completeness: Completeness
@@ -144,6 +164,7 @@ class Transaction:
 @final
 class TlsSession:
     """A session that turned to TLS: what stayed visible."""
+
     id: str
     started_at_ns: int
     ended_at_ns: int
@@ -161,6 +182,7 @@ Event = Transaction | TlsSession
 @final
 class Damage:
     """One thing that was wrong with a capture file: what could be read was read."""
+
     path: str
     kind: Literal["truncated", "corrupt", "unreadable", "empty", "not_a_capture"]
     detail: str
@@ -172,7 +194,14 @@ class Batch:
     """Events in the order in which they became known."""
     def __len__(self) -> int: ...
     def __iter__(self) -> Iterator[Event]: ...
-    def to_json_lines(self, forwardings: Mapping[int, bytes], default_forwarding: bytes, *, sensor: str, tap: str) -> bytes:
+    def to_json_lines(
+        self,
+        forwardings: Mapping[int, bytes],
+        default_forwarding: bytes,
+        *,
+        sensor: str,
+        tap: str,
+    ) -> bytes:
         """
         The whole batch as JSON Lines (design 3.1), one record a line, in order.
 
@@ -213,6 +242,9 @@ def parse_message(
     *,
     reverse_path: str | None = None,
     forward_paths: Sequence[str] = (),
+    orcpts: Sequence[str | None] = (),
+    helo: str | None = None,
+    client_ip: str | None = None,
     limits: Mapping[str, int] | None = None,
 ) -> Transaction:
     """A mail as a Transaction of outcome "delivered", by the same header code that captured mail meets. LF or CRLF line ends."""

@@ -128,12 +128,16 @@ impl Mail {
     fn read_header(&mut self, section: &[u8], interest: &Interest, limits: &Limits) {
         let read = header::parse_section(section, interest, limits);
         let content = read.content;
-        self.skimmer = Some(BodySkimmer::new(
+        let mut skimmer = BodySkimmer::new(
             content.content_type,
             content.transfer_encoding,
             content.disposition,
             limits,
-        ));
+        );
+        if read.touched {
+            skimmer.look_for_labels();
+        }
+        self.skimmer = Some(skimmer);
         self.facts.header = read.header;
         self.facts.fields = read.fields;
         self.facts.received = read.received;

@@ -26,4 +26,5 @@ pub mod message;
 pub mod mime;
 pub mod record;
 pub mod smtp;
+pub mod structure;
 pub mod tcp;

@@ -26,7 +26,7 @@ mod unstructured;
 mod cases;
 
 use crate::anomaly::{Anomaly, AnomalySet};
-use crate::interest::Interest;
+use crate::interest::{Interest, Keep};
 use crate::limits::Limits;
 use crate::message::{Header, KeptField, Received};
 use section::{Field, Fields};
@@ -36,7 +36,7 @@ use section::{Field, Fields};
 pub struct HeaderFacts<'a> {
     /// The common fields.
     pub header: Header,
-    /// Fields the artifact table names, topmost first; at most [`Limits::kept_fields`].
+    /// Fields the artifact table names, those that touch and context, topmost first; at most [`Limits::kept_fields`].
     pub fields: Vec<KeptField>,
     /// The Received chain, topmost first; at most [`Limits::received_lines`].
     pub received: Vec<Received>,
@@ -125,11 +125,19 @@ pub fn parse_section<'a>(section: &'a [u8], interest: &Interest, limits: &Limits
         reader.field(&field);
     }
     let mut facts = reader.facts;
+    facts.touched |= has_marked_topic(&facts.header, interest);
     facts.anomalies.extend(fields.anomalies());
     if !section.is_ascii() && std::str::from_utf8(section).is_err() {
         facts.anomalies.insert(Anomaly::HeaderNotUtf8);
     }
     facts
+}
+
+fn has_marked_topic(header: &Header, interest: &Interest) -> bool {
+    match (&header.subject, &header.thread_topic) {
+        (Some(subject), Some(topic)) => interest.marks_topic(subject, topic),
+        _ => false,
+    }
 }
 
 struct Reader<'a, 'l> {
@@ -154,8 +162,13 @@ impl<'a, 'l> Reader<'a, 'l> {
     }
 
     fn field(&mut self, field: &Field<'a>) {
-        if self.interest.wants_field(field.name) {
-            self.keep(field);
+        match self.interest.keeps_field(field.name) {
+            Keep::Not => {}
+            Keep::AsContext => self.keep(field),
+            Keep::AndTouch => {
+                self.facts.touched = true;
+                self.keep(field);
+            }
         }
         if let Some((slot, occurs)) = lookup(field.name) {
             let bit = 1 << slot as u32;
@@ -173,11 +186,9 @@ impl<'a, 'l> Reader<'a, 'l> {
         let HeaderFacts {
             header,
             fields,
-            touched,
             anomalies,
             ..
         } = &mut self.facts;
-        *touched = true;
         if fields.len() >= self.limits.kept_fields {
             anomalies.insert(Anomaly::HeaderTooManyKept);
             return;

@@ -3,7 +3,14 @@
 use super::context::Context;
 use super::draft::Draft;
 use super::session::Session;
-use crate::record::event::{Completeness, Event, SessionFacts, TlsSession, Transaction};
+use crate::interest::Interest;
+use crate::record::event::{Completeness, Event, Reply, SessionFacts, TlsSession, Transaction};
+use crate::structure::is_redirected;
+
+/// True if *reply* says that it is forwarding what was refused: in words, or by the status code that Exchange Online gives it.
+fn refuses_forwarding(reply: &Reply, interest: &Interest) -> bool {
+    reply.enhanced.as_deref() == Some("5.7.520") || interest.marks_reply(&reply.text)
+}
 
 impl Session {
     /// Records every draft that is settled, oldest first.
@@ -29,9 +36,13 @@ impl Session {
         self.forwarded = super::origin::Origin::default();
         context.counters.transactions += 1;
         let touched = draft.touched
+            || draft
+                .message
+                .as_ref()
+                .is_some_and(|message| is_redirected(draft.reverse_path.as_deref(), &draft.forward_paths, message))
             || reply
                 .as_ref()
-                .is_some_and(|reply| reply.enhanced.as_deref() == Some("5.7.520"));
+                .is_some_and(|reply| reply.code >= 400 && refuses_forwarding(reply, &context.interest));
         context.events.push(Event::Transaction(Box::new(Transaction {
             started_at: draft.started_at,
             ended_at: draft.last_at.max(draft.started_at),

@@ -1,0 +1,164 @@
+//! Shapes of a redirected mail that no field of its own tells of: its envelope says otherwise than its header.
+//!
+//! Only whether a mail is worth a look is decided here; what it means is the classifier's to say. Ordinary mail, sent by its
+//! author to whom its last hop took it for, has none of these shapes.
+
+use crate::message::MessageFacts;
+use crate::record::event::ForwardPath;
+
+/// True if the envelope shows that somebody on the way sent *message* on.
+#[must_use]
+pub fn is_redirected(reverse_path: Option<&str>, forward_paths: &[ForwardPath], message: &MessageFacts) -> bool {
+    is_sent_by_addressee(reverse_path, message)
+        || was_delivered_elsewhere(forward_paths, message)
+        || was_received_for_another(forward_paths, message)
+        || forward_paths.iter().any(was_written_for_another)
+}
+
+/// ORCPT names another recipient than the RCPT it stands in (RFC 3461 4.2). Postfix sends it with all mail.
+fn was_written_for_another(path: &ForwardPath) -> bool {
+    path.orcpt.as_deref().is_some_and(|orcpt| {
+        let original = orcpt.split_once(';').map_or(orcpt, |(_, original)| original);
+        !original.eq_ignore_ascii_case(&path.address)
+    })
+}
+
+/// The reverse-path is somebody the mail was written to, and not its author: a mailbox sends it on in its own name.
+fn is_sent_by_addressee(reverse_path: Option<&str>, message: &MessageFacts) -> bool {
+    let Some(sender) = reverse_path.filter(|path| !path.is_empty()) else {
+        return false;
+    };
+    let header = &message.header;
+    let is_sender = |address: &String| address.eq_ignore_ascii_case(sender);
+    header.to.iter().chain(&header.cc).any(is_sender) && !header.from.iter().chain(&header.sender).any(is_sender)
+}
+
+/// It was delivered already, to a mailbox that it does not go to now (RFC 9228).
+fn was_delivered_elsewhere(forward_paths: &[ForwardPath], message: &MessageFacts) -> bool {
+    message
+        .header
+        .delivered_to
+        .iter()
+        .any(|mailbox| !is_recipient(forward_paths, mailbox))
+}
+
+/// The last hop that names its recipient took the mail for another one. Lists do that as well, and say that they are lists.
+fn was_received_for_another(forward_paths: &[ForwardPath], message: &MessageFacts) -> bool {
+    if forward_paths.len() != 1 || message.header.list_id.is_some() {
+        return false;
+    }
+    let recipient = message.received.iter().find_map(|line| line.for_address.as_deref());
+    recipient.is_some_and(|recipient| !is_recipient(forward_paths, recipient))
+}
+
+fn is_recipient(forward_paths: &[ForwardPath], address: &str) -> bool {
+    forward_paths
+        .iter()
+        .any(|path| path.address.eq_ignore_ascii_case(address))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::Received;
+
+    fn paths(addresses: &[&str]) -> Vec<ForwardPath> {
+        let path = |address: &&str| ForwardPath {
+            address: (*address).to_owned(),
+            reply_code: None,
+            accepted: true,
+            orcpt: None,
+        };
+        addresses.iter().map(path).collect()
+    }
+
+    fn strings(texts: &[&str]) -> Vec<String> {
+        texts.iter().map(|text| (*text).to_owned()).collect()
+    }
+
+    #[test]
+    fn a_reverse_path_that_was_written_to_redirects() {
+        type Case<'a> = (Option<&'a str>, &'a [&'a str], &'a [&'a str], bool);
+        let cases: &[Case] = &[
+            (
+                Some("Info@corp.example"),
+                &["peter@partner.example"],
+                &["info@corp.example"],
+                true,
+            ),
+            (
+                Some("info@corp.example"),
+                &["info@corp.example"],
+                &["info@corp.example"],
+                false,
+            ),
+            (
+                Some("peter@partner.example"),
+                &["peter@partner.example"],
+                &["info@corp.example"],
+                false,
+            ),
+            (Some(""), &["peter@partner.example"], &[""], false),
+            (None, &["peter@partner.example"], &["info@corp.example"], false),
+        ];
+        for (reverse_path, from, to, expected) in cases {
+            let mut message = MessageFacts::default();
+            message.header.from = strings(from);
+            message.header.to = strings(to);
+            assert_eq!(
+                is_redirected(*reverse_path, &paths(&["x@dst.example"]), &message),
+                *expected
+            );
+        }
+    }
+
+    #[test]
+    fn a_recipient_that_was_written_for_another_redirects() {
+        let cases: &[(Option<&str>, bool)] = &[
+            (Some("rfc822;ann@corp.example"), true),
+            (Some("rfc822;X@dst.example"), false),
+            (Some("x@dst.example"), false),
+            (None, false),
+        ];
+        for (orcpt, expected) in cases {
+            let mut recipients = paths(&["x@dst.example"]);
+            recipients[0].orcpt = orcpt.map(str::to_owned);
+            assert_eq!(is_redirected(None, &recipients, &MessageFacts::default()), *expected);
+        }
+    }
+
+    #[test]
+    fn a_delivery_or_a_hop_for_somebody_else_redirects() {
+        type Case<'a> = (&'a [&'a str], &'a [&'a str], Option<&'a str>, bool, bool);
+        let cases: &[Case] = &[
+            (&["x@dst.example"], &["ann@corp.example"], None, false, true),
+            (&["x@dst.example"], &["X@dst.example"], None, false, false),
+            (&["x@dst.example"], &[], Some("ann@corp.example"), false, true),
+            (&["x@dst.example"], &[], Some("x@DST.example"), false, false),
+            (&["x@dst.example"], &[], Some("ann@corp.example"), true, false),
+            (
+                &["x@dst.example", "y@dst.example"],
+                &[],
+                Some("ann@corp.example"),
+                false,
+                false,
+            ),
+            (&["x@dst.example"], &[], None, false, false),
+        ];
+        for (recipients, delivered_to, received_for, is_list, expected) in cases {
+            let mut message = MessageFacts::default();
+            message.header.delivered_to = strings(delivered_to);
+            message.header.list_id = is_list.then(|| "team.corp.example".to_owned());
+            message.received.push(Received::default());
+            message.received.push(Received {
+                for_address: received_for.map(str::to_owned),
+                ..Received::default()
+            });
+            assert_eq!(
+                is_redirected(None, &paths(recipients), &message),
+                *expected,
+                "{recipients:?} {delivered_to:?} {received_for:?}"
+            );
+        }
+    }
+}
