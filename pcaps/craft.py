@@ -31,7 +31,7 @@ def cases() -> list[Path]:
 
 def made(case: Path) -> Capture:
     """What the case's ``make.py`` makes."""
-    return cast(Capture, runpy.run_path(str(case / "make.py"))["make"]())
+    return cast("Capture", runpy.run_path(str(case / "make.py"))["make"]())
 
 
 def files_of(case: Path) -> dict[Path, bytes]:

@@ -4,6 +4,7 @@ import sys
 
 
 def main() -> None:
+    """Runs the command line and ends with its status."""
     from sensor.cli import run_cli
 
     sys.exit(run_cli())

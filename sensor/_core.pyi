@@ -1,18 +1,50 @@
 """
 The typed face of the Rust module ``sensor._core``: bytes go in, frozen records come out, in batches.
 
-Nothing here calls back into Python, and every call that works on packets releases the GIL. Only ``sensor.taps`` imports it.
+Nothing here calls back into Python, and every call that works on packets releases the GIL. Only ``sensor.taps`` imports
+it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal, final
+from collections.abc import Mapping, Sequence
+from typing import Literal, Self, final
+
+__all__ = [
+    "Attachment",
+    "Batch",
+    "CaptureError",
+    "Completeness",
+    "Damage",
+    "Events",
+    "Flow",
+    "ForwardPath",
+    "Header",
+    "Interest",
+    "KeptField",
+    "Received",
+    "Replay",
+    "Reply",
+    "Session",
+    "TlsSession",
+    "Transaction",
+    "__version__",
+    "anomalies",
+    "counters",
+    "is_probably_capture",
+    "limits",
+    "parse_message",
+]
 
 class CaptureError(Exception):
     """A capture could not be opened or is not one; the message says what was found and what would work."""
 
 @final
 class Interest:
-    """What the artifact table wants kept, made ready for searching. Raises ValueError for patterns that can't be compiled."""
+    """
+    What the artifact table wants kept, made ready for searching.
+
+    Raises ValueError for patterns that can't be compiled.
+    """
+
     def __new__(
         cls,
         *,
@@ -83,7 +115,6 @@ class Header:
     auto_submitted: str | None
     received_count: int
     thread_topic: str | None
-    # ``from`` is a keyword: getattr(header, "from") works too.
     from_: list[str]
 
 @final
@@ -177,8 +208,6 @@ class TlsSession:
     completeness: Completeness
     anomalies: list[str]
 
-Event = Transaction | TlsSession
-
 @final
 class Damage:
     """One thing that was wrong with a capture file: what could be read was read."""
@@ -190,23 +219,42 @@ class Damage:
     """Octet offset in the uncompressed file where it was found."""
 
 @final
+class Tally:
+    """What the pipeline needs to know of a batch: see ``sensor.tally``."""
+
+    outcomes: dict[Literal["delivered", "rejected", "deferred", "aborted", "unknown"], int]
+    incomplete: int
+    missing_octets: int
+    one_sided: int
+    tls_sessions: int
+    tls_octets: int
+    first_seen_ns: int | None
+    last_seen_ns: int | None
+    mails: list[tuple[int, bool, str | None, list[str], Transaction | None]]
+
+@final
+class Events:
+    """Iterates over a batch."""
+
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> Transaction | TlsSession: ...
+
+@final
 class Batch:
     """Events in the order in which they became known."""
+
     def __len__(self) -> int: ...
-    def __iter__(self) -> Iterator[Event]: ...
+    def __iter__(self) -> Events: ...
+    def tally(self, *, classify_all: bool) -> Tally:
+        """Counts, and the mails in order: those to be classified (touched, or all), of the others those taken."""
     def to_json_lines(
-        self,
-        forwardings: Mapping[int, bytes],
-        default_forwarding: bytes,
-        *,
-        sensor: str,
-        tap: str,
+        self, forwardings: Mapping[int, bytes], default_forwarding: bytes, *, sensor: str, tap: str
     ) -> bytes:
         """
         The whole batch as JSON Lines (design 3.1), one record a line, in order.
 
-        *forwardings* maps an event's index in the batch to its ``forwarding`` block as JSON; every other transaction gets
-        *default_forwarding*. Raises ValueError for an index out of range or a block that is not a JSON object.
+        *forwardings* maps an event's index in the batch to its ``forwarding`` block as JSON; every other transaction
+        gets *default_forwarding*. Raises ValueError for an index out of range or a block that is not a JSON object.
         """
 
 @final
@@ -214,9 +262,10 @@ class Replay:
     """
     Reads capture files (pcap, pcapng, plain, gzip or zstd; ``-`` is standard input) on threads of its own.
 
-    A file that can't be read becomes a Damage and the rest go on. Flows go on from one file into the next where its packet
-    time follows on (rotated captures); otherwise they are closed between the files.
+    A file that can't be read becomes a Damage and the rest go on. Flows go on from one file into the next where its
+    packet time follows on (rotated captures); otherwise they are closed between the files.
     """
+
     def __new__(
         cls,
         paths: Sequence[str],
@@ -226,7 +275,11 @@ class Replay:
         batch_events: int = 4096,
     ) -> Replay: ...
     def next_batch(self, timeout_s: float | None = None) -> Batch | None:
-        """The next events; None at the end. With a timeout, an empty batch when it passes. The GIL is released while waiting."""
+        """
+        The next events; None at the end. With a timeout, an empty batch when it passes.
+
+        The GIL is released while waiting.
+        """
     def stop(self) -> None:
         """Stop reading. What was read so far is finished: further batches come until None."""
     def progress(self) -> tuple[int, int, str]:
@@ -247,7 +300,14 @@ def parse_message(
     client_ip: str | None = None,
     limits: Mapping[str, int] | None = None,
 ) -> Transaction:
-    """A mail as a Transaction of outcome "delivered", by the same header code that captured mail meets. LF or CRLF line ends."""
+    """
+    A mail as a Transaction of outcome "delivered", by the same header code that captured mail meets.
+
+    Lines end in LF or CRLF.
+    """
+
+def is_probably_capture(path: str) -> bool:
+    """True if the file at *path* starts as a capture does. Raises CaptureError if it can't be read."""
 
 def limits() -> list[tuple[str, str, int]]:
     """Every bound of the core: name, reason, default."""

@@ -1,21 +1,20 @@
 """
 The road of one mail after the tap: classify, ledger, detectors. Plain calls; no I/O, no clock.
 
-Nearly all mail shows no trace of forwarding, so the loop does little for it: count who sent and who received.
+Nearly all mail shows no trace of forwarding, so the loop does little for it: count who sent and who received. What it
+needs of a batch comes as a tally, which the core draws in one go.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, get_args
 
 from sensor.classify import NONE, Organisation, Table, classify
 from sensor.ledger import Ledger
 from sensor.model import Event, Finding, Forwarding, Outcome, TlsSession, Transaction
-
-# What a server took, or may have taken: the deciding reply was lost.
-_TAKEN = frozenset(("delivered", "unknown"))
+from sensor.tally import Tally, tally
 
 
 class Detector(Protocol):
@@ -45,6 +44,25 @@ class Coverage:
     def transactions(self) -> int:
         """Transactions of every outcome."""
         return sum(self.outcomes.values())
+
+    def add(self, batch: Tally) -> None:
+        """Add what was seen in a batch."""
+        for outcome, count in batch.outcomes.items():
+            self.outcomes[outcome] += count
+        self.tls_sessions += batch.tls_sessions
+        self.tls_octets += batch.tls_octets
+        self.missing_octets += batch.missing_octets
+        self.incomplete += batch.incomplete
+        self.one_sided += batch.one_sided
+        self.first_seen_ns = _either(min, self.first_seen_ns, batch.first_seen_ns)
+        self.last_seen_ns = _either(max, self.last_seen_ns, batch.last_seen_ns)
+
+
+def _either(choose: Callable[[int, int], int], ours: int | None, theirs: int | None) -> int | None:
+    """What *choose* makes of both, or the one that is there."""
+    if ours is None or theirs is None:
+        return theirs if ours is None else ours
+    return choose(ours, theirs)
 
 
 @dataclass(slots=True)
@@ -80,63 +98,50 @@ class Pipeline:
         self.ledger = ledger
         self.coverage = Coverage()
 
+    @property
+    def classifies_all(self) -> bool:
+        """True if mail that the artifact table does not touch is to be classified too: it has a direction."""
+        return self._organisation.known
+
     def feed(self, events: Iterable[Event]) -> Verdicts:
+        """Take events that come from anywhere as one batch."""
+        drawn = tally(
+            events,
+            transaction_type=self._transaction_type,
+            session_type=self._session_type,
+            classify_all=self.classifies_all,
+        )
+        return self.take(drawn)
+
+    def take(self, batch: Tally) -> Verdicts:
         """Take one batch. Verdicts of direction alone are made only where the organisation is known."""
         verdicts = Verdicts({}, [])
-        transaction_type, knows_direction = self._transaction_type, self._organisation.known
-        see, see_forward, count_mail = self._see, self._see_forward, self.ledger.count_mail
-        for index, event in enumerate(events):
-            if not isinstance(event, transaction_type):
-                if isinstance(event, self._session_type):
-                    self._see_session(event)
-                continue
-            taken = see(event)
-            sender = event.reverse_path
-            if event.touched or knows_direction:
-                forwarding = classify(event, self._organisation, self._table)
-                if forwarding is not NONE:
-                    verdicts.forwardings[index] = forwarding
-                if forwarding.kind != "none" or forwarding.look_alike is not None:
-                    see_forward(event, forwarding, taken, verdicts.findings)
-                    sender = forwarding.mailbox or sender
+        self.coverage.add(batch)
+        count_mail = self.ledger.count_mail
+        for index, taken, sender, recipients, transaction in batch.mails:
+            forwarder = None if transaction is None else self._classify(index, transaction, taken, verdicts)
             if taken:
-                # A recipient whose verdict was never seen counts like the mail whose outcome was never seen.
-                count_mail(
-                    sender.lower() if sender else None,
-                    [path.address.lower() for path in event.forward_paths if path.accepted or path.reply_code is None],
-                )
+                count_mail(forwarder or sender, recipients)
         return verdicts
 
-    def _see(self, transaction: Transaction) -> bool:
-        """Count outcome and completeness; true if the mail was taken, or nothing shows that it was not."""
-        coverage, completeness, outcome = self.coverage, transaction.completeness, transaction.outcome
-        coverage.outcomes[outcome] += 1
-        missing = completeness.missing_octets
-        if missing or completeness.truncated or completeness.midstream:
-            coverage.incomplete += 1
-            coverage.missing_octets += missing
-        if completeness.one_sided:
-            coverage.one_sided += 1
-        self._see_time(transaction.started_at_ns, transaction.ended_at_ns)
-        return outcome in _TAKEN
-
-    def _see_session(self, session: TlsSession) -> None:
-        coverage = self.coverage
-        coverage.tls_sessions += 1
-        coverage.tls_octets += session.client_octets + session.server_octets
-        self._see_time(session.started_at_ns, session.ended_at_ns)
-
-    def _see_time(self, started_at_ns: int, ended_at_ns: int) -> None:
-        coverage = self.coverage
-        if coverage.first_seen_ns is None or started_at_ns < coverage.first_seen_ns:
-            coverage.first_seen_ns = started_at_ns
-        if coverage.last_seen_ns is None or ended_at_ns > coverage.last_seen_ns:
-            coverage.last_seen_ns = ended_at_ns
+    def _classify(self, index: int, transaction: Transaction, taken: bool, verdicts: Verdicts) -> str | None:
+        """Judge one mail; the mailbox that forwarded it, in lower case, if one did."""
+        forwarding = classify(transaction, self._organisation, self._table)
+        if forwarding is NONE:
+            return None
+        verdicts.forwardings[index] = forwarding
+        if forwarding.kind == "none" and forwarding.look_alike is None:
+            return None
+        self._see_forward(transaction, forwarding, taken, verdicts.findings)
+        return forwarding.mailbox.lower() if forwarding.mailbox else None
 
     def _see_forward(self, event: Transaction, forwarding: Forwarding, taken: bool, findings: list[Finding]) -> None:
         coverage, alike = self.coverage, forwarding.look_alike
         if alike is not None:
             coverage.look_alikes[alike] = coverage.look_alikes.get(alike, 0) + 1
+            if forwarding.kind == "none" and forwarding.mailbox is not None:
+                # A report that a forward was refused: no forward, but somebody tried.
+                self.ledger.count_attempt(forwarding, at_ns=event.started_at_ns)
             return
         if forwarding.mailbox is None:
             coverage.unattributed += 1

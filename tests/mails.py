@@ -18,6 +18,7 @@ from typing import Any
 from sensor.classify import builtin_table
 from sensor.classify.artifacts import split_subject
 from sensor.model import Event, InterestSpec, Outcome, SessionProtocol, TlsStart
+from sensor.tally import Tally, tally
 
 START_NS = 1_780_000_000_000_000_000
 
@@ -169,6 +170,9 @@ class Batch:
 
     def __iter__(self) -> Iterator[Event]:
         return iter(self.events)
+
+    def tally(self, *, classify_all: bool) -> Tally:
+        return tally(self.events, transaction_type=Mail, session_type=Tls, classify_all=classify_all)
 
     def to_json_lines(
         self,

@@ -21,7 +21,7 @@ Protocol = Literal["smtp", "esmtp", "lmtp"]
 Ending = Literal["content", "rset", "mail_refused", "data_refused", "abandoned"]
 
 ACCEPTED = st.sampled_from([250, 251])
-REFUSED = {"rejected": st.sampled_from([550, 552, 553, 554]), "deferred": st.sampled_from([421, 450, 451, 452])}
+REFUSED = {"rejected": st.sampled_from([550, 552, 553, 554]), "deferred": st.sampled_from([450, 451, 452])}
 TEXTS = st.sampled_from(["Ok", "2.1.0 Ok", "5.7.1 Sorry <a@b.example>", "250 is what I say", "354", ""])
 
 

@@ -12,7 +12,7 @@ from tests.oracle import read_capture
 
 CASES = cases()
 ANOMALIES = set(re.findall(r'= "([a-z0-9_]+)":', (HERE.parent / "sensor/core/wire/src/anomaly.rs").read_text()))
-COUNTERS = set(re.findall(r"^ {4}([a-z0-9_]+),$", (HERE.parent / "sensor/core/wire/src/counters.rs").read_text(), re.M))
+COUNTERS = set(re.findall(r"(?m)^ {4}([a-z0-9_]+),$", (HERE.parent / "sensor/core/wire/src/counters.rs").read_text()))
 OUTCOMES = {"delivered", "rejected", "deferred", "aborted", "unknown"}
 DAMAGE = {"truncated", "corrupt", "unreadable", "empty", "not_a_capture"}
 

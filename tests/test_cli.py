@@ -190,7 +190,7 @@ def test_ctrl_c_stops_the_reading_and_summarises(
 
 def test_a_second_ctrl_c_ends_at_once(console: Console, capture: str, monkeypatch: pytest.MonkeyPatch) -> None:
     console.script.batches = [[Mail()] for _ in range(9)]
-    monkeypatch.setattr(fake_core.Replay, "stop", lambda self: None)
+    monkeypatch.setattr(fake_core.Replay, "stop", lambda _: None)
     press_ctrl_c_before(1, monkeypatch)
     assert console.run("replay", capture) == (130, "", "")
 

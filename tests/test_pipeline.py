@@ -38,8 +38,10 @@ def test_ordinary_mail_counts_as_sent_and_received() -> None:
     road = pipeline(Organisation())
     verdicts = road.feed([Mail(reverse_path="Bill@shop.example", forward_paths=(Path("ann@corp.example"),))])
     assert verdicts.forwardings == {}
-    assert ((bill := road.ledger.account("bill@shop.example")) is not None) and bill.sent == 1
-    assert ((ann := road.ledger.account("ann@corp.example")) is not None) and ann.received == 1
+    bill, ann = road.ledger.account("bill@shop.example"), road.ledger.account("ann@corp.example")
+    assert bill is not None
+    assert ann is not None
+    assert (bill.sent, ann.received) == (1, 1)
 
 
 def test_a_refused_recipient_received_nothing() -> None:

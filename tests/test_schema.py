@@ -81,7 +81,7 @@ VALIDATOR = Draft202012Validator(record_schema(), format_checker=Draft202012Vali
 
 
 def test_the_committed_schema_is_current() -> None:
-    """If this fails: python -m sensor.schema > docs/transaction.schema.json"""
+    """If this fails: python -m sensor.schema > docs/transaction.schema.json."""
     assert (DOCS / "transaction.schema.json").read_bytes() == as_json()
 
 

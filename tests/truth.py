@@ -1,4 +1,4 @@
-"""Holds records against the truth of a case (`pcaps/CASES.md`). Each finding is a sentence; none means that all is true."""
+"""Holds records against the truth of a case (`pcaps/CASES.md`): each finding is a sentence, none means all is true."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _lab_untruths(case: Table, told: Told) -> list[str]:
     ):
         # Where none is claimed, as for a capture of replies alone, whatever comes must at least own up to its holes.
         if truths is None:
-            found += [f"an unclaimed {kind} is complete" for record in records if not _incomplete(record)]
+            found += [f"an unclaimed {kind} is complete" for record in records if not is_incomplete(record)]
             continue
         found += _by_best_fit(kind, [_as_crafted(truth) for truth in truths], records)
     for secret in case["secrets"]:
@@ -39,9 +39,9 @@ def _by_best_fit(kind: str, truths: list[Table], records: list[Table]) -> Iterat
         return
     rest = list(records)
     for number, truth in enumerate(truths):
-        fit = min(rest, key=lambda record: len(list(_differences(truth, record))))
+        fit = min(rest, key=lambda record: len(list(differences(truth, record))))
         rest.remove(fit)
-        for difference in _differences(truth, fit):
+        for difference in differences(truth, fit):
             yield f"{kind} {number}: {difference}"
 
 
@@ -58,9 +58,11 @@ def _as_crafted(truth: Table) -> Table:
     return table
 
 
-def _incomplete(record: Table) -> bool:
+def is_incomplete(record: Table) -> bool:
     completeness = record["completeness"]
-    return any((completeness["missing_octets"], *(completeness[key] for key in ("one_sided", "midstream", "truncated"))))
+    return any(
+        (completeness["missing_octets"], *(completeness[key] for key in ("one_sided", "midstream", "truncated")))
+    )
 
 
 def _crafted_untruths(case: Table, told: Told) -> list[str]:
@@ -71,12 +73,13 @@ def _crafted_untruths(case: Table, told: Told) -> list[str]:
     best = min((list(_transactions(case, order)) for order in orders), key=len)
     found = [*best, *_records("session", case.get("session", []), told.sessions)]
     if case.get("quiet"):
-        for record in told.records:
-            if record["anomalies"]:
-                found.append(f"a quiet case has anomalies {record['anomalies']}")
-    for name, least in case.get("counters", {}).items():
-        if told.counters[name] < least:
-            found.append(f"counter {name} is {told.counters[name]}, not at least {least}")
+        found += [f"a quiet case has anomalies {each['anomalies']}" for each in told.records if each["anomalies"]]
+    leasts = case.get("counters", {}).items()
+    found += [
+        f"counter {name} is {told.counters[name]}, not at least {least}"
+        for name, least in leasts
+        if told.counters[name] < least
+    ]
     kinds = [each.kind for each in told.damage]
     if sorted(set(kinds)) != sorted(set(case.get("damage", []))):
         found.append(f"damage is {kinds}, not {case.get('damage', [])}")
@@ -97,7 +100,7 @@ def _transactions(case: Table, records: list[Table]) -> Iterator[str]:
     # Further ones may stand anywhere: take the truths in order, each by the first record that fits it.
     rest = iter(records)
     for number, truth in enumerate(expected):
-        if not any(not list(_differences(truth, record)) for record in rest):
+        if not any(not list(differences(truth, record)) for record in rest):
             yield f"no record fits transaction {number}: {truth}"
             return
 
@@ -107,17 +110,19 @@ def _records(kind: str, expected: list[Table], records: list[Table]) -> Iterator
         yield f"{len(records)} {kind} records, not {len(expected)}"
         return
     for number, (truth, record) in enumerate(zip(expected, records, strict=True)):
-        for difference in _differences(truth, record):
+        for difference in differences(truth, record):
             yield f"{kind} {number}: {difference}"
 
 
-def _differences(truth: Table, record: Table) -> Iterator[str]:
+def differences(truth: Table, record: Table) -> Iterator[str]:  # noqa: C901, PLR0912 - a table, in the shape of a match
     flat = _flat(record)
     for key, value in truth.items():
-        got = flat.get(key)
+        got: Any = flat.get(key)
         match key:
             case "unseen":
-                yield from (f"{name} is {flat.get(name)!r}, though it was not to be seen" for name in value if flat.get(name))
+                yield from (
+                    f"{name} is {flat.get(name)!r}, though it was not to be seen" for name in value if flat.get(name)
+                )
             case "missing":
                 if bool(flat["missing_octets"]) != value:
                     yield f"missing_octets is {flat['missing_octets']}, missing should be {value}"
@@ -129,7 +134,7 @@ def _differences(truth: Table, record: Table) -> Iterator[str]:
                 if got not in ([value] if isinstance(value, str) else value):
                     yield f"outcome is {got}, not {value}"
             case "incomplete":
-                if _incomplete(record) != value:
+                if is_incomplete(record) != value:
                     yield f"completeness is {record['completeness']}, incomplete should be {value}"
             case "forwarding":
                 differing = {name: got[name] for name, wanted in value.items() if got[name] != wanted}

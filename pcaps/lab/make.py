@@ -41,7 +41,7 @@ def main() -> int:
         return _run_cases(options.inside, options.cases)
     exim = _unpacked_exim(REPOSITORY / ".cache" / "lab" / "exim")
     namespaces = ["unshare", "--mount", "--uts", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
-    os.execvp("unshare", [*namespaces, sys.executable, __file__, INSIDE, str(exim), *options.cases])
+    return os.execvp("unshare", [*namespaces, sys.executable, __file__, INSIDE, str(exim), *options.cases])
 
 
 def _arguments() -> argparse.Namespace:
@@ -81,9 +81,7 @@ def _run_cases(exim: Path, wanted: list[str]) -> int:
         try:
             _make(lab, known[name])
             print(f"{name}: made", flush=True)
-        except (
-            Exception
-        ):  # one case that fails must not take the others with it; it is told, and the exit status says so
+        except Exception:  # noqa: BLE001 - it is told, the exit status says so, and the other cases go on
             traceback.print_exc()
             last_lines = (f"{key}: {line}" for key in LOGS for line in lab.log(key).splitlines()[-12:])
             print(*last_lines, sep="\n", file=sys.stderr)

@@ -80,7 +80,7 @@ def _turns(capture: Path) -> dict[str, list[tuple[str, str, bool, bytes]]]:
 
 
 def _inner(addresses: str) -> str:
-    return addresses.split(",")[-1]
+    return addresses.rsplit(",", maxsplit=1)[-1]
 
 
 def _rendered(turns: list[tuple[str, str, bool, bytes]]) -> list[str]:
@@ -92,8 +92,10 @@ def _rendered(turns: list[tuple[str, str, bool, bytes]]) -> list[str]:
             in_content = bool(re.search(rb"(?:^|\n)354[^\n]*\n$", octets))
             continue
         if in_content:
-            content, end, octets = octets.partition(b"\r\n.\r\n")
+            content, end, behind = octets.partition(b"\r\n.\r\n")
             lines += [f"C: [{len(content) + 2} octets of content]"] + (["C: ."] if end else ["   [never finished]"])
+            lines += [f"C: {line}" for line in _printable(_without_chunks(behind))]
+            continue
         lines += [f"C: {line}" for line in _printable(_without_chunks(octets))]
     return lines
 

@@ -67,8 +67,7 @@ def _command(recording: Recording, target: Path) -> list[str]:
 
 
 def _wait_until_listening(process: subprocess.Popen[str]) -> None:
-    assert process.stderr is not None
-    for line in process.stderr:
+    for line in process.stderr or ():
         if "listening on" in line or "File: " in line:
             time.sleep(0.3)
             return

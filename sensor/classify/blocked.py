@@ -1,8 +1,8 @@
 """
 Attempts to forward that somebody on the way refused: somebody tried, and that is worth knowing by itself.
 
-A next hop says it in its reply to the copy, or a server says it in a delivery report to the sender of the mail (MS-FWD).
-The copy's mailbox is whom its own marks name; a report's is the address in it that belongs to the side that refused.
+A next hop says it in its reply to the copy, or a server in a delivery report to the sender of the mail (MS-FWD). The
+copy's mailbox is whom its own marks name; a report's is the address in it that belongs to the side that refused.
 """
 
 from __future__ import annotations

@@ -29,7 +29,8 @@ from sensor.model import Transaction
 FLOWS_MIN = 3
 # A network that accounts for less than this share of the flows is a partner of somebody, or a hop that strayed.
 NETWORK_SHARE_MIN = 0.05
-# The share of the best domain's mail that a further one must have: a second domain is used less, a stranger's by accident.
+# The share of the best domain's mail that a further one must have: a second domain is used less, a stranger's shows by
+# accident.
 DOMAIN_SHARE_MIN = 0.02
 # Clients that log in, or use the port for that (RFC 6409), send mail to anybody: taking it in says nothing.
 _SUBMISSION_PORTS = (465, 587)

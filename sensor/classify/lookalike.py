@@ -17,8 +17,8 @@ from sensor.classify.trust import Context, Weighed, related
 # These say what the forward is, not that there was none: the verdict keeps its kind, and the ledger leaves it out.
 STILL_A_FORWARD = frozenset(("alias_service", "meeting_forward", "foreign_forward"))
 
-# How the local part of a list's own reverse-path looks: owner-x, x-owner, x-bounces, x-bounces+member=domain, x-request,
-# and Google Groups' x+bncTOKEN.
+# How the local part of a list's own reverse-path looks: owner-x, x-owner, x-bounces, x-bounces+member=domain,
+# x-request, and Google Groups' x+bncTOKEN.
 _LIST_SENDER = re.compile(
     r"owner-.+|.+-(?:owner|request|bounces?)|.+-bounces?[+-].*=.*|.+\+bnc[a-z0-9]{8,}.*",
     re.IGNORECASE,
@@ -122,9 +122,10 @@ def _policy_notice(context: Context, weighed: Sequence[Weighed]) -> bool:
 def _auto_reply(context: Context, weighed: Sequence[Weighed]) -> bool:
     """Declared a reply (RFC 3834 5), or mail that a rule sent in the mailbox's own name and that shows no forward."""
     header = context.header
-    if header is not None:
-        if header.auto_submitted == "auto-replied" or split_subject(header.subject)[0] in _AUTO_REPLY_PREFIXES:
-            return True
+    if header is not None and (
+        header.auto_submitted == "auto-replied" or split_subject(header.subject)[0] in _AUTO_REPLY_PREFIXES
+    ):
+        return True
     if context.has_field("x-autoreply") or context.has_field("x-autorespond"):
         return True
     if (context.value_of("precedence") or "").lower() == "auto_reply":
@@ -155,7 +156,7 @@ def _list(context: Context, weighed: Sequence[Weighed]) -> bool:
 
 
 def _left_by_a_member(context: Context, list_domain: str) -> bool:
-    """True if the mail of a list elsewhere was delivered to one mailbox of ours and now leaves it: that is a forward."""
+    """True if the mail of a list elsewhere was delivered to a mailbox of ours and now leaves it: that is a forward."""
     header, organisation = context.header, context.organisation
     if header is None or not organisation.known or len(context.recipients) != 1:
         return False

@@ -173,7 +173,7 @@ def _named_on_the_road(mailbox: str, context: Context) -> Iterator[str]:
 
 
 def _leaving_copy(mailbox: str, context: Context) -> bool:
-    """True if a mail to the mailbox goes to one recipient elsewhere, whom it does not name: a copy, whoever marked it."""
+    """True if a mail to the mailbox goes to one recipient elsewhere, whom it does not name."""
     header = context.header
     if header is None or len(context.recipients) != 1:
         return False

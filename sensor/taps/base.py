@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 from sensor.model import Event, TapName, TlsSession, Transaction
+from sensor.tally import Tally
 
 
 class TapError(Exception):
@@ -32,6 +33,7 @@ class Batch(Protocol):
 
     def __len__(self) -> int: ...
     def __iter__(self) -> Iterator[Event]: ...
+    def tally(self, *, classify_all: bool) -> Tally: ...
     def to_json_lines(
         self, forwardings: Mapping[int, bytes], default_forwarding: bytes, *, sensor: str, tap: str
     ) -> bytes: ...

@@ -133,7 +133,8 @@ class Flow:
         one, other = self.index(first), self.index(second)
         order = list(self.segments)
         order[one], order[other] = order[other], order[one]
-        return self.arrange(order)._note(f"{order[other].name} and {order[one].name} change places")
+        self.arrange(order)
+        return self._note(f"{order[other].name} and {order[one].name} change places")
 
     def move(self, which: Selector, before: Selector) -> Self:
         """*which* is shown right before another segment."""
@@ -141,7 +142,8 @@ class Flow:
         moved = order.pop(self.index(which))
         target = self[before]
         order.insert(order.index(target), moved)
-        return self.arrange(order)._note(f"{moved.name} shown before {target.name}")
+        self.arrange(order)
+        return self._note(f"{moved.name} shown before {target.name}")
 
     def arrange(self, order: list[Segment]) -> Self:
         """The segments in *order*, with the packet times they had, ascending. Leaves no note."""

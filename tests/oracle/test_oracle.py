@@ -75,7 +75,7 @@ def test_inner_messages_keep_their_headers_to_themselves() -> None:
     body = b"--b\r\nContent-Type: message/rfc822\r\n\r\n" + inner + b"\r\n--b--\r\n"
     content = message("outer", fields=('Content-Type: multipart/mixed; boundary="b"',), body=body)
     (record,) = read_capture(capture(Dialogue().greet().envelope().data(content).quit().flow()).octets)
-    attached = cast(list[dict[str, object]], record["attachments"])
+    attached = cast("list[dict[str, object]]", record["attachments"])
     assert record["subject"] == "outer"
     assert attached == [{"filename": None, "content_type": "message/rfc822", "size_octets": len(inner)}]
 

@@ -319,7 +319,7 @@ def smtputf8(lab: Lab) -> Truth:
                 reverse_path="",
                 recipients=(Recipient(address="jürgen@partner.example"),),
                 subject="Undelivered Mail Returned to Sender",
-                from_=("MAILER-DAEMON@mx.corp.example",),
+                from_=("MAILER-DAEMON@staff.corp.example",),
                 to=("jürgen@partner.example",),
                 forwarding=Forwarding(look_alike="dsn", mechanism="postfix bounce"),
             ),

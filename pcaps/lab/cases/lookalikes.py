@@ -136,7 +136,7 @@ def bounce(lab: Lab) -> Truth:
                 reverse_path="",
                 recipients=(Recipient(address=STRANGER),),
                 subject="Undelivered Mail Returned to Sender",
-                from_=("MAILER-DAEMON@mx.corp.example",),
+                from_=("MAILER-DAEMON@staff.corp.example",),
                 to=(STRANGER,),
                 forwarding=Forwarding(look_alike="dsn", mechanism="postfix bounce"),
             ),

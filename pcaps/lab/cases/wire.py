@@ -217,7 +217,6 @@ def snaplen(lab: Lab) -> Truth:
                 server=whole.server,
                 reverse_path=whole.reverse_path,
                 recipients=whole.recipients,
-                size_octets=whole.size_octets,
                 incomplete=True,
             ),
         )

@@ -16,6 +16,8 @@ use wire::record::community_id::community_id;
 use wire::record::event::{Event, FlowId, SessionFacts};
 use wire::record::json::{self, Origin};
 
+use crate::tally::Tally;
+
 /// Registers every class of this file.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Batch>()?;
@@ -34,7 +36,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     Ok(())
 }
 
-type Shared = Arc<Vec<Event>>;
+pub type Shared = Arc<Vec<Event>>;
 
 /// Events in the order in which they became known.
 #[pyclass(frozen, module = "sensor._core")]
@@ -55,6 +57,11 @@ impl Batch {
         }
     }
 
+    #[pyo3(signature = (*, classify_all))]
+    fn tally(&self, py: Python<'_>, classify_all: bool) -> PyResult<Tally> {
+        Tally::draw(py, &self.events, classify_all)
+    }
+
     /// The whole batch as JSON Lines. *forwardings* maps an index to its `forwarding` block; the others get the default.
     #[pyo3(signature = (forwardings, default_forwarding, *, sensor, tap))]
     fn to_json_lines<'py>(
@@ -67,7 +74,7 @@ impl Batch {
     ) -> PyResult<Bound<'py, PyBytes>> {
         let events = Arc::clone(&self.events);
         if let Some(index) = forwardings.keys().find(|index| **index >= events.len()) {
-            return Err(PyIndexError::new_err(format!(
+            return Err(PyValueError::new_err(format!(
                 "no event {index} in a batch of {}",
                 events.len()
             )));
@@ -148,6 +155,11 @@ pub struct Transaction {
 }
 
 impl Transaction {
+    /// The transaction at *index* of a batch.
+    pub fn of(events: Shared, index: usize) -> Self {
+        Self { events, index }
+    }
+
     /// A transaction on its own.
     pub fn alone(transaction: wire::record::event::Transaction) -> Self {
         Self {
@@ -232,7 +244,7 @@ impl Transaction {
     }
     #[getter]
     fn size_octets(&self) -> PyResult<Option<u64>> {
-        Ok(self.message()?.map(|message| message.size_octets))
+        Ok(self.message()?.and_then(MessageFacts::transferred_octets))
     }
     #[getter]
     fn header(&self) -> PyResult<Option<Header>> {
@@ -539,10 +551,6 @@ impl Header {
     fn from_(&self) -> PyResult<Vec<&str>> {
         Ok(texts(&self.facts()?.from))
     }
-    #[getter(from)]
-    fn from_plain(&self) -> PyResult<Vec<&str>> {
-        self.from_()
-    }
     #[getter]
     fn sender(&self) -> PyResult<Option<&str>> {
         Ok(self.facts()?.sender.as_deref())
@@ -639,8 +647,8 @@ impl Received {
     fn from_(&self) -> Option<&str> {
         self.line.from.as_deref()
     }
-    #[getter]
-    fn from_ip(&self) -> Option<&str> {
+    #[getter(from_ip)]
+    fn ip_in_from(&self) -> Option<&str> {
         self.line.from_ip.as_deref()
     }
     #[getter]

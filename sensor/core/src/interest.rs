@@ -18,8 +18,11 @@ pub struct Interest {
 impl Interest {
     #[new]
     #[allow(clippy::too_many_arguments)] // each is a keyword of its own in Python
-    #[pyo3(signature = (*, fields = Vec::new(), reverse_path_marks = Vec::new(), subject_prefixes = Vec::new(), body_marks = Vec::new(),
-        context_fields = Vec::new(), reply_prefixes = Vec::new(), labels = Vec::new(), reply_marks = Vec::new()))]
+    #[pyo3(
+        signature = (*, fields = Vec::new(), reverse_path_marks = Vec::new(), subject_prefixes = Vec::new(), body_marks = Vec::new(),
+            context_fields = Vec::new(), reply_prefixes = Vec::new(), labels = Vec::new(), reply_marks = Vec::new()),
+        text_signature = "(*, fields=(), reverse_path_marks=(), subject_prefixes=(), body_marks=(), context_fields=(), reply_prefixes=(), labels=(), reply_marks=())"
+    )]
     fn new(
         fields: Vec<String>,
         reverse_path_marks: Vec<String>,

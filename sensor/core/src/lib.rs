@@ -8,6 +8,7 @@ mod error;
 mod interest;
 mod parse;
 mod replay;
+mod tally;
 
 use pyo3::prelude::*;
 use wire::anomaly::Anomaly;
@@ -46,6 +47,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<interest::Interest>()?;
     module.add_class::<replay::Replay>()?;
     module.add_class::<replay::Damage>()?;
+    module.add_class::<tally::Tally>()?;
     convert::register(module)?;
     for function in [
         wrap_pyfunction!(limits, module)?,

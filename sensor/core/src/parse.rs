@@ -10,7 +10,7 @@ use wire::counters::Counters;
 use wire::frame::Timestamp;
 use wire::record::event::{Completeness, FlowId, ForwardPath, Outcome, SessionFacts, Transaction as Facts};
 use wire::smtp::path::bare;
-use wire::structure::is_redirected;
+use wire::structure::Envelope;
 use wire::tcp::segment::Endpoint;
 
 use crate::convert::Transaction;
@@ -18,7 +18,10 @@ use crate::interest::{limits_with, Interest};
 
 /// A mail as a Transaction of outcome "delivered": see `sensor/_core.pyi`.
 #[pyfunction]
-#[pyo3(signature = (content, interest, *, reverse_path = None, forward_paths = Vec::new(), orcpts = Vec::new(), helo = None, client_ip = None, limits = None))]
+#[pyo3(
+    signature = (content, interest, *, reverse_path = None, forward_paths = Vec::new(), orcpts = Vec::new(), helo = None, client_ip = None, limits = None),
+    text_signature = "(content, interest, *, reverse_path=None, forward_paths=(), orcpts=(), helo=None, client_ip=None, limits=None)"
+)]
 #[allow(clippy::too_many_arguments)] // each is a keyword of its own in Python
 pub fn parse_message(
     py: Python<'_>,
@@ -39,12 +42,16 @@ pub fn parse_message(
         let mut counters = Counters::default();
         let mut reader = ContentReader::new(&limits);
         reader.feed(&content, &interest, &limits);
-        let (message, mut touched) = reader.finish(&interest, &limits, &mut counters);
-        touched |= reverse_path
+        let marked = reverse_path
             .as_ref()
             .is_some_and(|path| interest.marks_reverse_path(path.as_bytes()));
         let forward_paths = paths_of(&forward_paths, orcpts);
-        touched |= is_redirected(reverse_path.as_deref(), &forward_paths, &message);
+        let envelope = Envelope {
+            touched: marked,
+            reverse_path: reverse_path.as_deref(),
+            forward_paths: &forward_paths,
+        };
+        let (message, touched) = reader.finish(&envelope, &interest, &limits, &mut counters);
         let anomalies: AnomalySet = message.anomalies;
         let nowhere = Endpoint {
             address: IpAddr::V4(Ipv4Addr::UNSPECIFIED),

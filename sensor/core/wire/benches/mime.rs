@@ -126,12 +126,18 @@ fn whole_mails(c: &mut Criterion) {
     let mut group = c.benchmark_group("content");
     group.throughput(Throughput::Bytes(mail.len() as u64));
     group.bench_function("small_mail", |b| {
+        let mut reader = ContentReader::new(&limits);
         b.iter(|| {
-            let mut reader = ContentReader::new(&limits);
+            reader.restart();
             for chunk in black_box(mail.as_bytes()).chunks(SEGMENT_OCTETS) {
                 reader.feed(chunk, &interest, &limits);
             }
-            black_box(reader.finish(&interest, &limits, &mut Counters::default()))
+            black_box(reader.finish(
+                &wire::structure::Envelope::default(),
+                &interest,
+                &limits,
+                &mut Counters::default(),
+            ))
         });
     });
     group.finish();

@@ -4,14 +4,15 @@
 //! empty line is passed over, for nobody knows which fields stand above or below the hole. If the hole took the end of the
 //! section too, that empty line is one of the body's; the facts then say less of the body, and nothing false of the header.
 
-use crate::anomaly::Anomaly;
+use crate::anomaly::{Anomaly, AnomalySet};
 use crate::counters::Counters;
 use crate::header;
 use crate::header::collector::{Collected, Collector};
 use crate::interest::Interest;
 use crate::limits::Limits;
-use crate::message::{Attachment, MessageFacts};
+use crate::message::{Attachment, MessageFacts, Received};
 use crate::mime::BodySkimmer;
+use crate::structure::Envelope;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
@@ -26,6 +27,8 @@ enum Stage {
 }
 
 /// Reads the content of one mail, dots unstuffed. About 1.7 KiB, and what its parts hold within their limits.
+///
+/// [`ContentReader::restart`] makes it ready for the next mail with the buffers of the last.
 pub struct ContentReader {
     stage: Stage,
     collector: Collector,
@@ -37,8 +40,13 @@ pub struct ContentReader {
 struct Mail {
     facts: MessageFacts,
     touched: bool,
-    /// There once the header section was read.
-    skimmer: Option<BodySkimmer>,
+    /// The trace lines were not read yet, and stand in the collector.
+    trace_waits: bool,
+    /// The header section was read, so the skimmer is at work.
+    is_skimmed: bool,
+    skimmer: BodySkimmer,
+    /// Whom the topmost trace line that says so took the mail for.
+    received_for: Option<String>,
 }
 
 impl ContentReader {
@@ -50,6 +58,13 @@ impl ContentReader {
             collector: Collector::new(limits),
             mail: Mail::default(),
         }
+    }
+
+    /// Forgets the last mail.
+    pub fn restart(&mut self) {
+        self.stage = Stage::Header;
+        self.collector.reset();
+        self.mail.restart();
     }
 
     /// Takes the next octets of the content, cut anywhere.
@@ -68,10 +83,24 @@ impl ContentReader {
         };
         if self.stage == Stage::Header {
             self.mail.read_header(section, interest, limits);
+            self.mail.trace_waits = true;
             self.mail.facts.header_complete = true;
         }
         self.stage = Stage::Body;
         self.mail.feed_body(body, interest, limits);
+    }
+
+    /// The content began before the tap came in: how much is missing is not known, nor whether its header section is over.
+    pub fn begin_inside(&mut self) {
+        self.mail.facts.beginning_unseen = true;
+        self.stage = Stage::HeaderCut;
+    }
+
+    /// The loss that came last reached the end of data: its dot and line end are none of the content.
+    pub fn lost_its_end(&mut self) {
+        const DOT_LINE_OCTETS: u64 = 3;
+        let missing = &mut self.mail.facts.missing_octets;
+        *missing = missing.saturating_sub(DOT_LINE_OCTETS).max(1);
     }
 
     /// *octets* of the content were lost here.
@@ -81,20 +110,29 @@ impl ContentReader {
         }
         let missing = &mut self.mail.facts.missing_octets;
         *missing = missing.saturating_add(octets);
-        match (self.stage, &mut self.mail.skimmer) {
-            (Stage::Header, _) => self.stage = Stage::HeaderCut,
-            (Stage::PastLoss, _) => self.stand_in_for_loss(),
-            (Stage::Body, Some(skimmer)) => skimmer.gap(octets),
-            (Stage::HeaderCut | Stage::Body, _) => {}
+        match self.stage {
+            Stage::Header => self.stage = Stage::HeaderCut,
+            Stage::PastLoss => self.stand_in_for_loss(),
+            Stage::Body => self.mail.skimmer.gap(octets),
+            Stage::HeaderCut => {}
         }
     }
 
-    /// The content ends here: its facts, and whether it holds anything the artifact table can match. Call it once.
-    pub fn finish(&mut self, interest: &Interest, limits: &Limits, counters: &mut Counters) -> (MessageFacts, bool) {
+    /// The content ends here: its facts, and whether the mail holds anything the artifact table can match. Call it once.
+    ///
+    /// The trace lines are drawn only of a mail that is touched: rules of trust ask for them.
+    pub fn finish(
+        &mut self,
+        envelope: &Envelope<'_>,
+        interest: &Interest,
+        limits: &Limits,
+        counters: &mut Counters,
+    ) -> (MessageFacts, bool) {
         match self.stage {
             Stage::Header => {
                 let section = self.collector.finish();
                 self.mail.read_header(section, interest, limits);
+                self.mail.trace_waits = true;
                 self.mail.facts.anomalies.insert(Anomaly::HeaderEndMissing);
             }
             Stage::HeaderCut => self.read_cut_header(interest, limits),
@@ -104,7 +142,13 @@ impl ContentReader {
         counters.header_octets_dropped = counters
             .header_octets_dropped
             .saturating_add(self.collector.octets_dropped());
-        self.mail.finish(interest, limits, counters)
+        let (mut facts, touched_here) = self.mail.finish(interest, limits, counters);
+        let received_for = self.mail.received_for.take();
+        let touched = touched_here || envelope.touches(&facts.header, received_for.as_deref());
+        if touched && self.mail.trace_waits {
+            facts.received = trace(self.collector.section(), limits);
+        }
+        (facts, touched)
     }
 
     /// Reads the fields before a loss. The last one may go on in what was lost: it is not read.
@@ -112,6 +156,7 @@ impl ContentReader {
         let section = self.collector.finish();
         let whole = &section[..last_field_start(section)];
         self.mail.read_header(whole, interest, limits);
+        self.mail.facts.received = trace(whole, limits);
         self.mail.facts.anomalies.extend(self.collector.anomalies());
         self.collector.reset();
         self.stage = Stage::PastLoss;
@@ -124,41 +169,57 @@ impl ContentReader {
     }
 }
 
+/// The trace lines of *section*. What is odd in them is some hop's doing and no anomaly of the mail.
+fn trace(section: &[u8], limits: &Limits) -> Vec<Received> {
+    header::trace(section, limits, &mut AnomalySet::default())
+}
+
 impl Mail {
+    fn restart(&mut self) {
+        self.facts = MessageFacts::default();
+        self.touched = false;
+        self.trace_waits = false;
+        self.is_skimmed = false;
+        self.received_for = None;
+    }
+
     fn read_header(&mut self, section: &[u8], interest: &Interest, limits: &Limits) {
         let read = header::parse_section(section, interest, limits);
         let content = read.content;
-        let mut skimmer = BodySkimmer::new(
+        self.is_skimmed = true;
+        self.skimmer.start(
             content.content_type,
             content.transfer_encoding,
             content.disposition,
             limits,
         );
         if read.touched {
-            skimmer.look_for_labels();
+            self.skimmer.look_for_labels();
         }
-        self.skimmer = Some(skimmer);
+        self.received_for = read
+            .received_for
+            .map(|address| String::from_utf8_lossy(address).into_owned());
         self.facts.header = read.header;
         self.facts.fields = read.fields;
-        self.facts.received = read.received;
         self.facts.anomalies.extend(read.anomalies);
         self.touched |= read.touched;
     }
 
     fn feed_body(&mut self, octets: &[u8], interest: &Interest, limits: &Limits) {
-        if let Some(skimmer) = &mut self.skimmer {
-            skimmer.feed(octets, interest, limits);
+        if self.is_skimmed {
+            self.skimmer.feed(octets, interest, limits);
         }
     }
 
     fn finish(&mut self, interest: &Interest, limits: &Limits, counters: &mut Counters) -> (MessageFacts, bool) {
-        if let Some(mut skimmer) = self.skimmer.take() {
-            let (body, anomalies) = skimmer.finish(interest, limits);
+        if self.is_skimmed {
+            let (body, anomalies) = self.skimmer.finish(interest, limits);
             self.facts.body = body;
             self.facts.anomalies.extend(anomalies);
-            counters.mime_parts_dropped = counters.mime_parts_dropped.saturating_add(skimmer.parts_dropped());
+            let dropped = self.skimmer.parts_dropped();
+            counters.mime_parts_dropped = counters.mime_parts_dropped.saturating_add(dropped);
         }
-        if self.facts.missing_octets > 0 {
+        if self.facts.missing_octets > 0 || self.facts.beginning_unseen {
             self.facts.body.digest = None; // also where only the header lost octets: the body may begin elsewhere
         }
         let facts = std::mem::take(&mut self.facts);
@@ -230,7 +291,7 @@ mod tests {
             }
         }
         let mut counters = Counters::default();
-        let (facts, touched) = reader.finish(&interest, limits, &mut counters);
+        let (facts, touched) = reader.finish(&Envelope::default(), &interest, limits, &mut counters);
         (facts, touched, counters)
     }
 

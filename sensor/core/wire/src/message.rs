@@ -134,8 +134,20 @@ pub struct MessageFacts {
     pub header_complete: bool,
     /// Octets of content seen, dots unstuffed.
     pub size_octets: u64,
+    /// True if the tap came in after the content had begun, so that its size is not known.
+    pub beginning_unseen: bool,
     /// Octets of content that were lost (gaps).
     pub missing_octets: u64,
     /// What was odd.
     pub anomalies: AnomalySet,
+}
+
+impl MessageFacts {
+    /// Octets of the content as transferred, dots unstuffed: those seen and those known to be lost.
+    ///
+    /// None if its beginning was not seen. Where its end was lost too, the loss may have reached beyond it.
+    #[must_use]
+    pub fn transferred_octets(&self) -> Option<u64> {
+        (!self.beginning_unseen).then(|| self.size_octets.saturating_add(self.missing_octets))
+    }
 }

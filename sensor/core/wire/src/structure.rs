@@ -3,16 +3,58 @@
 //! Only whether a mail is worth a look is decided here; what it means is the classifier's to say. Ordinary mail, sent by its
 //! author to whom its last hop took it for, has none of these shapes.
 
-use crate::message::MessageFacts;
+use crate::message::Header;
 use crate::record::event::ForwardPath;
 
-/// True if the envelope shows that somebody on the way sent *message* on.
-#[must_use]
-pub fn is_redirected(reverse_path: Option<&str>, forward_paths: &[ForwardPath], message: &MessageFacts) -> bool {
-    is_sent_by_addressee(reverse_path, message)
-        || was_delivered_elsewhere(forward_paths, message)
-        || was_received_for_another(forward_paths, message)
-        || forward_paths.iter().any(was_written_for_another)
+/// What the envelope says, for the header to be held against.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Envelope<'a> {
+    /// Something in the envelope alone is worth a look.
+    pub touched: bool,
+    /// The reverse-path; none where MAIL was not seen.
+    pub reverse_path: Option<&'a str>,
+    /// The forward-paths, whatever became of them.
+    pub forward_paths: &'a [ForwardPath],
+}
+
+impl Envelope<'_> {
+    /// True if the envelope shows that somebody on the way sent the mail on, alone or held against its *header*.
+    ///
+    /// *received_for* is whom the topmost trace line with a `for` clause took it for.
+    #[must_use]
+    pub fn touches(&self, header: &Header, received_for: Option<&str>) -> bool {
+        self.touched
+            || self.forward_paths.iter().any(was_written_for_another)
+            || self.is_sent_by_addressee(header)
+            || self.was_delivered_elsewhere(header)
+            || self.was_received_for_another(header, received_for)
+    }
+
+    /// The reverse-path is somebody the mail was written to, and not its author: a mailbox sends it on in its own name.
+    fn is_sent_by_addressee(&self, header: &Header) -> bool {
+        let Some(sender) = self.reverse_path.filter(|path| !path.is_empty()) else {
+            return false;
+        };
+        let is_sender = |address: &String| address.eq_ignore_ascii_case(sender);
+        header.to.iter().chain(&header.cc).any(is_sender) && !header.from.iter().chain(&header.sender).any(is_sender)
+    }
+
+    /// It was delivered already, to a mailbox that it does not go to now (RFC 9228).
+    fn was_delivered_elsewhere(&self, header: &Header) -> bool {
+        header.delivered_to.iter().any(|mailbox| !self.goes_to(mailbox))
+    }
+
+    /// The last hop that names its recipient took the mail for another one. Lists do that as well, and say that they are lists.
+    fn was_received_for_another(&self, header: &Header, received_for: Option<&str>) -> bool {
+        let is_copy = self.forward_paths.len() == 1 && header.list_id.is_none();
+        is_copy && received_for.is_some_and(|recipient| !self.goes_to(recipient))
+    }
+
+    fn goes_to(&self, address: &str) -> bool {
+        self.forward_paths
+            .iter()
+            .any(|path| path.address.eq_ignore_ascii_case(address))
+    }
 }
 
 /// ORCPT names another recipient than the RCPT it stands in (RFC 3461 4.2). Postfix sends it with all mail.
@@ -23,45 +65,9 @@ fn was_written_for_another(path: &ForwardPath) -> bool {
     })
 }
 
-/// The reverse-path is somebody the mail was written to, and not its author: a mailbox sends it on in its own name.
-fn is_sent_by_addressee(reverse_path: Option<&str>, message: &MessageFacts) -> bool {
-    let Some(sender) = reverse_path.filter(|path| !path.is_empty()) else {
-        return false;
-    };
-    let header = &message.header;
-    let is_sender = |address: &String| address.eq_ignore_ascii_case(sender);
-    header.to.iter().chain(&header.cc).any(is_sender) && !header.from.iter().chain(&header.sender).any(is_sender)
-}
-
-/// It was delivered already, to a mailbox that it does not go to now (RFC 9228).
-fn was_delivered_elsewhere(forward_paths: &[ForwardPath], message: &MessageFacts) -> bool {
-    message
-        .header
-        .delivered_to
-        .iter()
-        .any(|mailbox| !is_recipient(forward_paths, mailbox))
-}
-
-/// The last hop that names its recipient took the mail for another one. Lists do that as well, and say that they are lists.
-fn was_received_for_another(forward_paths: &[ForwardPath], message: &MessageFacts) -> bool {
-    if forward_paths.len() != 1 || message.header.list_id.is_some() {
-        return false;
-    }
-    let recipient = message.received.iter().find_map(|line| line.for_address.as_deref());
-    recipient.is_some_and(|recipient| !is_recipient(forward_paths, recipient))
-}
-
-fn is_recipient(forward_paths: &[ForwardPath], address: &str) -> bool {
-    forward_paths
-        .iter()
-        .any(|path| path.address.eq_ignore_ascii_case(address))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::Received;
-
     fn paths(addresses: &[&str]) -> Vec<ForwardPath> {
         let path = |address: &&str| ForwardPath {
             address: (*address).to_owned(),
@@ -102,13 +108,17 @@ mod tests {
             (None, &["peter@partner.example"], &["info@corp.example"], false),
         ];
         for (reverse_path, from, to, expected) in cases {
-            let mut message = MessageFacts::default();
-            message.header.from = strings(from);
-            message.header.to = strings(to);
-            assert_eq!(
-                is_redirected(*reverse_path, &paths(&["x@dst.example"]), &message),
-                *expected
-            );
+            let header = Header {
+                from: strings(from),
+                to: strings(to),
+                ..Header::default()
+            };
+            let envelope = Envelope {
+                touched: false,
+                reverse_path: *reverse_path,
+                forward_paths: &paths(&["x@dst.example"]),
+            };
+            assert_eq!(envelope.touches(&header, None), *expected);
         }
     }
 
@@ -123,7 +133,11 @@ mod tests {
         for (orcpt, expected) in cases {
             let mut recipients = paths(&["x@dst.example"]);
             recipients[0].orcpt = orcpt.map(str::to_owned);
-            assert_eq!(is_redirected(None, &recipients, &MessageFacts::default()), *expected);
+            let envelope = Envelope {
+                forward_paths: &recipients,
+                ..Envelope::default()
+            };
+            assert_eq!(envelope.touches(&Header::default(), None), *expected);
         }
     }
 
@@ -146,18 +160,19 @@ mod tests {
             (&["x@dst.example"], &[], None, false, false),
         ];
         for (recipients, delivered_to, received_for, is_list, expected) in cases {
-            let mut message = MessageFacts::default();
-            message.header.delivered_to = strings(delivered_to);
-            message.header.list_id = is_list.then(|| "team.corp.example".to_owned());
-            message.received.push(Received::default());
-            message.received.push(Received {
-                for_address: received_for.map(str::to_owned),
-                ..Received::default()
-            });
+            let header = Header {
+                delivered_to: strings(delivered_to),
+                list_id: is_list.then(|| "team.corp.example".to_owned()),
+                ..Header::default()
+            };
+            let envelope = Envelope {
+                forward_paths: &paths(recipients),
+                ..Envelope::default()
+            };
             assert_eq!(
-                is_redirected(None, &paths(recipients), &message),
+                envelope.touches(&header, *received_for),
                 *expected,
-                "{recipients:?} {delivered_to:?} {received_for:?}"
+                "{recipients:?} {delivered_to:?}"
             );
         }
     }

@@ -397,7 +397,7 @@ fn the_real_client_is_told_by_xclient_xforward_and_proxy() {
         "C: XFORWARD ADDR=203.0.113.9 HELO=real.example\nS: 250 ok\n{MAIL}{MAIL}"
     )));
     assert_eq!(all[0].session.client_ip, Some(ip));
-    assert_eq!(all[0].session.helo.as_deref(), Some("out.example"));
+    assert_eq!(all[0].session.helo.as_deref(), Some("real.example"));
     assert_eq!(all[1].session.client_ip, Some(flow().client.address));
     let proxied = one(&format!("C: PROXY TCP4 203.0.113.9 192.0.2.2 4711 25\n{HELLO}{MAIL}"));
     assert_eq!(proxied.session.client_ip, Some(ip));
@@ -627,4 +627,79 @@ fn a_transaction_keeps_the_name_its_client_had_then() {
         "C: MAIL FROM:<a@x>\nS: 250 ok\nC: EHLO other.example\nS: 250 ok",
     ));
     assert_eq!(all[0].session.helo.as_deref(), Some("out.example"));
+}
+
+const SMUGGLED: &str = "C: MAIL FROM:<ann@corp.example>
+S: 250 ok
+C: RCPT TO:<bob@dst.example>
+S: 250 ok
+C: DATA
+S: 354 go
+c: Subject: outer\\r\\n\\r\\nhello\\n.\\r\\nMAIL FROM:<boss@corp.example>\\r\\nRCPT TO:<eve@dst.example>\\r\\nDATA\\r\\nSubject: inner\\r\\n\\r\\nx\\r\\n.\\r\\n
+";
+
+fn subjects(all: &[Transaction]) -> Vec<Option<&str>> {
+    all.iter()
+        .map(|mail| {
+            mail.message
+                .as_ref()
+                .and_then(|message| message.header.subject.as_deref())
+        })
+        .collect()
+}
+
+#[test]
+fn a_mail_smuggled_past_a_server_that_was_fooled_is_a_mail_of_its_own() {
+    let all = transactions(&with_hello(&format!(
+        "{SMUGGLED}s: 250 one\\r\\n250 ok\\r\\n250 ok\\r\\n354 go\\r\\n250 two\\r\\n\nC: QUIT\nS: 221 bye"
+    )));
+    assert_eq!(subjects(&all), [Some("outer"), Some("inner")]);
+    assert_eq!(all[1].reverse_path.as_deref(), Some("boss@corp.example"));
+    assert_eq!(verdicts(&all[1]), [("eve@dst.example", Some(250), true)]);
+    assert!(all.iter().all(|mail| mail.outcome == Outcome::Delivered));
+    assert!(slugs(&all[0]).contains(&"smtp_command_after_smuggled_end"));
+}
+
+#[test]
+fn a_server_that_is_not_fooled_gets_one_mail() {
+    for after in [
+        "S: 250 one\nC: QUIT\nS: 221 bye\n".to_owned(),
+        "S: 250 one\n".to_owned(),
+        format!("S: 250 one\n{MAIL}"),
+    ] {
+        let all = transactions(&with_hello(&format!("{SMUGGLED}{after}")));
+        assert_eq!(subjects(&all)[0], Some("outer"), "{after}");
+        assert_eq!(all.len(), 1 + after.matches("DATA").count(), "{after}");
+        assert!(all.iter().all(|mail| mail.outcome == Outcome::Delivered), "{after}");
+        assert!(all[0].message.as_ref().unwrap().size_octets > 100, "{after}");
+    }
+}
+
+#[test]
+fn a_body_that_quotes_a_false_end_is_content() {
+    let mail = one(&with_hello(
+        &MAIL.replace("hello\\r\\n.", "hello\\n.\\nquoted text\\r\\n."),
+    ));
+    assert_eq!(mail.outcome, Outcome::Delivered);
+    assert!(slugs(&mail).contains(&"smtp_smuggled_end_of_data"));
+    assert!(!slugs(&mail).contains(&"smtp_command_after_smuggled_end"));
+}
+
+#[test]
+fn a_mail_after_refused_content_is_a_mail_of_its_own() {
+    let all = transactions(&with_hello(&format!(
+        "C: MAIL FROM:<a@x>\nS: 250 ok\nC: RCPT TO:<b@y>\nS: 250 ok\nC: DATA\nS: 550 no\nC: MAIL FROM:<c@x>\nS: 550 no\n{MAIL}"
+    )));
+    let told: Vec<_> = all
+        .iter()
+        .map(|mail| (mail.reverse_path.as_deref().unwrap(), mail.outcome))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("a@x", Outcome::Rejected),
+            ("c@x", Outcome::Rejected),
+            ("ann@corp.example", Outcome::Delivered)
+        ]
+    );
 }

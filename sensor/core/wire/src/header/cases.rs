@@ -12,7 +12,8 @@ use proptest::prelude::*;
 use serde_json::{json, Map, Value};
 
 use super::collector::{Collected, Collector};
-use super::{parse_section, HeaderFacts, Slot};
+use super::{parse_section, trace, HeaderFacts, Slot};
+use crate::anomaly::AnomalySet;
 use crate::interest::{Interest, InterestSpec};
 use crate::limits::Limits;
 use crate::message::{Header, Received};
@@ -100,9 +101,9 @@ fn received_json(received: &Received) -> Value {
     Value::Object(told.collect())
 }
 
-fn facts_json(facts: &HeaderFacts<'_>) -> Map<String, Value> {
+fn facts_json(facts: &HeaderFacts<'_>, trace: &[Received]) -> Map<String, Value> {
     let mut map = header_json(&facts.header);
-    let received: Vec<Value> = facts.received.iter().map(received_json).collect();
+    let received: Vec<Value> = trace.iter().map(received_json).collect();
     let fields = facts.fields.iter().map(|field| {
         json!({"name": field.name, "value": field.value, "position": field.position, "received_above": field.received_above})
     });
@@ -123,8 +124,9 @@ fn facts_json(facts: &HeaderFacts<'_>) -> Map<String, Value> {
 }
 
 fn check(case: &Value, section: &[u8], how: &str) {
-    let facts = parse_section(section, &interest(case), &Limits::default());
-    let found = facts_json(&facts);
+    let mut facts = parse_section(section, &interest(case), &Limits::default());
+    let trace = trace(section, &Limits::default(), &mut facts.anomalies);
+    let found = facts_json(&facts, &trace);
     for (name, expected) in case["expected"].as_object().unwrap() {
         assert_eq!(&found[name], expected, "{name} of {}, {how}", case["name"]);
     }
@@ -193,7 +195,7 @@ fn every_parsed_field_has_its_file_with_cases_of_every_kind() {
 /// Every fact of a header is filled by some case, so no slot of the table can lead astray.
 #[test]
 fn every_fact_is_filled_by_some_case() {
-    let empty = facts_json(&HeaderFacts::default());
+    let empty = facts_json(&HeaderFacts::default(), &[]);
     for name in empty.keys() {
         let is_filled = |case: &Value| case["expected"].get(name).is_some_and(|value| *value != empty[name]);
         assert!(all_cases().iter().any(is_filled), "{name}");
@@ -234,12 +236,15 @@ proptest! {
         }
         let found = parse_section(folded.as_bytes(), &interest, &limits);
         prop_assert_eq!(found, expected, "{}", folded);
+        let trace = |section: &str| trace(section.as_bytes(), &limits, &mut AnomalySet::default());
+        prop_assert_eq!(trace(&folded), trace(ORDINARY), "{}", folded);
     }
 
     #[test]
     fn any_octets_are_read(raw: Vec<u8>, name in 0..Slot::ALL.len()) {
         let section = [Slot::ALL[name].1, b":", raw.as_slice(), b"\r\n"].concat();
         let _ = parse_section(&section, &interest(&json!({"fields": ["subject"]})), &Limits::default());
+        let _ = trace(&section, &Limits::default(), &mut AnomalySet::default());
     }
 
     /// Octets that mean something to the parsers, in any order.
@@ -247,6 +252,7 @@ proptest! {
     fn any_syntax_is_read(raw in "([<>@,;:()\"\\[\\]\\\\.=?]|=\\?utf-8\\?q\\?|\\?=|from |by |for |22 Nov 2026 01:04 |a|\r\n |\0){0,40}", name in 0..Slot::ALL.len()) {
         let section = [Slot::ALL[name].1, b":", raw.as_bytes(), b"\r\n"].concat();
         let _ = parse_section(&section, &interest(&json!({"fields": ["subject"]})), &Limits::default());
+        let _ = trace(&section, &Limits::default(), &mut AnomalySet::default());
     }
 }
 

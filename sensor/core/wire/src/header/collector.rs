@@ -4,7 +4,7 @@
 //! doubled CR is about, a line that holds nothing but CRs before its LF counts as empty. Content that begins with an empty
 //! line has an empty section.
 //!
-//! A section that lies within one chunk is handed out as it lies there. Otherwise its octets are collected; those beyond
+//! The octets of the section are collected, and kept for a second look until [`Collector::reset`]; those beyond
 //! [`Limits::header_octets`] are counted and dropped, and the section is cut back to its last whole line, so that no field
 //! shows half a value. However the content is cut into chunks, the section is the same.
 
@@ -81,6 +81,12 @@ impl Collector {
         self.whole_lines()
     }
 
+    /// The section as far as it was collected.
+    #[must_use]
+    pub fn section(&self) -> &[u8] {
+        self.whole_lines()
+    }
+
     /// True once the section has been handed out.
     #[must_use]
     pub const fn is_complete(&self) -> bool {
@@ -118,9 +124,6 @@ impl Collector {
     fn end<'a>(&'a mut self, chunk: &'a [u8], end: usize, body: usize) -> Collected<'a> {
         self.complete = true;
         let (head, body) = (&chunk[..end], &chunk[body..]);
-        if self.kept.is_empty() && self.held_crs == 0 && head.len() <= self.octets_max {
-            return Collected::Complete { section: head, body };
-        }
         if !head.is_empty() {
             self.keep_held_crs();
             self.keep(head);

@@ -38,10 +38,10 @@ pub struct HeaderFacts<'a> {
     pub header: Header,
     /// Fields the artifact table names, those that touch and context, topmost first; at most [`Limits::kept_fields`].
     pub fields: Vec<KeptField>,
-    /// The Received chain, topmost first; at most [`Limits::received_lines`].
-    pub received: Vec<Received>,
     /// The fields that say how to read the body.
     pub content: ContentFields<'a>,
+    /// The address in the `for` clause of the topmost Received line that has one, as it stands there.
+    pub received_for: Option<&'a [u8]>,
     /// True if there is a field that the artifact table names, or the subject has one of its prefixes.
     pub touched: bool,
     /// What was odd.
@@ -133,11 +133,42 @@ pub fn parse_section<'a>(section: &'a [u8], interest: &Interest, limits: &Limits
     facts
 }
 
+/// The address in the `for` clause of a Received line, found without reading the line (RFC 5321 4.4).
+fn received_for(value: &[u8]) -> Option<&[u8]> {
+    let is_word = |&at: &usize| {
+        let after = value.get(at + b"for".len());
+        at > 0 && value[at - 1].is_ascii_whitespace() && after.is_some_and(u8::is_ascii_whitespace)
+    };
+    let at = memchr::memmem::find_iter(value, b"for").find(is_word)?;
+    let rest = value[at + b"for".len()..].trim_ascii_start();
+    let rest = rest.strip_prefix(b"<").unwrap_or(rest);
+    let end = rest
+        .iter()
+        .position(|octet| octet.is_ascii_whitespace() || matches!(octet, b'>' | b';'));
+    let address = &rest[..end.unwrap_or(rest.len())];
+    address.contains(&b'@').then_some(address)
+}
+
 fn has_marked_topic(header: &Header, interest: &Interest) -> bool {
     match (&header.subject, &header.thread_topic) {
         (Some(subject), Some(topic)) => interest.marks_topic(subject, topic),
         _ => false,
     }
+}
+
+/// The Received chain of *section*, topmost first; at most [`Limits::received_lines`].
+///
+/// Apart from [`parse_section`], which only counts the lines: to read them takes as long as all other fields together, and
+/// they are asked of few mails. What is odd in them is a matter of some hop and is noted apart from the mail's own.
+#[must_use]
+pub fn trace(section: &[u8], limits: &Limits, anomalies: &mut AnomalySet) -> Vec<Received> {
+    let fields = Fields::new(section, limits.header_field_octets).take(limits.header_fields);
+    let numbered = (0..).zip(fields);
+    numbered
+        .filter(|(_, field)| field.name.eq_ignore_ascii_case(b"received"))
+        .take(limits.received_lines)
+        .map(|(position, field)| received::parse(field.value, position, anomalies))
+        .collect()
 }
 
 struct Reader<'a, 'l> {
@@ -244,20 +275,16 @@ impl<'a, 'l> Reader<'a, 'l> {
         self.facts.header.subject = Some(subject);
     }
 
-    /// Counts every line, and parses as many as the limit allows.
-    fn received(&mut self, value: &[u8]) {
-        let HeaderFacts {
-            header,
-            received,
-            anomalies,
-            ..
-        } = &mut self.facts;
-        header.received_count = header.received_count.saturating_add(1);
-        if received.len() >= self.limits.received_lines {
-            anomalies.insert(Anomaly::HeaderTooManyReceived);
-            return;
+    /// Counts the line; [`trace`] reads as many as the limit allows.
+    fn received(&mut self, value: &'a [u8]) {
+        if self.facts.received_for.is_none() {
+            self.facts.received_for = received_for(value);
         }
-        received.push(received::parse(value, self.position, anomalies));
+        let count = &mut self.facts.header.received_count;
+        *count = count.saturating_add(1);
+        if *count as usize > self.limits.received_lines {
+            self.facts.anomalies.insert(Anomaly::HeaderTooManyReceived);
+        }
     }
 }
 

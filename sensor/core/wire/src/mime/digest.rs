@@ -33,6 +33,14 @@ impl BodyDigest {
         }
     }
 
+    /// Forgets the last body.
+    pub(super) fn restart(&mut self) {
+        self.hasher.reset();
+        self.held_octets = 0;
+        self.before_run = None;
+        self.lost = false;
+    }
+
     pub(super) fn feed(&mut self, chunk: &[u8]) {
         if self.lost {
             return;

@@ -40,7 +40,7 @@ enum Place {
 
 /// Skims one body as it streams by.
 ///
-/// Holds no more than the first `Limits::body_search_octets` of one text, the header of one part, the start of one line, and
+/// One may read one body after another: it keeps its buffers. Holds no more than the first `Limits::body_search_octets` of one text, the header of one part, the start of one line, and
 /// the facts, each bounded by its limit.
 pub struct BodySkimmer {
     digest: BodyDigest,
@@ -52,6 +52,8 @@ pub struct BodySkimmer {
     at_line_start: bool,
     header: Collector,
     sinks: Sinks,
+    /// What the last text's window was kept in, for the next one's.
+    text_buffer: Vec<u8>,
     wanted: Wanted,
     /// The mail is touched already: its text is looked at for quoted header blocks.
     wants_labels: bool,
@@ -60,16 +62,9 @@ pub struct BodySkimmer {
     anomalies: AnomalySet,
 }
 
-impl BodySkimmer {
-    /// A skimmer for the body of a mail with these raw header field values, folded or not; none where the field is absent.
-    #[must_use]
-    pub fn new(
-        content_type: Option<&[u8]>,
-        transfer_encoding: Option<&[u8]>,
-        disposition: Option<&[u8]>,
-        limits: &Limits,
-    ) -> Self {
-        let mut skimmer = Self {
+impl Default for BodySkimmer {
+    fn default() -> Self {
+        Self {
             digest: BodyDigest::new(),
             open: Open::default(),
             place: Place::Body,
@@ -77,20 +72,55 @@ impl BodySkimmer {
             at_line_start: true,
             header: Collector::default(),
             sinks: Sinks::default(),
+            text_buffer: Vec::new(),
             wanted: Wanted::FirstText,
             wants_labels: false,
             facts: BodyFacts::default(),
             parts_dropped: 0,
             anomalies: AnomalySet::default(),
-        };
+        }
+    }
+}
+
+impl BodySkimmer {
+    /// A skimmer that has started: see [`BodySkimmer::start`].
+    #[must_use]
+    pub fn new(
+        content_type: Option<&[u8]>,
+        transfer_encoding: Option<&[u8]>,
+        disposition: Option<&[u8]>,
+        limits: &Limits,
+    ) -> Self {
+        let mut skimmer = Self::default();
+        skimmer.start(content_type, transfer_encoding, disposition, limits);
+        skimmer
+    }
+
+    /// Starts the body of a mail with these raw header field values, folded or not; none where the field is absent.
+    pub fn start(
+        &mut self,
+        content_type: Option<&[u8]>,
+        transfer_encoding: Option<&[u8]>,
+        disposition: Option<&[u8]>,
+        limits: &Limits,
+    ) {
+        self.digest.restart();
+        self.open.truncate(0);
+        self.held.clear();
+        self.header.clear();
+        self.sinks = Sinks::default();
+        self.wanted = Wanted::FirstText;
+        self.wants_labels = false;
+        self.facts = BodyFacts::default();
+        self.parts_dropped = 0;
+        self.anomalies = AnomalySet::default();
         let fields = PartFields {
             content_type,
             transfer_encoding,
             disposition,
         };
-        skimmer.facts.content_type = skimmer.begin_part(fields, limits);
-        skimmer.facts.parts = u32::from(skimmer.open.is_empty());
-        skimmer
+        self.facts.content_type = self.begin_part(fields, limits);
+        self.facts.parts = u32::from(self.open.is_empty());
     }
 
     /// Looks for quoted header blocks in texts without marks as well. Ordinary mail is spared that.
@@ -406,7 +436,7 @@ impl BodySkimmer {
             }
             _ => return,
         };
-        self.sinks.window = Some(window(search, content_type, encoding, limits));
+        self.sinks.window = Some(self.window(search, content_type, encoding, limits));
     }
 
     fn list(&mut self, filename: Option<String>, media_type: &str, encoding: Encoding, limits: &Limits) {
@@ -430,7 +460,7 @@ impl BodySkimmer {
         }
         self.facts.calendar_method = content_type.token("method", limits);
         if self.facts.calendar_method.is_none() {
-            self.sinks.window = Some(window(Search::CalendarMethod, content_type, encoding, limits));
+            self.sinks.window = Some(self.window(Search::CalendarMethod, content_type, encoding, limits));
         }
     }
 
@@ -438,7 +468,19 @@ impl BodySkimmer {
         let is_alternative = self.open.kind() == Kind::Alternative;
         let (search, wanted) = self.wanted.next(subtype, is_alternative);
         self.wanted = wanted;
-        self.sinks.window = search.map(|search| window(search, content_type, encoding, limits));
+        self.sinks.window = search.map(|search| self.window(search, content_type, encoding, limits));
+    }
+
+    fn window(
+        &mut self,
+        search: Search,
+        content_type: &ContentType<'_>,
+        encoding: Encoding,
+        limits: &Limits,
+    ) -> Window {
+        let charset = content_type.parameters.octets("charset").unwrap_or_default();
+        let buffer = std::mem::take(&mut self.text_buffer);
+        Window::new(search, encoding, &charset, limits.body_search_octets, buffer)
     }
 
     fn end_part(&mut self, interest: &Interest, limits: &Limits) {
@@ -458,16 +500,12 @@ impl BodySkimmer {
             let seen = window.finish(interest, closer, &mut self.facts);
             is_broken |= seen.is_broken;
             self.facts.calendar_method = self.facts.calendar_method.take().or(seen.calendar_method);
+            self.text_buffer = seen.buffer;
         }
         if is_broken {
             self.anomalies.insert(Anomaly::MimeBadTransferEncoding);
         }
     }
-}
-
-fn window(search: Search, content_type: &ContentType<'_>, encoding: Encoding, limits: &Limits) -> Window {
-    let charset = content_type.parameters.octets("charset").unwrap_or_default();
-    Window::new(search, encoding, &charset, limits.body_search_octets)
 }
 
 /// How many octets at the end of *octets* may be the start of a line end with a delimiter behind it.

@@ -43,18 +43,18 @@ pub(super) struct Seen {
     pub(super) calendar_method: Option<String>,
     /// True if the transfer encoding was broken inside the window.
     pub(super) is_broken: bool,
+    /// What the window was kept in.
+    pub(super) buffer: Vec<u8>,
 }
 
 impl Window {
-    /// A window of *max* decoded octets on a part in *charset* (its raw label, may be empty).
-    pub(super) fn new(search: Search, encoding: Encoding, charset: &[u8], max: usize) -> Self {
+    /// A window of *max* decoded octets, kept in *buffer*, on a part in *charset* (its raw label, may be empty).
+    pub(super) fn new(search: Search, encoding: Encoding, charset: &[u8], max: usize, mut buffer: Vec<u8>) -> Self {
+        buffer.clear();
         Self {
             search,
             decoder: Decoder::new(encoding),
-            head: Head {
-                octets: Vec::new(),
-                max,
-            },
+            head: Head { octets: buffer, max },
             charset: charset.to_ascii_lowercase(),
         }
     }
@@ -74,42 +74,21 @@ impl Window {
     /// Searches the window. What is found is added to *facts*, whose lists of numbers stay ascending and without doubles.
     pub(super) fn finish(mut self, interest: &Interest, closer: Closer, facts: &mut BodyFacts) -> Seen {
         let is_broken = self.decoder.finish(&mut self.head);
-        let mut seen = Seen {
-            calendar_method: None,
-            is_broken,
-        };
-        match self.search {
-            Search::CalendarMethod => seen.calendar_method = calendar_method(&self.into_text()),
+        let search_for = self.search;
+        let text = self.into_text();
+        let mut calendar_method = None;
+        match search_for {
+            Search::CalendarMethod => calendar_method = calendar_method_of(&text),
             _ if interest.body_marks().is_none() => {}
-            Search::ReturnedHeader => returned_header(&self.into_text(), closer, facts),
-            Search::Marks => search(interest, &self.into_text(), closer, facts),
-            Search::MarksInHtml => {
-                let source = self.into_text();
-                let text = visible_text(&source);
-                let markup = Closer {
-                    labels: false,
-                    ..closer
-                };
-                let in_markup = hits(interest, &source);
-                search(
-                    interest,
-                    &text,
-                    Closer {
-                        labels: closer.labels || !in_markup.is_empty(),
-                        ..markup
-                    },
-                    facts,
-                );
-                for (number, _) in in_markup {
-                    insert(&mut facts.marks, number);
-                    // Marks of markup tell where the block is, and are gone from what a reader sees of it.
-                    if !facts.label_languages.is_empty() {
-                        insert(&mut facts.labelled_marks, number);
-                    }
-                }
-            }
+            Search::ReturnedHeader => returned_header(&text, closer, facts),
+            Search::Marks => search(interest, &text, closer, facts),
+            Search::MarksInHtml => search_html(interest, &text, closer, facts),
         }
-        seen
+        Seen {
+            calendar_method,
+            is_broken,
+            buffer: text,
+        }
     }
 
     /// The window as UTF-8, ASCII letters in lower case.
@@ -117,6 +96,23 @@ impl Window {
         let mut text = in_utf8(self.head.octets, &self.charset);
         text.make_ascii_lowercase();
         text
+    }
+}
+
+/// Searches the source of a page for marks that are markup, and what a reader sees of it for the others.
+fn search_html(interest: &Interest, source: &[u8], closer: Closer, facts: &mut BodyFacts) {
+    let in_markup = hits(interest, source);
+    let closer = Closer {
+        labels: closer.labels || !in_markup.is_empty(),
+        ..closer
+    };
+    search(interest, &visible_text(source), closer, facts);
+    for (number, _) in in_markup {
+        insert(&mut facts.marks, number);
+        // Marks of markup tell where the block is, and are gone from what a reader sees of it.
+        if !facts.label_languages.is_empty() {
+            insert(&mut facts.labelled_marks, number);
+        }
     }
 }
 
@@ -347,7 +343,7 @@ fn line_end(html: &[u8], text: &mut Vec<u8>) -> usize {
 }
 
 /// The value of the first METHOD property (RFC 5545 3.7.2), lower case; none unless it is a token.
-fn calendar_method(calendar: &[u8]) -> Option<String> {
+fn calendar_method_of(calendar: &[u8]) -> Option<String> {
     const NAME: &[u8] = b"METHOD:";
     const LONGEST_VALUE: usize = 32; // the longest that RFC 5546 names is DECLINECOUNTER
     let value = calendar.split(|&o| o == b'\n').find_map(|line| {
@@ -373,7 +369,7 @@ mod tests {
         };
         let interest = Interest::new(&spec).unwrap();
         let mut facts = BodyFacts::default();
-        let mut window = Window::new(search, encoding, charset.as_bytes(), max);
+        let mut window = Window::new(search, encoding, charset.as_bytes(), max, b"old".to_vec());
         for octet in text.chunks(1) {
             window.feed(octet);
         }
@@ -439,7 +435,7 @@ mod tests {
             ..InterestSpec::default()
         };
         let mut facts = BodyFacts::default();
-        let mut window = Window::new(search, Encoding::Identity, b"utf-8", 4_096);
+        let mut window = Window::new(search, Encoding::Identity, b"utf-8", 4_096, Vec::new());
         window.feed(text.as_bytes());
         window.finish(&Interest::new(&spec).unwrap(), closer, &mut facts);
         facts
@@ -575,7 +571,7 @@ mod tests {
             (b"", None),
         ];
         for (calendar, expected) in cases {
-            assert_eq!(calendar_method(calendar).as_deref(), *expected);
+            assert_eq!(calendar_method_of(calendar).as_deref(), *expected);
         }
     }
     proptest! {
@@ -587,7 +583,7 @@ mod tests {
             let text = words.concat();
             let spec = InterestSpec { body_marks: marks.clone(), ..InterestSpec::default() };
             let interest = Interest::new(&spec).unwrap();
-            let mut window = Window::new(Search::Marks, Encoding::Identity, b"", 1_000);
+            let mut window = Window::new(Search::Marks, Encoding::Identity, b"", 1_000, Vec::new());
             window.feed(text.as_bytes());
             let mut facts = BodyFacts::default();
             window.finish(&interest, Closer::default(), &mut facts);

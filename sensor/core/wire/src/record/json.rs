@@ -11,7 +11,7 @@ use super::event::{Completeness, Event, FlowId, SessionFacts, TlsSession, Transa
 use super::id::record_id;
 use super::time::rfc3339;
 use crate::anomaly::AnomalySet;
-use crate::message::{Attachment, Header};
+use crate::message::{Attachment, Header, MessageFacts};
 
 /// Version of the record's shape.
 pub const SCHEMA: u32 = 1;
@@ -201,7 +201,7 @@ fn transaction_view<'a>(
             enhanced: reply.enhanced.as_deref(),
             text: &reply.text,
         }),
-        size_octets: message.map(|message| message.size_octets),
+        size_octets: message.and_then(MessageFacts::transferred_octets),
         header: message.map(|message| header_view(&message.header)),
         attachments: message.map_or_else(Vec::new, |message| {
             message.body.attachments.iter().map(attachment_view).collect()

@@ -3,6 +3,7 @@
 use super::auth::SaslExchange;
 use super::command::{bdat_size, is_unmistakable, payload_size, Command, Verb};
 use super::context::Context;
+use super::data::Stop;
 use super::draft::{Draft, Seal};
 use super::line::{Line, LineEnd};
 use super::origin::{preamble, Origin, Preamble};
@@ -10,9 +11,9 @@ use super::path::Path;
 use super::session::{Blocker, Mode, Pending, Session, Step};
 use super::tls::looks_like_hello;
 use crate::anomaly::Anomaly;
-use crate::content::ContentReader;
 use crate::frame::Timestamp;
 use crate::record::event::{ForwardPath, Protocol};
+use crate::structure::Envelope;
 
 /// Octets that tell a command from content, or from a SASL response, where the reply that would tell is lost.
 const GUESS_OCTETS: usize = 512;
@@ -32,6 +33,7 @@ impl Session {
                 Mode::Tls => return self.read_tls(rest),
                 Mode::Opening => return self.read_opening(rest, at, context),
                 Mode::Guess(blocker) => return self.read_guess(rest, blocker, at, context),
+                Mode::Suspect => return self.hold_suspect(rest, at, context),
                 Mode::Await(_) => return self.hold(rest, at, context),
             };
         }
@@ -172,7 +174,10 @@ impl Session {
         let Some(path) = Path::parse(arguments, b"FROM:") else {
             return self.odd_command(Anomaly::SmtpMalformedCommand, context);
         };
-        if self.open_draft().is_some_and(|draft| draft.sender_accepted) {
+        if self
+            .open_draft()
+            .is_some_and(|draft| draft.sender_accepted && draft.refused.is_none())
+        {
             return self.push(Step::MailAgain(Box::new(path)), false, context);
         }
         self.seal_open(Seal::Abandoned);
@@ -202,7 +207,7 @@ impl Session {
         draft.completeness.missing_octets = std::mem::take(&mut self.loose_missing);
         draft.completeness.midstream = self.midstream;
         self.next_draft = self.next_draft.wrapping_add(1);
-        self.drafts.push_back(draft);
+        self.drafts.push_back(Box::new(draft));
         self.has_open_draft = true;
     }
 
@@ -266,9 +271,7 @@ impl Session {
         }
         if let Some(draft) = self.open_draft() {
             draft.last_at = at;
-            draft
-                .content
-                .get_or_insert_with(|| Box::new(ContentReader::new(&context.limits)));
+            draft.content.get_or_insert_with(|| context.reader());
         }
         let step = if last { Step::Content } else { Step::Chunk };
         self.push(step, true, context);
@@ -319,7 +322,7 @@ impl Session {
         self.held.extend_from_slice(octets);
         if self.held.len() > context.limits.held_octets {
             // Nobody sends this much without the reply: it was there and we did not see it.
-            self.queue.lose_replies();
+            self.queue.lose_replies(1);
             self.settle_as_client_speaks(true, at, context);
         }
     }
@@ -369,10 +372,11 @@ impl Session {
             Blocker::Tls(start) if self.held[0] == 22 || looks_like_hello(&self.held) => {
                 self.turn_to_tls(start, context)
             }
-            Blocker::LostContent if !is_command => self.mode = Mode::Content,
+            Blocker::LostContent | Blocker::Lookalike if !is_command => self.mode = Mode::Content,
+            Blocker::Lookalike => return self.suspect(context),
             Blocker::LostContent => {
                 self.content_over(at, context);
-                self.queue.lose_replies();
+                self.queue.lose_replies(1);
             }
             Blocker::Payload(size) if !is_command => self.mode = Mode::Payload { left: size },
             _ => self.mode = Mode::Commands,
@@ -436,9 +440,9 @@ impl Session {
 
     // ---- content
 
-    /// What was held to tell whether the end of data was lost is content after all.
+    /// What was held to tell whether the content is over is content after all.
     pub(super) fn keep_to_content(&mut self, at: Timestamp, context: &mut Context) {
-        if self.mode == Mode::Guess(Blocker::LostContent) {
+        if matches!(self.mode, Mode::Guess(Blocker::LostContent | Blocker::Lookalike)) {
             self.mode = Mode::Content;
             self.release_held(at, context);
         }
@@ -456,12 +460,9 @@ impl Session {
         self.provisional = unannounced;
         self.content_reply_gap = false;
         if let Some(draft) = self.open_draft() {
-            let content = draft
-                .content
-                .get_or_insert_with(|| Box::new(ContentReader::new(&context.limits)));
+            let content = draft.content.get_or_insert_with(|| context.reader());
             if unannounced {
-                // How much is missing is not known; that something is, keeps the rest from being read as a header section.
-                content.gap(1);
+                content.begin_inside();
             }
         }
     }
@@ -491,7 +492,13 @@ impl Session {
         }
         match end {
             None => &octets[octets.len()..],
-            Some(used) => {
+            Some(Stop::Lookalike(used)) => {
+                if !self.provisional {
+                    self.mode = Mode::Guess(Blocker::Lookalike);
+                }
+                &octets[used..]
+            }
+            Some(Stop::End(used)) => {
                 self.provisional = false;
                 self.content_over(at, context);
                 &octets[used..]
@@ -533,14 +540,20 @@ impl Session {
             counters,
             ..
         } = context;
-        let (facts, touched) = content.finish(interest, limits, counters);
+        let envelope = Envelope {
+            touched: draft.touched,
+            reverse_path: draft.reverse_path.as_deref(),
+            forward_paths: &draft.forward_paths,
+        };
+        let (facts, touched) = content.finish(&envelope, interest, limits, counters);
         for anomaly in facts.anomalies.iter() {
             context.anomalies.note(anomaly);
         }
         context.counters.content_octets += facts.size_octets;
         draft.anomalies.extend(facts.anomalies);
-        draft.touched |= touched;
+        draft.touched = touched;
         draft.message = Some(Box::new(facts));
+        context.spare(content);
     }
 
     /// The flow ends inside content: what was seen of it is told, unless it was only a guess.

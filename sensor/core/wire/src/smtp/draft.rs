@@ -100,7 +100,7 @@ impl Draft {
 
     /// Writes a final reply over LMTP: one per accepted recipient, in their order (RFC 2033 4.2). True if more are to come.
     ///
-    /// The reply kept for the whole is the first that delivered, else the last.
+    /// The reply kept for the whole is the first that delivered, else the last that said "later", else the last.
     pub fn lmtp_reply(&mut self, reply: Reply) -> bool {
         if self.final_replies == 0 {
             self.lmtp_recipients = (0..self.forward_paths.len())
@@ -116,8 +116,13 @@ impl Draft {
             path.accepted = ReplyClass::of(reply.code) == ReplyClass::PositiveCompletion;
         }
         self.final_replies += 1;
-        let delivered = |reply: &Reply| ReplyClass::of(reply.code) == ReplyClass::PositiveCompletion;
-        if !self.final_reply.as_ref().is_some_and(delivered) {
+        let weight = |reply: &Reply| match ReplyClass::of(reply.code) {
+            ReplyClass::PositiveCompletion => 2,
+            ReplyClass::TransientNegative => 1,
+            ReplyClass::PositiveIntermediate | ReplyClass::PermanentNegative => 0,
+        };
+        let kept = self.final_reply.as_ref().map(weight);
+        if kept.is_none_or(|kept| kept < 2 && weight(&reply) >= kept) {
             self.final_reply = Some(reply);
         }
         self.final_replies < self.lmtp_recipients.len()
@@ -131,7 +136,12 @@ impl Draft {
             .as_ref()
             .filter(|reply| by_class(reply) == Outcome::Delivered);
         // What was refused first decides: later refusals (503 to content without a transaction) follow from it.
-        if let Some(reply) = delivered.or(self.refused.as_ref()).or(self.final_reply.as_ref()) {
+        // A 421 after every recipient was refused only closes the session.
+        let refused = self
+            .refused
+            .as_ref()
+            .filter(|reply| reply.code != 421 || self.outcome_of_recipients().is_none());
+        if let Some(reply) = delivered.or(refused).or(self.final_reply.as_ref()) {
             return (by_class(reply), Some(reply.clone()));
         }
         if let Some(outcome) = self.outcome_of_recipients() {

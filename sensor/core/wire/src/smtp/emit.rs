@@ -3,9 +3,9 @@
 use super::context::Context;
 use super::draft::Draft;
 use super::session::Session;
+use crate::frame::Timestamp;
 use crate::interest::Interest;
 use crate::record::event::{Completeness, Event, Reply, SessionFacts, TlsSession, Transaction};
-use crate::structure::is_redirected;
 
 /// True if *reply* says that it is forwarding what was refused: in words, or by the status code that Exchange Online gives it.
 fn refuses_forwarding(reply: &Reply, interest: &Interest) -> bool {
@@ -15,13 +15,23 @@ fn refuses_forwarding(reply: &Reply, interest: &Interest) -> bool {
 impl Session {
     /// Records every draft that is settled, oldest first.
     pub(super) fn emit_settled(&mut self, context: &mut Context) {
-        while self.drafts.front().is_some_and(Draft::is_settled) {
+        while self.drafts.front().is_some_and(|draft| draft.is_settled()) {
             let Some(draft) = self.drafts.pop_front() else { return };
             if self.drafts.is_empty() {
                 self.has_open_draft = false;
             }
-            self.emit(draft, context);
+            self.emit(*draft, context);
         }
+    }
+
+    /// Records a MAIL that was refused inside an open transaction, which goes on.
+    pub(super) fn emit_refused(&mut self, path: super::path::Path, reply: Reply, at: Timestamp, context: &mut Context) {
+        let mut draft = Draft::open(0, at);
+        draft.reverse_path = Some(path.address);
+        draft.parameters = path.parameters;
+        draft.refused = Some(reply);
+        draft.completeness.midstream = self.midstream;
+        self.emit(draft, context);
     }
 
     fn emit(&mut self, draft: Draft, context: &mut Context) {
@@ -36,10 +46,6 @@ impl Session {
         self.forwarded = super::origin::Origin::default();
         context.counters.transactions += 1;
         let touched = draft.touched
-            || draft
-                .message
-                .as_ref()
-                .is_some_and(|message| is_redirected(draft.reverse_path.as_deref(), &draft.forward_paths, message))
             || reply
                 .as_ref()
                 .is_some_and(|reply| reply.code >= 400 && refuses_forwarding(reply, &context.interest));
@@ -93,7 +99,7 @@ impl Session {
         let real = self.forwarded.ip.or(self.origin.ip).or(self.proxied_ip);
         SessionFacts {
             protocol: self.protocol,
-            helo: self.helo.clone(),
+            helo: self.forwarded.helo.as_ref().or(self.helo.as_ref()).cloned(),
             auth_user: self.auth_user.clone(),
             tls: false,
             client_ip: Some(real.unwrap_or(self.flow.client.address)),

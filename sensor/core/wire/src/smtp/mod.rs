@@ -16,4 +16,5 @@ pub mod reply;
 mod server;
 pub mod session;
 pub mod state;
+mod suspect;
 pub mod tls;

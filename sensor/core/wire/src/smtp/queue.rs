@@ -11,7 +11,11 @@
 //! While it is ambiguous, replies are set aside. They are paired **from the end** at the next point where it is known which
 //! command the newest reply answers: a 354 (answers DATA, or the like, alone), the client's next command (a client that waits
 //! has by then seen all replies to what it sent), a 221, or the end of the session. Commands left over have lost their reply;
-//! replies left over answered lost commands. TCP delivers the two directions in the order of cause and effect
+//! replies left over answered lost commands.
+//!
+//! Pairing can also **slip** unnoticed, where a loss was judged wrong. Two things betray it: a reply that its command can't get (354
+//! to anything but DATA, 2yz to DATA), and a client that always waits but speaks while a command of its is unanswered. Then
+//! the pairing is set right as after a loss, and [`ReplyQueue::take_slipped`] tells. TCP delivers the two directions in the order of cause and effect
 //! ([`crate::tcp`]), without which none of this would hold.
 
 use std::collections::VecDeque;
@@ -24,6 +28,18 @@ pub trait Waiting {
     fn expects_354(&self) -> bool;
     /// True if 221 answers it (QUIT).
     fn expects_221(&self) -> bool;
+    /// True if 334 answers it (AUTH).
+    fn expects_334(&self) -> bool;
+}
+
+/// The commands that alone take a reply of this code; none if many do.
+fn sole_takers<T: Waiting>(code: u16) -> Option<fn(&T) -> bool> {
+    match code {
+        221 => Some(T::expects_221),
+        334 => Some(T::expects_334),
+        354 => Some(T::expects_354),
+        _ => None,
+    }
 }
 
 /// A command that is settled: with its reply, or with the knowledge that its reply was never seen.
@@ -46,7 +62,14 @@ pub struct ReplyQueue<T> {
     deepest: usize,
     /// Commands sent since the server spoke last.
     burst: usize,
+    /// Replies that may have been lost since pairing was certain, at most.
+    lost_at_most: u64,
+    /// The pairing was found wrong.
+    slipped: bool,
 }
+
+/// The shortest reply: a code and a line end.
+const SHORTEST_REPLY: u64 = 5;
 
 impl<T> Default for ReplyQueue<T> {
     fn default() -> Self {
@@ -56,6 +79,8 @@ impl<T> Default for ReplyQueue<T> {
             ambiguous: false,
             deepest: 0,
             burst: 0,
+            lost_at_most: 0,
+            slipped: false,
         }
     }
 }
@@ -63,6 +88,8 @@ impl<T> Default for ReplyQueue<T> {
 /// What a reply did.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Paired<T> {
+    /// It answers this command: what nearly every reply does.
+    Answered(T, Reply),
     /// It settled these, in the order in which they were sent.
     Settled(Vec<Settled<T>>),
     /// It was set aside until the pairing is certain again.
@@ -93,6 +120,15 @@ impl<T: Waiting> ReplyQueue<T> {
         self.ambiguous
     }
 
+    /// The command that the next reply answers, as far as that is certain.
+    #[must_use]
+    pub fn next_answered(&self) -> Option<&T> {
+        match self.waiting.front() {
+            Some(Entry::Command(command)) if !self.ambiguous => Some(command),
+            _ => None,
+        }
+    }
+
     /// The newest command that waits.
     pub fn newest(&mut self) -> Option<&mut T> {
         match self.waiting.back_mut() {
@@ -117,18 +153,18 @@ impl<T: Waiting> ReplyQueue<T> {
     /// A reply came.
     pub fn reply(&mut self, reply: Reply) -> Paired<T> {
         self.burst = 0;
+        if !self.ambiguous && self.misfits(reply.code) {
+            self.slipped = true;
+            self.ambiguous = true;
+        }
         if !self.ambiguous {
             match self.waiting.pop_front() {
-                Some(Entry::Command(command)) => return Paired::Settled(vec![(command, Some(reply))]),
+                Some(Entry::Command(command)) => return Paired::Answered(command, reply),
                 Some(Entry::Lost) => self.ambiguous = true,
                 None => return Paired::Surplus(reply, false),
             }
         }
-        let sync = match reply.code {
-            354 => self.position(Waiting::expects_354),
-            221 => self.position(Waiting::expects_221),
-            _ => None,
-        };
+        let sync = sole_takers(reply.code).and_then(|expects| self.position(expects));
         if let Some(position) = sync {
             self.set_aside.push(reply);
             return Paired::Settled(self.align(position + 1));
@@ -144,12 +180,33 @@ impl<T: Waiting> ReplyQueue<T> {
     ///
     /// *blocked* says that it could not have gone on without the newest reply (DATA, AUTH, STARTTLS).
     pub fn client_speaks(&mut self, blocked: bool) -> Vec<Settled<T>> {
-        let waited = self.burst == 0 && (self.deepest <= 1 || self.set_aside.len() >= self.len());
+        if !self.ambiguous && self.deepest <= 1 && self.burst == 0 && !self.is_empty() {
+            self.slipped = true;
+            self.ambiguous = true;
+        }
+        let accounted = self.set_aside.len() as u64 + self.lost_at_most >= self.len() as u64;
+        let waited = self.burst == 0 && (self.deepest <= 1 || accounted);
         let all_came = blocked || waited;
         if self.ambiguous && all_came {
             self.align(self.waiting.len())
         } else {
             Vec::new()
+        }
+    }
+
+    /// True if the pairing was found wrong since this was asked last.
+    pub fn take_slipped(&mut self) -> bool {
+        std::mem::take(&mut self.slipped)
+    }
+
+    /// True if the front command can't get a reply of this *code*.
+    fn misfits(&self, code: u16) -> bool {
+        let Some(Entry::Command(front)) = self.waiting.front() else {
+            return false;
+        };
+        match sole_takers(code) {
+            Some(expects) => !expects(front) && self.position(expects).is_some(),
+            None => code / 100 == 2 && front.expects_354() && self.deepest > 1,
         }
     }
 
@@ -163,9 +220,10 @@ impl<T: Waiting> ReplyQueue<T> {
         }
     }
 
-    /// Replies were lost here.
-    pub fn lose_replies(&mut self) {
+    /// Replies were lost here, *octets* of them.
+    pub fn lose_replies(&mut self, octets: u64) {
         self.burst = 0;
+        self.lost_at_most = self.lost_at_most.saturating_add((octets / SHORTEST_REPLY).max(1));
         if !self.is_empty() {
             self.ambiguous = true;
         }
@@ -209,6 +267,7 @@ impl<T: Waiting> ReplyQueue<T> {
             })
             .collect();
         let mut replies = std::mem::take(&mut self.set_aside);
+        self.lost_at_most = 0;
         let surplus = replies.len().saturating_sub(commands.len());
         replies.drain(..surplus);
         let unanswered = commands.len() - replies.len();
@@ -234,6 +293,9 @@ mod tests {
         fn expects_221(&self) -> bool {
             *self == "QUIT"
         }
+        fn expects_334(&self) -> bool {
+            *self == "AUTH"
+        }
     }
 
     fn reply(code: u16, text: &str) -> Reply {
@@ -244,7 +306,7 @@ mod tests {
         }
     }
 
-    fn told<'a>(settled: Vec<Settled<&'a str>>) -> Vec<(&'a str, Option<u16>)> {
+    fn told(settled: Vec<Settled<&str>>) -> Vec<(&str, Option<u16>)> {
         settled
             .into_iter()
             .map(|(command, reply)| (command, reply.map(|reply| reply.code)))
@@ -253,6 +315,7 @@ mod tests {
 
     fn settled(paired: Paired<&str>) -> Vec<(&str, Option<u16>)> {
         match paired {
+            Paired::Answered(command, reply) => told(vec![(command, Some(reply))]),
             Paired::Settled(settled) => told(settled),
             other => panic!("{other:?}"),
         }
@@ -294,7 +357,7 @@ mod tests {
         for command in ["MAIL", "RCPT a", "RCPT b", "DATA"] {
             queue.push(command);
         }
-        queue.lose_replies();
+        queue.lose_replies(8);
         assert_eq!(queue.reply(reply(550, "b")), Paired::SetAside);
         assert_eq!(
             settled(queue.reply(reply(354, ""))),
@@ -311,7 +374,7 @@ mod tests {
     fn a_client_that_waits_has_seen_all_replies_when_it_speaks_again() {
         let mut queue = ReplyQueue::default();
         queue.push("MAIL");
-        queue.lose_replies();
+        queue.lose_replies(8);
         assert_eq!(told(queue.client_speaks(false)), [("MAIL", None)]);
         queue.push("RCPT");
         assert_eq!(settled(queue.reply(reply(250, ""))), [("RCPT", Some(250))]);
@@ -343,6 +406,34 @@ mod tests {
     }
 
     #[test]
+    fn a_pairing_that_slipped_is_set_right_by_a_reply_that_does_not_fit() {
+        let mut queue = ReplyQueue::default();
+        for command in ["RCPT", "DATA", "NOOP"] {
+            queue.push(command);
+        }
+        assert_eq!(
+            settled(queue.reply(reply(354, ""))),
+            [("RCPT", None), ("DATA", Some(354))]
+        );
+        assert!(queue.take_slipped());
+        assert!(!queue.take_slipped());
+        assert_eq!(settled(queue.reply(reply(250, ""))), [("NOOP", Some(250))]);
+    }
+
+    #[test]
+    fn a_client_that_always_waits_and_speaks_with_a_command_unanswered_shows_that_pairing_slipped() {
+        let mut queue = ReplyQueue::default();
+        queue.push("LMTP content");
+        let Paired::Answered(content, _) = queue.reply(reply(250, "")) else {
+            panic!("not answered")
+        };
+        // The reader expects one more final reply, wrongly.
+        queue.push_front(content);
+        assert_eq!(told(queue.client_speaks(false)), [("LMTP content", None)]);
+        assert!(queue.take_slipped());
+    }
+
+    #[test]
     fn the_end_settles_what_is_left() {
         let mut queue = ReplyQueue::default();
         queue.push("MAIL");
@@ -350,7 +441,7 @@ mod tests {
         assert_eq!(told(queue.finish()), [("MAIL", None), ("RCPT", None)]);
         queue.push("MAIL");
         queue.push("RCPT");
-        queue.lose_replies();
+        queue.lose_replies(8);
         assert_eq!(queue.reply(reply(550, "")), Paired::SetAside);
         assert_eq!(told(queue.finish()), [("MAIL", None), ("RCPT", Some(550))]);
         assert!(queue.is_empty());

@@ -282,7 +282,8 @@ mod tests {
     fn flows_are_known_by_what_is_said_and_not_by_their_port() {
         use Side::{High, Low};
         let hello = [&[22, 3, 1, 0, 200, 1, 0, 0, 196, 3, 3][..], &[7; 40]].concat();
-        let cases: &[(u16, &[(Side, &[u8])], Recognised)] = &[
+        type Turns<'a> = &'a [(Side, &'a [u8])];
+        let cases: &[(u16, Turns<'_>, Recognised)] = &[
             (50_025, &[(High, b"220 mx ESMTP Postfix\r\n")], Recognised::Mail(Low)),
             (
                 50_025,

@@ -1,6 +1,7 @@
 //! Replies: lines of one code put together (RFC 5321 4.2), with their enhanced status code (RFC 2034, RFC 3463).
 
 use super::line::Line;
+use super::state::ReplyClass;
 use crate::anomaly::{Anomaly, AnomalySet};
 use crate::limits::Limits;
 use crate::record::event::Reply;
@@ -31,7 +32,16 @@ pub struct WholeReply {
 
 impl ReplyReader {
     /// Adds *line*; gives the reply when this was its last line. A line without a code is noted and skipped.
-    pub fn line(&mut self, line: &Line<'_>, limits: &Limits, anomalies: &mut AnomalySet) -> Option<WholeReply> {
+    ///
+    /// Most replies say that all is well, and nobody asks in which words: unless *keeps_words*, the text of lines that do not
+    /// refuse is left out.
+    pub fn line(
+        &mut self,
+        line: &Line<'_>,
+        keeps_words: bool,
+        limits: &Limits,
+        anomalies: &mut AnomalySet,
+    ) -> Option<WholeReply> {
         let Some((code, more, text)) = parse_line(line.octets) else {
             anomalies.insert(Anomaly::SmtpMalformedReply);
             return None;
@@ -42,7 +52,9 @@ impl ReplyReader {
             }
         }
         self.lines += 1;
-        let (enhanced, text) = split_enhanced(code, text);
+        if code == 250 && text.eq_ignore_ascii_case(b"PIPELINING") {
+            self.keywords.push(Keyword::Pipelining);
+        }
         // The last line's code is the one that counts where they differ: servers that err do so on early lines.
         let reply = self.reply.get_or_insert_with(|| Reply {
             code,
@@ -50,14 +62,8 @@ impl ReplyReader {
             text: String::new(),
         });
         reply.code = code;
-        if reply.enhanced.is_none() {
-            reply.enhanced = enhanced.map(|enhanced| String::from_utf8_lossy(enhanced).into_owned());
-        }
-        if self.lines <= limits.reply_lines {
-            append(&mut reply.text, text, limits.reply_text_octets);
-        }
-        if code == 250 && text.eq_ignore_ascii_case(b"PIPELINING") {
-            self.keywords.push(Keyword::Pipelining);
+        if keeps_words || ReplyClass::of(code).is_negative() {
+            self.keep_words(code, text, limits);
         }
         if more {
             return None;
@@ -65,6 +71,17 @@ impl ReplyReader {
         self.lines = 0;
         let keywords = std::mem::take(&mut self.keywords);
         self.reply.take().map(|reply| WholeReply { reply, keywords })
+    }
+
+    fn keep_words(&mut self, code: u16, text: &[u8], limits: &Limits) {
+        let Some(reply) = &mut self.reply else { return };
+        let (enhanced, text) = split_enhanced(code, text);
+        if reply.enhanced.is_none() {
+            reply.enhanced = enhanced.map(|enhanced| String::from_utf8_lossy(enhanced).into_owned());
+        }
+        if self.lines <= limits.reply_lines {
+            append(&mut reply.text, text, limits.reply_text_octets);
+        }
     }
 
     /// Forgets the lines of a reply that was cut by a gap.
@@ -142,7 +159,7 @@ mod tests {
                     end: LineEnd::CrLf,
                     dropped: 0,
                 };
-                reader.line(&line, &limits, &mut anomalies)
+                reader.line(&line, true, &limits, &mut anomalies)
             })
             .collect();
         (replies, anomalies)

@@ -29,7 +29,10 @@ impl Session {
                 self.note(Anomaly::SmtpLineTooLong, context);
             }
             let mut anomalies = AnomalySet::default();
-            let whole = self.reply_lines.line(&line, &context.limits, &mut anomalies);
+            let keeps_words = self.keeps_words();
+            let whole = self
+                .reply_lines
+                .line(&line, keeps_words, &context.limits, &mut anomalies);
             for anomaly in anomalies.iter() {
                 self.note(anomaly, context);
             }
@@ -41,9 +44,29 @@ impl Session {
         self.server_line = reader;
     }
 
+    /// True if a reply that refuses nothing goes into a record all the same, or may do so yet.
+    fn keeps_words(&self) -> bool {
+        let answered = self.queue.next_answered();
+        self.mode == Mode::Suspect || answered.is_none_or(|pending| matches!(pending.step, Step::Content))
+    }
+
     fn reply(&mut self, whole: WholeReply, at: Timestamp, context: &mut Context) {
         self.pipelining |= whole.keywords.contains(&Keyword::Pipelining);
-        match self.queue.reply(whole.reply) {
+        if self.mode == Mode::Suspect {
+            return self.suspect_reply(whole.reply, at, context);
+        }
+        self.pair(whole.reply, at, context);
+    }
+
+    /// Pairs *reply* with its command.
+    pub(super) fn pair(&mut self, reply: Reply, at: Timestamp, context: &mut Context) {
+        let paired = self.queue.reply(reply);
+        self.note_slip(context);
+        match paired {
+            Paired::Answered(pending, reply) => {
+                self.apply(pending, Some(reply), at, context);
+                self.emit_settled(context);
+            }
             Paired::Settled(settled) => self.apply_all(settled, at, context),
             Paired::SetAside => {}
             Paired::Surplus(reply, loss_known) => self.surplus(reply, loss_known, at, context),
@@ -54,8 +77,20 @@ impl Session {
     /// The client speaks: where pairing was uncertain it may be certain now.
     pub(super) fn settle_as_client_speaks(&mut self, blocked: bool, at: Timestamp, context: &mut Context) {
         let settled = self.queue.client_speaks(blocked);
-        self.apply_all(settled, at, context);
+        self.note_slip(context);
+        if !settled.is_empty() {
+            self.apply_all(settled, at, context);
+            // All replies have come: content over LMTP that would wait for one more will not get it.
+            let rest = self.queue.finish();
+            self.apply_all(rest, at, context);
+        }
         self.release_held(at, context);
+    }
+
+    fn note_slip(&mut self, context: &mut Context) {
+        if self.queue.take_slipped() {
+            self.note(Anomaly::SmtpSessionDesynchronised, context);
+        }
     }
 
     pub(super) fn apply_all(&mut self, settled: Vec<Settled<Pending>>, at: Timestamp, context: &mut Context) {
@@ -68,8 +103,8 @@ impl Session {
     /// Writes *reply* (none: never seen) to where *pending* belongs.
     fn apply(&mut self, pending: Pending, reply: Option<Reply>, at: Timestamp, context: &mut Context) {
         self.move_state(&pending.step, reply.as_ref(), context);
-        if reply.as_ref().is_some_and(|reply| reply.code == 421) {
-            self.state = State::Closing;
+        if let Some(reply) = &reply {
+            self.closing = (reply.code == 421).then(|| reply.clone());
         }
         let Pending { step, draft } = pending;
         if matches!(step, Step::Content) && self.protocol == Some(Protocol::Lmtp) {
@@ -123,7 +158,11 @@ impl Session {
         let done = class == Some(ReplyClass::PositiveCompletion);
         match step {
             Step::Data => self.data_answered(class, at, context),
-            Step::Auth => self.auth_answered(class, context),
+            Step::Auth => {
+                // Whether it succeeded is part of every transaction that follows.
+                self.midstream |= class.is_none();
+                self.auth_answered(class, context);
+            }
             Step::Tls(start) => self.tls_answered(start, class, context),
             Step::Payload => {
                 if let Mode::Await(Blocker::Payload(size)) = self.mode {
@@ -140,6 +179,11 @@ impl Session {
                 self.set_sender(*path, context);
                 if let Some(draft) = self.open_draft() {
                     draft.sender_accepted = true;
+                }
+            }
+            Step::MailAgain(path) => {
+                if let Some(reply) = reply.filter(|reply| reply.code != 503) {
+                    self.emit_refused(*path, reply, at, context);
                 }
             }
             Step::Xclient(origin) if done || class == Some(ReplyClass::PositiveIntermediate) => {
@@ -214,16 +258,28 @@ impl Session {
         if self.provisional {
             self.drop_provisional();
         }
+        if self.mode == Mode::Guess(Blocker::Lookalike) && self.held.is_empty() && reply.code != 421 {
+            // The server took the false end for the end, and the client waits as if it were.
+            self.content_over(at, context);
+            return self.pair(reply, at, context);
+        }
         self.keep_to_content(at, context);
         match (self.mode, reply.code) {
             // The server gives up (RFC 5321 3.8): the transaction at hand is deferred by it.
             (_, 421) => self.server_gives_up(reply, at),
             (Mode::Content, _) if self.content_gap => {
                 // The end of data was among the lost octets: the server answers only whole content.
+                if self.content_resumes {
+                    if let Some(content) = self.open_draft().and_then(|draft| draft.content.as_mut()) {
+                        content.lost_its_end();
+                    }
+                }
                 self.content_over(at, context);
                 self.mode = Mode::Resync { inside_line: false };
-                if let Paired::Settled(settled) = self.queue.reply(reply) {
-                    self.apply_all(settled, at, context);
+                match self.queue.reply(reply) {
+                    Paired::Answered(pending, reply) => self.apply_all(vec![(pending, Some(reply))], at, context),
+                    Paired::Settled(settled) => self.apply_all(settled, at, context),
+                    Paired::SetAside | Paired::Surplus(..) => {}
                 }
             }
             (Mode::Content, _) => {
@@ -238,7 +294,13 @@ impl Session {
                 self.state = State::InContent;
                 self.open_content(false, at, context);
             }
-            (_, 334) if loss_known => self.mode = Mode::Sasl,
+            (_, 235 | 334) if loss_known => {
+                // A login that was not seen: whose mail it is stays unknown.
+                self.midstream = true;
+                if reply.code == 334 {
+                    self.mode = Mode::Sasl;
+                }
+            }
             (_, 220) if loss_known && self.state == State::Unknown && self.client_seen => {
                 self.mode = Mode::Guess(Blocker::Tls("starttls"))
             }
@@ -249,9 +311,9 @@ impl Session {
 
     fn server_gives_up(&mut self, reply: Reply, at: Timestamp) {
         self.state = State::Closing;
+        self.closing = Some(reply);
         if let Some(draft) = self.open_draft() {
             draft.last_at = draft.last_at.max(at);
-            draft.refused.get_or_insert(reply);
         }
     }
 }
@@ -271,9 +333,6 @@ fn write_reply(draft: &mut Draft, step: &Step, reply: &Reply) {
             }
             if negative {
                 draft.recipient_refused = Some(reply.clone());
-            }
-            if reply.code == 421 {
-                draft.refused.get_or_insert_with(|| reply.clone());
             }
         }
         Step::Data | Step::Chunk if negative => {

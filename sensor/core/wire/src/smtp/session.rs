@@ -30,7 +30,7 @@ use super::state::{Answered, State};
 use super::tls::HelloReader;
 use crate::anomaly::{Anomaly, AnomalySet};
 use crate::frame::Timestamp;
-use crate::record::event::{FlowId, Protocol};
+use crate::record::event::{FlowId, Protocol, Reply};
 
 /// How the client's next octets are to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +56,8 @@ pub(super) enum Mode {
     Await(Blocker),
     /// That reply was lost: the next octets tell by their look.
     Guess(Blocker),
+    /// Behind a false end of data and a command: held until the server's replies tell what it is.
+    Suspect,
     /// Encrypted.
     Tls,
 }
@@ -69,6 +71,8 @@ pub(super) enum Blocker {
     Payload(u64),
     /// Not a command: octets of the content were lost, and what comes next is content or, if its end was lost, a command.
     LostContent,
+    /// Not a command either: a false end of data, and what comes next is content or a smuggled command.
+    Lookalike,
 }
 
 /// What a reply will answer.
@@ -106,6 +110,9 @@ impl Waiting for Pending {
     }
     fn expects_221(&self) -> bool {
         matches!(self.step, Step::Quit)
+    }
+    fn expects_334(&self) -> bool {
+        matches!(self.step, Step::Auth)
     }
 }
 
@@ -170,7 +177,8 @@ pub struct Session {
     pub(super) held: Vec<u8>,
     pub(super) data: DataReader,
     pub(super) sasl: Option<SaslExchange>,
-    pub(super) drafts: VecDeque<Draft>,
+    /// Boxed: nearly every session has one at a time, and room for four large ones is dear.
+    pub(super) drafts: VecDeque<Box<Draft>>,
     pub(super) has_open_draft: bool,
     pub(super) next_draft: u32,
     pub(super) next_index: u32,
@@ -194,6 +202,9 @@ pub struct Session {
     pub(super) provisional: bool,
     /// Replies were lost while content was transferred.
     pub(super) content_reply_gap: bool,
+    pub(super) suspect_replies: Vec<Reply>,
+    /// The 421 by which the server announced that it closes, unless it went on all the same.
+    pub(super) closing: Option<Reply>,
     pub(super) server_inside_line: bool,
     pub(super) client_octets: u64,
     pub(super) server_octets: u64,
@@ -238,6 +249,8 @@ impl Session {
             content_resumes: false,
             provisional: false,
             content_reply_gap: false,
+            suspect_replies: Vec::new(),
+            closing: None,
             server_inside_line: false,
             client_octets: 0,
             server_octets: 0,
@@ -250,7 +263,10 @@ impl Session {
                 step: Step::Greeting,
                 draft: None,
             }),
-            Beginning::Midstream => session.lose_place(true),
+            Beginning::Midstream => {
+                session.midstream = true;
+                session.lose_place(true);
+            }
             Beginning::ImplicitTls => session.turn_to_tls("implicit", context),
         }
         session
@@ -263,6 +279,10 @@ impl Session {
         self.client_octets += octets.len() as u64;
         if matches!(self.mode, Mode::Await(_)) && self.queue.is_ambiguous() {
             self.settle_as_client_speaks(true, at, context);
+        }
+        if !self.suspect_replies.is_empty() {
+            // It had its reply and goes on.
+            self.clear_suspicion(at, context);
         }
         self.read_client(octets, at, context);
     }
@@ -284,9 +304,11 @@ impl Session {
         self.miss(octets);
         if matches!(self.mode, Mode::Await(_)) {
             // The client went on, so the reply was there; if it is not here it is lost.
-            self.queue.lose_replies();
+            self.queue.lose_replies(1);
             self.settle_as_client_speaks(true, at, context);
         }
+        self.clear_suspicion(at, context);
+        self.keep_to_content(at, context);
         match self.mode {
             Mode::Tls => {
                 if let Some(tls) = &mut self.tls {
@@ -294,12 +316,6 @@ impl Session {
                 }
             }
             Mode::Content => self.content_lost(octets),
-            Mode::Guess(Blocker::LostContent) => {
-                let held = std::mem::take(&mut self.held);
-                self.mode = Mode::Content;
-                self.read_client(&held, at, context);
-                self.content_lost(octets);
-            }
             Mode::Guess(Blocker::Data) => {
                 self.open_content(false, at, context);
                 self.content_lost(octets);
@@ -322,7 +338,7 @@ impl Session {
         }
         self.miss(octets);
         self.content_reply_gap |= matches!(self.mode, Mode::Content | Mode::Chunk { .. });
-        self.queue.lose_replies();
+        self.queue.lose_replies(octets);
     }
 
     /// The session is over, *last_seen* the time of its last segment: everything unsettled is settled and recorded. Called
@@ -331,6 +347,7 @@ impl Session {
         self.last_at = self.last_at.max(last_seen);
         let at = self.last_at;
         self.keep_to_content(at, context);
+        self.clear_suspicion(at, context);
         let settled = self.queue.finish();
         for (pending, reply) in &settled {
             if reply.is_none() {
@@ -346,8 +363,12 @@ impl Session {
             Ending::Closed | Ending::Unseen => Seal::Unseen,
         };
         self.abandon_content(seal, context);
+        let closing = self.closing.take();
         for draft in &mut self.drafts {
             draft.awaited = 0;
+            if draft.sealed != Some(Seal::Complete) && draft.refused.is_none() {
+                draft.refused.clone_from(&closing);
+            }
             draft.seal(seal);
         }
         self.has_open_draft = false;
@@ -394,8 +415,9 @@ impl Session {
         self.sasl = None;
         self.queue.lose_commands();
         self.state = State::Unknown;
-        self.midstream = true;
         self.unconfirmed = true;
+        // Without the client's greeting what is known of the session is not whole.
+        self.midstream |= self.protocol.is_none();
         self.mode = Mode::Resync { inside_line };
         if let Some(draft) = self.open_draft() {
             draft.completeness.midstream = true;
@@ -405,7 +427,7 @@ impl Session {
     /// The draft that the client is adding to.
     pub(super) fn open_draft(&mut self) -> Option<&mut Draft> {
         if self.has_open_draft {
-            self.drafts.back_mut()
+            self.drafts.back_mut().map(Box::as_mut)
         } else {
             None
         }
@@ -413,7 +435,11 @@ impl Session {
 
     pub(super) fn draft(&mut self, number: Option<u32>) -> Option<&mut Draft> {
         let number = number?;
-        self.drafts.iter_mut().rev().find(|draft| draft.number == number)
+        self.drafts
+            .iter_mut()
+            .rev()
+            .map(Box::as_mut)
+            .find(|draft| draft.number == number)
     }
 
     pub(super) fn seal_open(&mut self, seal: Seal) {

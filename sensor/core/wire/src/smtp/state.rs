@@ -79,6 +79,8 @@ pub const fn step(state: State, answered: Answered, class: ReplyClass) -> (State
     match (state, answered, class) {
         // Content that was refused leaves no transaction behind (RFC 5321 4.1.1.4).
         (_, Content, _) => (Ready, None),
+        // Some servers forget the transaction when they refuse its content, some keep it.
+        (_, Command(Verb::Data | Verb::Bdat), class) if class.is_negative() => (Unknown, None),
         // Refused: nothing moved.
         (state, _, class) if class.is_negative() => (state, None),
         // EHLO and RSET also end a transaction (4.1.4, 4.1.1.5); so does TLS, which forgets all (RFC 3207 4.2).
@@ -149,15 +151,7 @@ mod tests {
     #[test]
     fn a_refused_command_moves_nothing() {
         use Answered::Command;
-        for verb in [
-            Verb::Mail,
-            Verb::Rcpt,
-            Verb::Data,
-            Verb::Ehlo,
-            Verb::Starttls,
-            Verb::Bdat,
-            Verb::Rset,
-        ] {
+        for verb in [Verb::Mail, Verb::Rcpt, Verb::Ehlo, Verb::Starttls, Verb::Rset] {
             for code in [421, 450, 500, 503, 554] {
                 assert_eq!(
                     step(State::HasSender, Command(verb), ReplyClass::of(code)),

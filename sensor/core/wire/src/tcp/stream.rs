@@ -119,6 +119,10 @@ impl Stream {
     /// Drops what is held at or beyond *offset*; true if there was any.
     pub fn truncate(&mut self, offset: i64) -> bool {
         let dropped = self.held.as_mut().is_some_and(|held| held.truncate(offset));
+        // Of the first piece, all that was left to tell may have lain beyond.
+        if self.front().is_some_and(|piece| piece.end() <= self.next) {
+            self.pop_front();
+        }
         if self.held.as_ref().is_some_and(|held| held.len() == 0) {
             self.held = None;
         }

@@ -112,6 +112,26 @@ fn a_fin_before_the_start_of_the_stream_is_no_end() {
 }
 
 #[test]
+fn a_fin_inside_a_piece_told_in_part_leaves_nothing_of_it() {
+    let mut t = Stage::new(&Limits::default(), (0, 77), Side::Low);
+    t.handshake();
+    t.data('c', 0, 9, "abcdef");
+    t.data('s', 0, 4, "xy");
+    t.show('c', FIN | ACK, 4, 9, "");
+    t.finish();
+    let expected = [
+        WHOLE,
+        "c: abcd",
+        "s: xy",
+        "tcp_data_after_fin",
+        "s gap 7",
+        "c fin",
+        "EndOfCapture at 0",
+    ];
+    assert_eq!(t.notes.lines, expected);
+}
+
+#[test]
 fn a_reset_closes_once_all_before_it_is_told() {
     play(
         |t| {

@@ -1,0 +1,141 @@
+//! What the Python pipeline needs to know of a batch, drawn in one go: see `sensor/tally.py`, which does the same slowly.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList, PyString};
+use wire::frame::Timestamp;
+use wire::record::event::{Event, Outcome, TlsSession, Transaction};
+
+use crate::convert::{self, Shared};
+
+const OUTCOMES: [Outcome; 5] = [
+    Outcome::Delivered,
+    Outcome::Rejected,
+    Outcome::Deferred,
+    Outcome::Aborted,
+    Outcome::Unknown,
+];
+
+/// Counts of a batch and its mails: see `sensor/_core.pyi`.
+#[pyclass(frozen, module = "sensor._core", get_all)]
+pub struct Tally {
+    outcomes: Py<PyDict>,
+    incomplete: u64,
+    missing_octets: u64,
+    one_sided: u64,
+    tls_sessions: u64,
+    tls_octets: u64,
+    first_seen_ns: Option<i64>,
+    last_seen_ns: Option<i64>,
+    mails: Py<PyList>,
+}
+
+impl Tally {
+    /// The tally of *events*, with *classify_all* to classify every transaction.
+    pub fn draw(py: Python<'_>, events: &Shared, classify_all: bool) -> PyResult<Self> {
+        let mut counts = Counts::default();
+        let mails = PyList::empty(py);
+        for (index, event) in events.iter().enumerate() {
+            match event {
+                Event::Session(session) => counts.session(session),
+                Event::Transaction(transaction) => {
+                    counts.transaction(transaction);
+                    let taken = was_taken(transaction);
+                    let classified = classify_all || transaction.touched;
+                    if taken || classified {
+                        let view = classified.then(|| convert::Transaction::of(Arc::clone(events), index));
+                        let recipients = recipients(py, transaction)?;
+                        mails.append((index, taken, sender(py, transaction), recipients, view))?;
+                    }
+                }
+            }
+        }
+        counts.into_tally(py, mails)
+    }
+}
+
+#[derive(Default)]
+struct Counts {
+    outcomes: [u64; OUTCOMES.len()],
+    incomplete: u64,
+    missing_octets: u64,
+    one_sided: u64,
+    tls_sessions: u64,
+    tls_octets: u64,
+    seen: Option<(Timestamp, Timestamp)>,
+}
+
+impl Counts {
+    fn transaction(&mut self, transaction: &Transaction) {
+        let completeness = transaction.completeness;
+        self.outcomes[transaction.outcome as usize] += 1;
+        self.missing_octets = self.missing_octets.saturating_add(completeness.missing_octets);
+        let incomplete = completeness.missing_octets > 0 || completeness.truncated || completeness.midstream;
+        self.incomplete += u64::from(incomplete);
+        self.one_sided += u64::from(completeness.one_sided);
+        self.see(transaction.started_at, transaction.ended_at);
+    }
+
+    fn session(&mut self, session: &TlsSession) {
+        self.tls_sessions += 1;
+        let octets = session.client_octets.saturating_add(session.server_octets);
+        self.tls_octets = self.tls_octets.saturating_add(octets);
+        self.see(session.started_at, session.ended_at);
+    }
+
+    fn see(&mut self, started_at: Timestamp, ended_at: Timestamp) {
+        let (first, last) = self.seen.unwrap_or((started_at, ended_at));
+        self.seen = Some((first.min(started_at), last.max(ended_at)));
+    }
+
+    fn into_tally(self, py: Python<'_>, mails: Bound<'_, PyList>) -> PyResult<Tally> {
+        let outcomes = PyDict::new(py);
+        for outcome in OUTCOMES {
+            outcomes.set_item(outcome.name(), self.outcomes[outcome as usize])?;
+        }
+        Ok(Tally {
+            outcomes: outcomes.unbind(),
+            incomplete: self.incomplete,
+            missing_octets: self.missing_octets,
+            one_sided: self.one_sided,
+            tls_sessions: self.tls_sessions,
+            tls_octets: self.tls_octets,
+            first_seen_ns: self.seen.map(|(first, _)| first.0),
+            last_seen_ns: self.seen.map(|(_, last)| last.0),
+            mails: mails.unbind(),
+        })
+    }
+}
+
+/// True if a server took the mail, or may have: the deciding reply was lost.
+const fn was_taken(transaction: &Transaction) -> bool {
+    matches!(transaction.outcome, Outcome::Delivered | Outcome::Unknown)
+}
+
+fn sender<'py>(py: Python<'py>, transaction: &Transaction) -> Option<Bound<'py, PyString>> {
+    let path = transaction.reverse_path.as_ref()?;
+    (!path.is_empty()).then(|| PyString::new(py, &lower_case(path)))
+}
+
+/// Those that took the mail, or may have.
+fn recipients<'py>(py: Python<'py>, transaction: &Transaction) -> PyResult<Bound<'py, PyList>> {
+    let paths = transaction.forward_paths.iter();
+    let counted = paths.filter(|path| path.accepted || path.reply_code.is_none());
+    let addresses: Vec<_> = counted
+        .map(|path| PyString::new(py, &lower_case(&path.address)))
+        .collect();
+    PyList::new(py, addresses)
+}
+
+fn lower_case(address: &str) -> Cow<'_, str> {
+    if address
+        .bytes()
+        .all(|octet| octet.is_ascii() && !octet.is_ascii_uppercase())
+    {
+        Cow::Borrowed(address)
+    } else {
+        Cow::Owned(address.to_lowercase())
+    }
+}
