@@ -52,6 +52,10 @@ class Interest:
         reverse_path_marks: Sequence[str] = (),
         subject_prefixes: Sequence[str] = (),
         body_marks: Sequence[str] = (),
+        context_fields: Sequence[str] = (),
+        reply_prefixes: Sequence[str] = (),
+        labels: Sequence[tuple[int, int, str]] = (),
+        reply_marks: Sequence[str] = (),
     ) -> Interest: ...
 
 @final
@@ -177,6 +181,12 @@ class Transaction:
     calendar_method: str | None
     body_digest: str | None
     body_marks: list[int]
+    labelled_marks: list[int]
+    """Those of ``body_marks`` that a quoted header block follows."""
+    label_languages: list[int]
+    """Languages of the quoted header blocks found; looked for only in mail that is touched otherwise."""
+    reported_addresses: list[str]
+    """Addresses named by a report that holds a body mark."""
     touched: bool
     """True if anything the artifact table names occurs at all; false means that no row can match."""
     completeness: Completeness
@@ -285,6 +295,9 @@ def parse_message(
     *,
     reverse_path: str | None = None,
     forward_paths: Sequence[str] = (),
+    orcpts: Sequence[str | None] = (),
+    helo: str | None = None,
+    client_ip: str | None = None,
     limits: Mapping[str, int] | None = None,
 ) -> Transaction:
     """

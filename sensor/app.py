@@ -9,22 +9,24 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain, islice
 from types import FrameType
 from typing import BinaryIO, Protocol
 
 import msgspec
 
-from sensor.classify import NONE, Organisation, builtin_table
+from sensor.classify import NONE, ArtifactError, Organisation, Table, load_table
+from sensor.classify.inference import infer_domains
 from sensor.ledger import LIMITS as LEDGER_LIMITS
 from sensor.ledger import Ledger
-from sensor.log import Log
-from sensor.model import Direction, Forwarding
+from sensor.log import Log, printable
+from sensor.model import Direction, Forwarding, Transaction
 from sensor.pipeline import Pipeline
 from sensor.settings import Limit, Settings, SettingsError, load_settings
-from sensor.taps.base import Tap, TapError
+from sensor.taps.base import Batch, Tap, TapError
 
 READ_WHOLE, READ_NOTHING, READ_WITH_DAMAGE, INTERRUPTED = 0, 1, 3, 130
-USER_ERRORS = (SettingsError, TapError)
+USER_ERRORS = (SettingsError, TapError, ArtifactError)
 """What the caller of the command line can put right."""
 
 # Damage of these kinds means that a file gave nothing at all.
@@ -66,11 +68,12 @@ def replay(options: ReplayOptions, environment: Mapping[str, str]) -> int:
         internal_domains=options.internal_domains,
         limit_options=options.limits,
     )
+    table = table_in_force(settings, options.settings_path)
     found = find_captures(options.paths)
     core, own = _split_limits(settings.limits, core_limits())
-    tap = CaptureTap(found.paths, builtin_table().interest, limits=core)
+    tap = CaptureTap(found.paths, table.interest, limits=core)
     with _records(options.events) as sink, _progress(quiet=options.quiet) as progress:
-        run = run_tap(tap, settings, own_limits=own, sink=sink, progress=progress)
+        run = run_tap(tap, settings, table=table, own_limits=own, sink=sink, progress=progress, infers_domains=True)
     if options.quiet:
         _log_problems(Log(), tap, found.problems)
     else:
@@ -84,23 +87,40 @@ class Run:
 
     pipeline: Pipeline
     interrupted: bool
+    inferred_domains: tuple[str, ...] = ()
 
 
 def run_tap(
     tap: Tap,
     settings: Settings,
     *,
+    table: Table | None = None,
     own_limits: Mapping[str, int] | None = None,
     sink: BinaryIO | None = None,
     progress: Progress | None = None,
+    infers_domains: bool = False,
 ) -> Run:
-    """Take every batch of *tap* through the pipeline, its records to *sink*. Ctrl-C ends the reading, not the run."""
-    organisation = Organisation(settings.organisation.internal_domains, settings.organisation.internal_networks)
-    ledger = Ledger(watches=organisation.owns if organisation.known else None, limits=own_limits)
-    pipeline = Pipeline(organisation, ledger, transaction_type=tap.transaction_type, session_type=tap.session_type)
+    """
+    Take every batch of *tap* through the pipeline, its records to *sink*. Ctrl-C ends the reading, not the run.
+
+    With *infers_domains*, and where the settings name no domain, ours are worked out from the first mails.
+    """
     blocks = ForwardingBlocks()
     with _stop_on_interrupt(tap.stop) as interrupted:
-        for batch in tap.batches():
+        domains, batches = settings.organisation.internal_domains, tap.batches()
+        inferred: tuple[str, ...] = ()
+        if infers_domains and not domains:
+            inferred, batches = _inferred_from(batches, tap.transaction_type)
+        organisation = Organisation(domains or inferred, settings.organisation.internal_networks)
+        ledger = Ledger(watches=organisation.owns if organisation.known else None, limits=own_limits)
+        pipeline = Pipeline(
+            organisation,
+            ledger,
+            transaction_type=tap.transaction_type,
+            session_type=tap.session_type,
+            table=table,
+        )
+        for batch in batches:
             verdicts = pipeline.take(batch.tally(classify_all=pipeline.classifies_all))
             if sink is not None and len(batch):
                 sink.write(
@@ -110,7 +130,35 @@ def run_tap(
                 )
             if progress is not None:
                 progress.update(*tap.progress())
-    return Run(pipeline, interrupted.is_set())
+    return Run(pipeline, interrupted.is_set(), inferred)
+
+
+# Mails from which domains are worked out: enough to tell an organisation from its partners, and read in milliseconds.
+INFERENCE_MAILS = 2_048
+# Batches held back meanwhile. A source that trickles gives many small ones, and nobody wants to wait for all.
+INFERENCE_BATCHES = 64
+
+
+def _inferred_from(
+    batches: Iterator[Batch], transaction_type: type[Transaction]
+) -> tuple[tuple[str, ...], Iterator[Batch]]:
+    """The domains that the first batches show to be ours, and all batches, those looked at included."""
+    held: list[Batch] = []
+    mails: list[Transaction] = []
+    for batch in batches:
+        held.append(batch)
+        mails += (event for event in islice(batch, INFERENCE_MAILS) if isinstance(event, transaction_type))
+        if len(mails) >= INFERENCE_MAILS or len(held) >= INFERENCE_BATCHES:
+            break
+    return infer_domains(mails[:INFERENCE_MAILS]), chain(held, batches)
+
+
+def table_in_force(settings: Settings, path: str | None) -> Table:
+    """The artifact table with the user's own rows. Raises ``ArtifactError``, which names the settings file."""
+    try:
+        return load_table(settings.artifacts.row)
+    except ArtifactError as error:
+        raise ArtifactError(f"{path or 'settings'}: artifacts.row: {error}") from None
 
 
 class ForwardingBlocks:
@@ -146,12 +194,71 @@ def exit_status(run: Run, tap: Tap, files: int, passed_over: bool) -> int:
     return READ_WITH_DAMAGE if damage or passed_over else READ_WHOLE
 
 
-def show_artifacts() -> int:
-    """Print the artifact table in force."""
-    from sensor.report.artifacts import render_artifacts
+@dataclass(frozen=True, slots=True)
+class ExplainOptions:
+    """What the command line asks of an explanation."""
 
-    sys.stdout.write(render_artifacts(builtin_table()))
+    paths: Sequence[str]
+    mail_from: str | None = None
+    rcpt_to: Sequence[str] = ()
+    settings_path: str | None = None
+    internal_domains: Sequence[str] = ()
+    json: bool = False
+
+
+def explain(options: ExplainOptions, environment: Mapping[str, str]) -> int:
+    """
+    Print why each mail is, or is not, a forward; what is no mail is told on standard error, and the rest go on.
+
+    Raises ``SettingsError`` and ``ArtifactError`` for what the caller must put right.
+    """
+    from sensor.explain import Explainer
+    from sensor.report.explain import as_json_line, render_explanation
+    from sensor.taps.mailfiles import find_mails
+
+    settings = _settings(options.settings_path, environment, options.internal_domains)
+    explainer = Explainer(
+        table_in_force(settings, options.settings_path),
+        Organisation(settings.organisation.internal_domains, settings.organisation.internal_networks),
+        mail_from=options.mail_from,
+        rcpt_to=options.rcpt_to,
+    )
+    render = as_json_line if options.json else render_explanation
+    read = problems = 0
+    for found in find_mails(options.paths):
+        if found.problem is not None:
+            problems += 1
+            _print(f"mailsensor: {printable(found.name)}: {found.problem}\n", to_stderr=True)
+            continue
+        read += 1
+        _print(render(explainer.explain(found.name, found.octets)))
+    if not read:
+        return READ_NOTHING
+    return READ_WITH_DAMAGE if problems else READ_WHOLE
+
+
+def show_artifacts(settings_path: str | None, environment: Mapping[str, str], *, as_json: bool = False) -> int:
+    """Print the artifact table in force. Raises ``SettingsError`` and ``ArtifactError``."""
+    from sensor.report.artifacts import render_artifacts, rows_as_json
+
+    table = table_in_force(_settings(settings_path, environment), settings_path)
+    _print(rows_as_json(table) if as_json else render_artifacts(table))
     return READ_WHOLE
+
+
+def _settings(path: str | None, environment: Mapping[str, str], internal_domains: Sequence[str] = ()) -> Settings:
+    from sensor.taps.capture import core_limits
+
+    return load_settings(
+        path, environment, known_limits=[*core_limits(), *LEDGER_LIMITS], internal_domains=internal_domains
+    )
+
+
+def _print(text: str, *, to_stderr: bool = False) -> None:
+    """To standard output: a terminal or pipe in an old encoding gets what it can show, never an error."""
+    out = sys.stderr if to_stderr else sys.stdout
+    out.buffer.write(text.encode(out.encoding or "utf-8", "backslashreplace"))
+    out.flush()
 
 
 def _log_problems(log: Log, tap: Tap, passed_over: Sequence[str]) -> None:
@@ -178,7 +285,8 @@ def _print_summary(
         run.pipeline.ledger,
         run.pipeline.coverage,
         top_mailboxes=settings.replay.top_mailboxes,
-        direction_known=bool(settings.organisation.internal_domains),
+        direction_known=bool(settings.organisation.internal_domains or run.inferred_domains),
+        inferred_domains=run.inferred_domains,
         interrupted=run.interrupted,
         damage=tap.damage(),
         passed_over=passed_over,
@@ -191,10 +299,7 @@ def _print_summary(
         from sensor.report.terminal import render
 
         text = render(summary)
-    out = sys.stderr if to_stderr else sys.stdout
-    # A terminal or pipe in an old encoding gets what it can show, never an error.
-    out.buffer.write(text.encode(out.encoding or "utf-8", "backslashreplace"))
-    out.flush()
+    _print(text, to_stderr=to_stderr)
 
 
 # ---- around the run: records, progress, Ctrl-C

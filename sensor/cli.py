@@ -95,12 +95,63 @@ def replay(
     raise typer.Exit(_status_of(lambda: run(options, os.environ)))
 
 
+@cli.command(epilog=EXIT_STATUS)
+def explain(
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FILE",
+            help="Mails (.eml), mbox files, directories of either, or - for standard input.",
+        ),
+    ],
+    mail_from: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="The reverse-path. Without it, Return-Path is taken."),
+    ] = None,
+    rcpt_to: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="A forward-path. Repeatable. Without any, X-Original-To, Delivered-To, Envelope-to, the topmost "
+            "Received line, or To and Cc are taken.",
+        ),
+    ] = None,
+    internal_domain: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="DOMAIN",
+            help="A domain of the protected organisation; .corp.example takes in all below it. Repeatable.",
+        ),
+    ] = None,
+    settings: Annotated[str | None, typer.Option(metavar="FILE", help="Settings file (TOML).")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line: file and forwarding.")] = False,
+) -> None:
+    """Show why a mail is, or is not, taken for a forward: each mark, each rule of trust, the verdict."""
+    from sensor.app import ExplainOptions
+    from sensor.app import explain as run
+
+    options = ExplainOptions(
+        paths=paths,
+        mail_from=mail_from,
+        rcpt_to=rcpt_to or (),
+        settings_path=settings,
+        internal_domains=internal_domain or (),
+        json=json,
+    )
+    raise typer.Exit(_status_of(lambda: run(options, os.environ)))
+
+
 @cli.command()
-def artifacts() -> None:
+def artifacts(
+    settings: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Settings file (TOML), for rows of your own.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line, with all keys of a row.")] = False,
+) -> None:
     """Print the artifact table in force."""
     from sensor.app import show_artifacts
 
-    raise typer.Exit(_status_of(show_artifacts))
+    raise typer.Exit(_status_of(lambda: show_artifacts(settings, os.environ, as_json=json)))
 
 
 def run_cli() -> int:

@@ -219,6 +219,12 @@ class Transaction(Protocol):
     @property
     def body_marks(self) -> Sequence[int]: ...
     @property
+    def labelled_marks(self) -> Sequence[int]: ...
+    @property
+    def label_languages(self) -> Sequence[int]: ...
+    @property
+    def reported_addresses(self) -> Sequence[str]: ...
+    @property
     def touched(self) -> bool: ...
     @property
     def completeness(self) -> CompletenessView: ...
@@ -260,12 +266,21 @@ Event = Transaction | TlsSession
 
 
 class InterestSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """What a tap should look for in mail; a mail's ``body_marks`` are places in the ``body_marks`` here."""
+    """
+    What a tap should look for in mail; a mail's ``body_marks`` are places in the ``body_marks`` here.
+
+    ``context_fields`` are kept and touch no mail. ``labels`` are (language, field it stands for, text) of the header
+    blocks that clients quote.
+    """
 
     fields: tuple[str, ...]
     reverse_path_marks: tuple[str, ...]
     subject_prefixes: tuple[str, ...]
     body_marks: tuple[str, ...]
+    context_fields: tuple[str, ...] = ()
+    reply_prefixes: tuple[str, ...] = ()
+    labels: tuple[tuple[int, int, str], ...] = ()
+    reply_marks: tuple[str, ...] = ()
 
 
 class Artifact(msgspec.Struct, frozen=True, kw_only=True):
@@ -278,7 +293,8 @@ class Artifact(msgspec.Struct, frozen=True, kw_only=True):
 
 class Forwarding(msgspec.Struct, frozen=True, kw_only=True):
     """
-    What one mail shows of forwarding. ``evidence`` is null exactly when ``kind`` is "none".
+    What one mail shows of forwarding. ``evidence`` is null exactly when ``kind`` is "none". A report that a forward was
+    refused is of kind "none" and names in ``mailbox`` who tried.
 
     A mail with ``look_alike`` set is never counted as a mailbox's forward. ``artifacts`` lists every row that
     matched, also those that a rule of trust or a look-alike spoke against.
@@ -446,6 +462,18 @@ class TransactionRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
 
     @property
     def body_marks(self) -> Sequence[int]:
+        return ()
+
+    @property
+    def labelled_marks(self) -> Sequence[int]:
+        return ()
+
+    @property
+    def label_languages(self) -> Sequence[int]:
+        return ()
+
+    @property
+    def reported_addresses(self) -> Sequence[str]:
         return ()
 
     @property

@@ -139,6 +139,9 @@ class Pipeline:
         coverage, alike = self.coverage, forwarding.look_alike
         if alike is not None:
             coverage.look_alikes[alike] = coverage.look_alikes.get(alike, 0) + 1
+            if forwarding.kind == "none" and forwarding.mailbox is not None:
+                # A report that a forward was refused: no forward, but somebody tried.
+                self.ledger.count_attempt(forwarding, at_ns=event.started_at_ns)
             return
         if forwarding.mailbox is None:
             coverage.unattributed += 1

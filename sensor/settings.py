@@ -47,12 +47,20 @@ class ReplaySettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ArtifactSettings:
+    """``row`` holds rows of the user's own for the artifact table, in their TOML form; the classifier checks them."""
+
+    row: tuple[Mapping[str, object], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that can be set. ``limits`` holds only those that differ from their defaults."""
 
     organisation: OrganisationSettings = OrganisationSettings()
     sensor: SensorSettings = SensorSettings()
     replay: ReplaySettings = ReplaySettings()
+    artifacts: ArtifactSettings = ArtifactSettings()
     limits: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -87,6 +95,7 @@ def load_settings(
         organisation=OrganisationSettings(**values["organisation"]),
         sensor=SensorSettings(**values["sensor"]),
         replay=ReplaySettings(**values["replay"]),
+        artifacts=ArtifactSettings(**values["artifacts"]),
         limits=values["limits"],
     )
 
@@ -122,6 +131,12 @@ def _networks(value: object) -> tuple[Network, ...]:
         raise ValueError(f"{rule}; {error}") from None
 
 
+def _tables(value: object) -> tuple[Mapping[str, object], ...]:
+    if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
+        raise ValueError("must be tables, each written as [[artifacts.row]] with the keys of docs/artifacts.md")
+    return tuple(value)
+
+
 def _whole(least: int, most: int) -> Callable[[object], int]:
     def check(value: object) -> int:
         if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
@@ -142,6 +157,7 @@ def _schema(known_limits: Sequence[Limit]) -> _Schema:
         "organisation": {"internal_domains": _domains, "internal_networks": _networks},
         "sensor": {"name": _text},
         "replay": {"top_mailboxes": _whole(1, 1_000_000)},
+        "artifacts": {"row": _tables},
         # Any larger number would not fit a machine's memory, whatever the limit counts.
         "limits": {name: _whole(1, 2**40) for name, _, _ in known_limits},
     }

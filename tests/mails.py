@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from email import message_from_string, policy
 from email.message import Message
 from email.utils import getaddresses
@@ -133,6 +133,9 @@ class Mail:
     calendar_method: str | None = None
     body_digest: str | None = None
     body_marks: Sequence[int] = ()
+    labelled_marks: Sequence[int] = ()
+    label_languages: Sequence[int] = ()
+    reported_addresses: Sequence[str] = ()
     touched: bool = False
     completeness: Completeness = Completeness()
     anomalies: Sequence[str] = ()
@@ -172,10 +175,43 @@ class Batch:
         return tally(self.events, transaction_type=Mail, session_type=Tls, classify_all=classify_all)
 
     def to_json_lines(
-        self, forwardings: Mapping[int, bytes], default_forwarding: bytes, *, sensor: str, tap: str
+        self,
+        forwardings: Mapping[int, bytes],
+        default_forwarding: bytes,
+        *,
+        sensor: str,
+        tap: str,
     ) -> bytes:
         self.blocks = dict(forwardings)
         return b"".join(forwardings.get(index, default_forwarding) + b"\n" for index in range(len(self.events)))
+
+
+def core_mail(content: str | bytes, *, interest: InterestSpec | None = None, **envelope: Any) -> Mail:
+    """
+    The mail *content* as the core reads it, with the envelope given: ``reverse_path``, ``forward_paths`` (addresses),
+    ``orcpts``, ``helo``, ``client_ip``, and ``reply`` (code, enhanced code, text) if it was refused.
+    """
+    from sensor import _core
+    from sensor.taps.capture import core_interest
+
+    octets = content.encode() if isinstance(content, str) else content
+    reply = envelope.pop("reply", None)
+    envelope.setdefault("forward_paths", ["ann@corp.example"])
+    envelope.setdefault("reverse_path", "stranger@shop.example")
+    envelope.setdefault("client_ip", "192.0.2.1")
+    spec = interest or builtin_table().interest
+    read: Any = _core.parse_message(octets.lstrip(b"\n"), core_interest(spec), **envelope)
+    told = Mail(**{each.name: getattr(read, each.name) for each in fields(Mail)})
+    if reply is None:
+        return told
+    code, enhanced, text = reply
+    refused = any(mark.lower() in f"{enhanced} {text}".lower() for mark in spec.reply_marks)
+    return replace(
+        told,
+        reply=Reply(code, enhanced, text),
+        outcome="rejected",
+        touched=told.touched or refused,
+    )
 
 
 def mail(content: str, *, interest: InterestSpec | None = None, **envelope: Any) -> Mail:
@@ -189,7 +225,10 @@ def mail(content: str, *, interest: InterestSpec | None = None, **envelope: Any)
         Path(address, orcpt=envelope.get("orcpt")) for address in envelope.pop("forward_paths", ["ann@corp.example"])
     )
     envelope.pop("orcpt", None)
-    session = Session(helo=envelope.pop("helo", None), client_ip=envelope.pop("client_ip", "192.0.2.1"))
+    session = Session(
+        helo=envelope.pop("helo", None),
+        client_ip=envelope.pop("client_ip", "192.0.2.1"),
+    )
     header, fields = _header(message), _fields(message, spec)
     body = _first_text(message).lower()
     marks = tuple(index for index, mark in enumerate(spec.body_marks) if mark.lower() in body)

@@ -2,6 +2,16 @@
 
 from sensor.classify.artifacts import ArtifactError, Table, load_table
 from sensor.classify.direction import Organisation
-from sensor.classify.verdict import NONE, builtin_table, classify
+from sensor.classify.verdict import NONE, Judgement, builtin_table, classify, judge
 
-__all__ = ["NONE", "ArtifactError", "Organisation", "Table", "builtin_table", "classify", "load_table"]
+__all__ = [
+    "NONE",
+    "ArtifactError",
+    "Judgement",
+    "Organisation",
+    "Table",
+    "builtin_table",
+    "classify",
+    "judge",
+    "load_table",
+]

@@ -3,17 +3,70 @@ Look-alikes: mail that shows some marks of forwarding and is something else.
 
 Each is one test, named as records name it. Which rows it speaks against stands in the artifact table
 (``contradicted_by``): a mailing list explains a rewritten reverse-path, but not a marker that names the mailbox which
-sent the copy on.
+sent the copy on. Some are named only where no forward is found, to say what the marks came from.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 
-from sensor.classify.trust import Context, Weighed
+from sensor.classify.text import domain_of, split_subject
+from sensor.classify.trust import Context, Weighed, related
 
 # These say what the forward is, not that there was none: the verdict keeps its kind, and the ledger leaves it out.
 STILL_A_FORWARD = frozenset(("alias_service", "meeting_forward", "foreign_forward"))
+
+# How the local part of a list's own reverse-path looks: owner-x, x-owner, x-bounces, x-bounces+member=domain,
+# x-request, and Google Groups' x+bncTOKEN.
+_LIST_SENDER = re.compile(
+    r"owner-.+|.+-(?:owner|request|bounces?)|.+-bounces?[+-].*=.*|.+\+bnc[a-z0-9]{8,}.*",
+    re.IGNORECASE,
+)
+# Subjects of automatic replies, by what Exchange, Gmail and others put before the colon.
+_AUTO_REPLY_PREFIXES = frozenset(
+    (
+        "automatic reply",
+        "auto-reply",
+        "autoreply",
+        "out of office",
+        "automatische antwort",
+        "abwesenheitsnotiz",
+        "réponse automatique",
+        "respuesta automática",
+        "resposta automática",
+        "risposta automatica",
+        "automatisch antwoord",
+        "autosvar",
+        "automaattinen vastaus",
+        "automatická odpověď",
+        "odpowiedź automatyczna",
+        "自动答复",
+        "自動回覆",
+        "自動応答",
+    )
+)
+_TICKET_FIELDS = (
+    "x-rt-loop-prevention",
+    "rt-ticket",
+    "rt-originator",
+    "managed-by",
+    "x-otrs-loop",
+    "x-znuny-loop",
+)
+_SECURITY_DESKS = frozenset(
+    (
+        "abuse",
+        "phish",
+        "phishing",
+        "reportphishing",
+        "report-phishing",
+        "spam",
+        "junk",
+        "not_junk",
+        "suspicious",
+    )
+)
 
 
 def look_alikes(context: Context, weighed: Sequence[Weighed]) -> list[str]:
@@ -23,19 +76,39 @@ def look_alikes(context: Context, weighed: Sequence[Weighed]) -> list[str]:
     return list(dict.fromkeys([*shown, *named_by_rows]))
 
 
+def explanation_of_marks(context: Context, weighed: Sequence[Weighed]) -> str | None:
+    """For mail that is no forward and no look-alike above: what its marks of forwarding came from, if that shows."""
+    for name, test in _LEFTOVERS:
+        if test(context, weighed):
+            return name
+    return None
+
+
+# ---- not a forward, whatever marks it
+
+
 def _journal(context: Context, weighed: Sequence[Weighed]) -> bool:
-    if context.has_field("x-ms-journal-report"):
-        return True
-    return any(
-        field.name.lower() == "x-ms-exchange-generated-message-source"
-        and field.value.lower().startswith("journal agent")
-        for field in context.transaction.fields
-    )
+    source = context.value_of("x-ms-exchange-generated-message-source") or ""
+    return context.has_field("x-ms-journal-report") or source.lower().startswith("journal agent")
 
 
 def _delivery_report(context: Context, weighed: Sequence[Weighed]) -> bool:
-    """DSN (RFC 3464), MDN (RFC 8098), abuse report (RFC 5965): the mail inside it is quoted, not forwarded."""
-    return context.transaction.content_type == "multipart/report"
+    """DSN (RFC 3464), or a report that says no more of itself: the mail inside it is quoted, not forwarded."""
+    transaction = context.transaction
+    return transaction.content_type == "multipart/report" and transaction.report_type not in (
+        "disposition-notification",
+        "feedback-report",
+    )
+
+
+def _receipt(context: Context, weighed: Sequence[Weighed]) -> bool:
+    """MDN (RFC 8098)."""
+    return context.transaction.report_type == "disposition-notification"
+
+
+def _abuse_report(context: Context, weighed: Sequence[Weighed]) -> bool:
+    """ARF (RFC 5965)."""
+    return context.transaction.report_type == "feedback-report"
 
 
 def _moderation(context: Context, weighed: Sequence[Weighed]) -> bool:
@@ -49,37 +122,159 @@ def _policy_notice(context: Context, weighed: Sequence[Weighed]) -> bool:
 def _auto_reply(context: Context, weighed: Sequence[Weighed]) -> bool:
     """Declared a reply (RFC 3834 5), or mail that a rule sent in the mailbox's own name and that shows no forward."""
     header = context.header
-    if header is not None and header.auto_submitted == "auto-replied":
+    if header is not None and (
+        header.auto_submitted == "auto-replied" or split_subject(header.subject)[0] in _AUTO_REPLY_PREFIXES
+    ):
+        return True
+    if context.has_field("x-autoreply") or context.has_field("x-autorespond"):
+        return True
+    if (context.value_of("precedence") or "").lower() == "auto_reply":
         return True
     return any("forward_shape" in each.failed for each in weighed)
 
 
+# ---- forwards of another kind
+
+
 def _ticket(context: Context, weighed: Sequence[Weighed]) -> bool:
-    return context.has_field("x-rt-loop-prevention") or context.has_field("rt-ticket")
+    return any(context.has_field(name) for name in _TICKET_FIELDS)
 
 
 def _list(context: Context, weighed: Sequence[Weighed]) -> bool:
-    """List-Id (RFC 2919), or what list managers wrote before it."""
-    if context.header is not None and context.header.list_id is not None:
+    """List-Id (RFC 2919) or what list managers wrote before it, of a list on the side that is sending now."""
+    header = context.header
+    reverse_path = context.transaction.reverse_path or ""
+    authors = [address.lower() for address in header.from_] if header is not None else []
+    is_list_sender = _LIST_SENDER.fullmatch(reverse_path.rpartition("@")[0]) is not None
+    if is_list_sender and reverse_path.lower() not in authors:
+        return not _left_by_a_member(context, domain_of(reverse_path))
+    if header is not None and header.list_id is not None:
+        return not _left_by_a_member(context, header.list_id)
+    if context.has_field("x-beenthere") or context.has_field("x-mailman-version") or context.has_field("mailing-list"):
         return True
-    return context.has_field("x-beenthere") or context.has_field("x-mailman-version")
+    return (context.value_of("precedence") or "").lower() == "list"
+
+
+def _left_by_a_member(context: Context, list_domain: str) -> bool:
+    """True if the mail of a list elsewhere was delivered to a mailbox of ours and now leaves it: that is a forward."""
+    header, organisation = context.header, context.organisation
+    if header is None or not organisation.known or len(context.recipients) != 1:
+        return False
+    if organisation.owns_host(list_domain) or organisation.owns(context.recipients[0]):
+        return False
+    reached = [
+        *header.delivered_to,
+        *(line.for_address for line in context.transaction.received if line.for_address),
+    ]
+    return any(organisation.owns(address) for address in reached)
+
+
+def _digest(context: Context, weighed: Sequence[Weighed]) -> bool:
+    return context.transaction.content_type == "multipart/digest"
+
+
+def _wrapped_message(context: Context, weighed: Sequence[Weighed]) -> bool:
+    """A mail inside a signature (RFC 8551 3.1), or one that is nothing but another mail."""
+    return context.transaction.content_type in (
+        "message/rfc822",
+        "message/global",
+        "multipart/signed",
+    )
+
+
+def _phish_report(context: Context, weighed: Sequence[Weighed]) -> bool:
+    """A mail attached for those who look into abuse."""
+    desks = all(recipient.rpartition("@")[0] in _SECURITY_DESKS for recipient in context.recipients)
+    return desks and bool(context.recipients) and context.transaction.attached_messages > 0
+
+
+def _admin_copy(context: Context, weighed: Sequence[Weighed]) -> bool:
+    """A mail flow rule's copy of mail that our side wrote: a record of what was sent, not somebody's mail sent on."""
+    header = context.header
+    if header is None or not any(each.match.row.slug == "exchange_transport_rules_loop" for each in weighed):
+        return False
+    author = header.from_[0] if header.from_ else ""
+    if context.organisation.known:
+        return context.organisation.owns(author)
+    return bool(author) and author.lower() == (context.transaction.reverse_path or "").lower()
+
+
+def _shared_mailbox(context: Context, weighed: Sequence[Weighed]) -> bool:
+    return context.has_field("x-ms-exchange-sharedmailbox-routingagent-processed") or context.has_field(
+        "x-ms-exchange-sharedmailbox-sentitem-message"
+    )
+
+
+def _meeting(context: Context, weighed: Sequence[Weighed]) -> bool:
+    """An invitation that somebody else than its organiser sends under a forward's subject."""
+    header = context.header
+    if header is None or context.transaction.calendar_method != "request" or header.sender is None:
+        return False
+    is_forward = any(each.match.row.place == "subject" and not each.failed for each in weighed)
+    return is_forward and header.sender.lower() not in [address.lower() for address in header.from_]
 
 
 def _group_expansion(context: Context, weighed: Sequence[Weighed]) -> bool:
     """
     A rewritten reverse-path and several recipients at once, and no marker that proves a mailbox: a group's members.
     """
-    rewritten = any("group_expansion" in each.match.row.contradicted_by for each in weighed)
+    rewritten = any("group_expansion" in each.match.row.spoken_against_by for each in weighed)
     return rewritten and len(context.recipients) > 1 and all(each.evidence != "conclusive" for each in weighed)
 
 
-_TESTS: tuple[tuple[str, Callable[[Context, Sequence[Weighed]], bool]], ...] = (
+# ---- where no forward is found
+
+
+def _tenant_relay(context: Context, weighed: Sequence[Weighed]) -> bool:
+    return any(each.match.row.slug == "exchange_srs_bounces" for each in weighed)
+
+
+def _stale_marker(context: Context, weighed: Sequence[Weighed]) -> bool:
+    """A marker that would prove a forward, of another journey of this mail or by its sender's hand."""
+    return any(
+        each.match.row.kind == "auto"
+        and each.match.row.evidence == "conclusive"
+        and not {
+            "destination_is_recipient",
+            "out_of_senders_reach",
+            "mailbox_is_not_recipient",
+        }.isdisjoint(each.failed)
+        for each in weighed
+    )
+
+
+def _gateway_hop(context: Context, weighed: Sequence[Weighed]) -> bool:
+    """A hop inside a house: rewritten or aliased on the way to a recipient of the same side."""
+    if not context.recipients:
+        return False
+    if any("recipient_elsewhere" in each.failed and each.match.mailbox is not None for each in weighed):
+        return True
+    rewritten = any(each.match.row.slug in ("srs0", "srs1") for each in weighed)
+    sender = domain_of(context.transaction.reverse_path or "")
+    return rewritten and all(related(domain_of(recipient), sender) for recipient in context.recipients)
+
+
+Test = Callable[[Context, Sequence[Weighed]], bool]
+_TESTS: tuple[tuple[str, Test], ...] = (
     ("journal", _journal),
     ("delivery_report", _delivery_report),
+    ("receipt", _receipt),
+    ("abuse_report", _abuse_report),
     ("moderation", _moderation),
     ("policy_notice", _policy_notice),
     ("auto_reply", _auto_reply),
     ("list", _list),
+    ("digest", _digest),
     ("ticket", _ticket),
     ("group_expansion", _group_expansion),
+    ("admin_copy", _admin_copy),
+    ("shared_mailbox", _shared_mailbox),
+    ("phish_report", _phish_report),
+    ("wrapped_message", _wrapped_message),
+    ("meeting_forward", _meeting),
+)
+_LEFTOVERS: tuple[tuple[str, Test], ...] = (
+    ("tenant_relay", _tenant_relay),
+    ("stale_marker", _stale_marker),
+    ("gateway_hop", _gateway_hop),
 )

@@ -5,7 +5,8 @@ The sender can write any field. So a marker is believed only where the envelope 
 
 1. its destination is a forward-path of this very transaction,
 2. its mailbox belongs to the side that is sending now,
-3. where its writer prepends, no hop from a foreign host stands above it, that is, came after it,
+3. its sender had no hand on it: where its writer prepends, no hop from a foreign host stands above it, that is, came
+   after it; where its writer orders the header anew (Exchange), the road of the mail names the mailbox as well,
 4. its mailbox is not the one that the mail goes to.
 
 A row adds rules of its own (``requires``). What fails any of them is a weak hint, whatever the row says it proves.
@@ -13,22 +14,30 @@ A row adds rules of its own (``requires``). What fails any of them is a weak hin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 
-from sensor.classify.artifacts import Match, recipients, split_subject
+from sensor.classify.artifacts import Match
 from sensor.classify.direction import Organisation, below, below_any
+from sensor.classify.rows import languages
+from sensor.classify.text import (
+    addressees,
+    domain_of,
+    original_recipient,
+    split_subject,
+)
 from sensor.model import Evidence, HeaderView, ReceivedView, Transaction
 
 
 @dataclass(frozen=True, slots=True)
 class Weighed:
-    """A match with what it proves, and the names of the rules it failed."""
+    """A match with what it proves, and the names of the rules it was held against: passed, failed."""
 
     match: Match
     evidence: Evidence
     failed: tuple[str, ...]
+    passed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,23 +48,33 @@ class Context:
     organisation: Organisation
     matches: Sequence[Match]
     recipients: Sequence[str]
+    reply_prefixes: frozenset[str] = frozenset()
+    _fields: dict[str, str] = field(default_factory=dict)
 
     @property
     def header(self) -> HeaderView | None:
         return self.transaction.header
 
     def has_field(self, name: str) -> bool:
-        """True if the header section holds a kept field of that name."""
-        return any(field.name.lower() == name for field in self.transaction.fields)
+        """True if the header section holds a kept field of that name (lower case)."""
+        return self.value_of(name) is not None
+
+    def value_of(self, name: str) -> str | None:
+        """The topmost kept field of that name (lower case)."""
+        if not self._fields:
+            for each in reversed(self.transaction.fields):
+                self._fields[each.name.lower()] = each.value
+        return self._fields.get(name)
 
 
 def weigh(context: Context) -> list[Weighed]:
     """Each match with the evidence it is worth here."""
     weighed = []
     for match in context.matches:
-        rules = [*_COMMON, *((name, _OWN[name]) for name in match.row.requires)]
-        failed = tuple(name for name, holds in rules if not holds(match, context))
-        weighed.append(Weighed(match, "weak" if failed else match.row.evidence, failed))
+        names = (*_COMMON, *match.row.requires)
+        failed = tuple(name for name in names if not RULES[name].holds(match, context))
+        passed = tuple(name for name in names if name not in failed)
+        weighed.append(Weighed(match, "weak" if failed else match.row.evidence, failed, passed))
     return weighed
 
 
@@ -67,9 +86,16 @@ def _destination_is_recipient(match: Match, context: Context) -> bool:
 
 
 def _mailbox_on_sending_side(match: Match, context: Context) -> bool:
-    if match.mailbox is None:
+    if match.mailbox is None or match.row.place in ("reply", "report"):
         return True
-    transaction, domain = context.transaction, domain_of(match.mailbox)
+    transaction, organisation, domain = (
+        context.transaction,
+        context.organisation,
+        domain_of(match.mailbox),
+    )
+    client_ip = transaction.session.client_ip
+    if organisation.knows_networks and organisation.owns(match.mailbox) and client_ip is not None:
+        return organisation.owns_ip(client_ip)
     helo = transaction.session.helo
     if helo is not None and (related(helo, domain) or below_any(helo, match.row.hosts)):
         return True
@@ -77,29 +103,43 @@ def _mailbox_on_sending_side(match: Match, context: Context) -> bool:
         return True
     if transaction.received and related(transaction.received[0].by or "", domain):
         return True
-    return _leaves_us(match.mailbox, context)
+    return _is_its_tenant(domain, context) or _leaves_us(match.mailbox, context)
+
+
+def _is_its_tenant(domain: str, context: Context) -> bool:
+    """True if Exchange Online is sending, and says that it does so for that domain."""
+    helo, tenant = context.transaction.session.helo, context.value_of("x-originatororg")
+    return helo is not None and below(helo, "outlook.com") and tenant is not None and related(tenant.strip(), domain)
 
 
 def _leaves_us(mailbox: str, context: Context) -> bool:
     """True if our mailbox's mail goes out of our house, where we watch: then the side that sends is ours."""
-    organisation, client_ip = context.organisation, context.transaction.session.client_ip
-    if not organisation.known or not organisation.owns(mailbox) or all(map(organisation.owns, context.recipients)):
-        return False
-    return not organisation.knows_networks or organisation.owns_ip(client_ip)
+    organisation = context.organisation
+    return organisation.known and organisation.owns(mailbox) and not all(map(organisation.owns, context.recipients))
 
 
-def _no_foreign_hop_above(match: Match, context: Context) -> bool:
-    if not match.row.prepended or not match.position:
+def _out_of_senders_reach(match: Match, context: Context) -> bool:
+    if match.row.place != "field" or match.row.kind != "auto" or not match.received_above:
         return True
-    domains = [domain_of(match.mailbox)] if match.mailbox is not None else []
+    if _only_own_hops_above(match, context):
+        return True
+    return not match.row.prepended and _road_names(match.mailbox, context)
+
+
+def _only_own_hops_above(match: Match, context: Context) -> bool:
+    above = context.transaction.received[: match.received_above]
+    domains = _side_of(match.mailbox, context)
+    return all(is_own_hop(line, domains, context.organisation) for line in above)
+
+
+def _side_of(mailbox: str | None, context: Context) -> list[str]:
+    """Domains of the side that is sending: the mailbox's, and the host's that greets."""
+    domains = [domain_of(mailbox)] if mailbox is not None else []
     helo = context.transaction.session.helo
-    if helo is not None:
-        domains.append(helo)
-    above = context.transaction.received[: match.position]
-    return all(_is_own_hop(line, domains, context.organisation) for line in above)
+    return [*domains, helo] if helo is not None else domains
 
 
-def _is_own_hop(line: ReceivedView, domains: Sequence[str], organisation: Organisation) -> bool:
+def is_own_hop(line: ReceivedView, domains: Sequence[str], organisation: Organisation) -> bool:
     """True if the line tells of a hop on the mailbox's own side: a local pick-up, a filter, a relay of the house."""
     if line.from_ is None or any(related(line.from_, domain) for domain in domains):
         return True
@@ -112,8 +152,43 @@ def _is_own_hop(line: ReceivedView, domains: Sequence[str], organisation: Organi
     return address.is_loopback or organisation.owns_ip(line.from_ip)
 
 
+def _road_names(mailbox: str | None, context: Context) -> bool:
+    """True if something that the mail's sender could not write, or the addressee's leaving copy, names the mailbox."""
+    return mailbox is None or mailbox in _named_on_the_road(mailbox, context) or _leaving_copy(mailbox, context)
+
+
+def _named_on_the_road(mailbox: str, context: Context) -> Iterator[str]:
+    """Mailboxes that the envelope names, and the hops of the sending side up to the one that took the mail in."""
+    transaction = context.transaction
+    if transaction.reverse_path:
+        yield transaction.reverse_path.lower()
+    yield from (each.mailbox for each in context.matches if each.row.place == "reverse_path" and each.mailbox)
+    yield from filter(None, (original_recipient(path.orcpt) for path in transaction.forward_paths))
+    domains = _side_of(mailbox, context)
+    for line in transaction.received:
+        if line.for_address is not None:
+            yield line.for_address.lower()
+        if not is_own_hop(line, domains, context.organisation):
+            return
+
+
+def _leaving_copy(mailbox: str, context: Context) -> bool:
+    """True if a mail to the mailbox goes to one recipient elsewhere, whom it does not name."""
+    header = context.header
+    if header is None or len(context.recipients) != 1:
+        return False
+    written_to = {address.lower() for address in (*header.to, *header.cc)}
+    recipient = context.recipients[0]
+    return mailbox in written_to and recipient not in written_to and not _same_side(recipient, mailbox, context)
+
+
+def _same_side(one: str, other: str, context: Context) -> bool:
+    owns = context.organisation.owns
+    return related(domain_of(one), domain_of(other)) or (owns(one) and owns(other))
+
+
 def _mailbox_is_not_recipient(match: Match, context: Context) -> bool:
-    return match.row.kind != "auto" or match.mailbox not in context.recipients
+    return match.row.kind != "auto" or match.mailbox is None or match.mailbox not in context.recipients
 
 
 # ---- rules that a row may ask for
@@ -124,7 +199,6 @@ def _one_recipient(match: Match, context: Context) -> bool:
 
 
 def _mailbox_addressed(match: Match, context: Context) -> bool:
-    """The mailbox is whom the mail was written or delivered to: a redirected mail keeps its addressee."""
     return match.mailbox is not None and match.mailbox in addressees(context.transaction)
 
 
@@ -136,13 +210,21 @@ def _recipient_unaddressed(match: Match, context: Context) -> bool:
     return written_to.isdisjoint(context.recipients)
 
 
+def _recipient_elsewhere(match: Match, context: Context) -> bool:
+    if match.mailbox is not None:
+        mailbox = match.mailbox
+        return any(not _same_side(recipient, mailbox, context) for recipient in context.recipients)
+    return not context.organisation.known or not all(map(context.organisation.owns, context.recipients))
+
+
 def _forward_shape(match: Match, context: Context) -> bool:
-    """A stranger's mail, or the mailbox's own that looks forwarded; what else a mailbox sends by rule is a reply."""
     header = context.header
     if header is None:
         return False
-    from_mailbox = match.mailbox in [address.lower() for address in header.from_]
-    return not from_mailbox or any(other.row.kind == "visible" for other in context.matches)
+    authors = [address.lower() for address in header.from_]
+    # A marker that names nobody speaks of the mailbox that sends.
+    mailbox = match.mailbox or (context.transaction.reverse_path or "").lower()
+    return mailbox not in authors or any(other.row.kind == "visible" for other in context.matches)
 
 
 def _no_resent_to(match: Match, context: Context) -> bool:
@@ -159,47 +241,149 @@ def _from_its_hosts(match: Match, context: Context) -> bool:
 
 
 def _thread_sign(match: Match, context: Context) -> bool:
-    """The mail goes on a thread: it names earlier mail, or Outlook's Thread-Topic is the subject without the prefix."""
     header = context.header
     if header is None:
         return False
     _, rest = split_subject(header.subject)
     same_topic = bool(rest) and (header.thread_topic or "").strip().lower() == rest.lower()
-    return same_topic or bool(header.in_reply_to) or bool(header.references)
+    goes_on = bool(header.in_reply_to) or bool(header.references)
+    return same_topic or goes_on or _forward_language(match, context)
 
 
 def _forward_sign(match: Match, context: Context) -> bool:
-    """Something that replies do not have: a separator line, an attached message, the forwarded mail's identifier."""
-    return any(other.row.kind == "visible" and other.row.place != "subject" for other in context.matches)
+    return any(
+        other.row.kind == "visible"
+        and other.row.place in ("body", "field", "attached_message")
+        and other.row.evidence != "weak"
+        for other in context.matches
+    )
 
 
-Rule = Callable[[Match, Context], bool]
-_COMMON: tuple[tuple[str, Rule], ...] = (
-    ("destination_is_recipient", _destination_is_recipient),
-    ("mailbox_on_sending_side", _mailbox_on_sending_side),
-    ("no_foreign_hop_above", _no_foreign_hop_above),
-    ("mailbox_is_not_recipient", _mailbox_is_not_recipient),
-)
-_OWN: dict[str, Rule] = {
-    "one_recipient": _one_recipient,
-    "mailbox_addressed": _mailbox_addressed,
-    "recipient_unaddressed": _recipient_unaddressed,
-    "forward_shape": _forward_shape,
-    "no_resent_to": _no_resent_to,
-    "resent_block": _resent_block,
-    "from_its_hosts": _from_its_hosts,
-    "thread_sign": _thread_sign,
-    "forward_sign": _forward_sign,
+def _forward_language(match: Match, context: Context) -> bool:
+    codes = [language.code for language in languages()]
+    written = {codes[number] for number in context.transaction.label_languages if number < len(codes)}
+    return not written.isdisjoint(match.row.languages) or _forward_sign(match, context)
+
+
+def _label_block(match: Match, context: Context) -> bool:
+    return match.labelled
+
+
+def _not_a_reply(match: Match, context: Context) -> bool:
+    header = context.header
+    prefix, _ = split_subject(header.subject if header is not None else None)
+    if prefix not in context.reply_prefixes:
+        return True
+    # VS: is a reply in one language and a forward in others.
+    return any(prefix in other.row.prefixes for other in context.matches)
+
+
+Test = Callable[[Match, Context], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule: its test, and in words what holds where it is passed, and what does not where it fails."""
+
+    holds: Test
+    passed: str
+    failed: str
+
+
+RULES: Mapping[str, Rule] = {
+    "destination_is_recipient": Rule(
+        _destination_is_recipient,
+        "the destination it names is a recipient of this mail",
+        "the destination it names is no recipient of this mail: it is of another journey, or forged",
+    ),
+    "mailbox_on_sending_side": Rule(
+        _mailbox_on_sending_side,
+        "the mailbox it names belongs to the side that is sending",
+        "the mailbox it names does not belong to the side that is sending",
+    ),
+    "out_of_senders_reach": Rule(
+        _out_of_senders_reach,
+        "it was written on the mailbox's own side, or the road of the mail names the mailbox too",
+        "it stands below a hop from a foreign host: the sender of the mail can have written it",
+    ),
+    "mailbox_is_not_recipient": Rule(
+        _mailbox_is_not_recipient,
+        "the mailbox it names is not where the mail goes",
+        "the mail goes to the very mailbox that it names",
+    ),
+    "one_recipient": Rule(
+        _one_recipient,
+        "the mail has one recipient, as a forwarded copy has",
+        "the mail has several recipients, a forwarded copy one",
+    ),
+    "mailbox_addressed": Rule(
+        _mailbox_addressed,
+        "the mail was written or delivered to that mailbox",
+        "the mail was neither written nor delivered to that mailbox",
+    ),
+    "recipient_unaddressed": Rule(
+        _recipient_unaddressed,
+        "the recipient stands neither in To nor in Cc",
+        "the recipient stands in To or Cc: the mail was written to it",
+    ),
+    "recipient_elsewhere": Rule(
+        _recipient_elsewhere,
+        "the recipient is of another side than the mailbox",
+        "the recipient is on the mailbox's own side: an alias or a hop inside the house",
+    ),
+    "forward_shape": Rule(
+        _forward_shape,
+        "somebody else wrote the mail, or it looks forwarded",
+        "the mailbox wrote the mail itself and it does not look forwarded: a rule's reply",
+    ),
+    "no_resent_to": Rule(
+        _no_resent_to,
+        "there is no Resent-To, as a person's resend has",
+        "there is a Resent-To: a person resent the mail",
+    ),
+    "resent_block": Rule(
+        _resent_block,
+        "Resent-From and Resent-Date stand with it",
+        "Resent-From or Resent-Date is missing: no client's resend",
+    ),
+    "from_its_hosts": Rule(
+        _from_its_hosts,
+        "a host of the service that writes it is sending",
+        "no host of the service that writes it is sending",
+    ),
+    "thread_sign": Rule(
+        _thread_sign,
+        "the mail goes on a thread, or its quoted block is in the language of the prefix",
+        "nothing shows that the mail goes on a thread: the prefix may be a word",
+    ),
+    "forward_sign": Rule(
+        _forward_sign,
+        "there is a sign that replies lack: a separator, an attached mail",
+        "a reply could look the same: no separator, no attached mail",
+    ),
+    "forward_language": Rule(
+        _forward_language,
+        "the quoted block is in a language in which the prefix means a forward, or there is a sign that replies lack",
+        "in one language the prefix is a reply's, and nothing shows another",
+    ),
+    "label_block": Rule(
+        _label_block,
+        "two or more labels of the forwarded mail's header follow it",
+        "no header block follows it: it may be quoted in running text",
+    ),
+    "not_a_reply": Rule(
+        _not_a_reply,
+        "the subject is not a reply's",
+        "the subject is a reply's: it quotes what was forwarded before",
+    ),
 }
-RULE_NAMES = tuple(_OWN)
-
-
-# ---- shared by rules and verdict
-
-
-def domain_of(address: str) -> str:
-    """The part after the last ``@``."""
-    return address[address.rfind("@") + 1 :]
+_COMMON = (
+    "destination_is_recipient",
+    "mailbox_on_sending_side",
+    "out_of_senders_reach",
+    "mailbox_is_not_recipient",
+)
+RULE_NAMES = tuple(name for name in RULES if name not in _COMMON)
 
 
 def related(one: str, other: str) -> bool:
@@ -208,19 +392,14 @@ def related(one: str, other: str) -> bool:
     return "." in shorter.strip(".") and (below(one, other) or below(other, one))
 
 
-def addressees(transaction: Transaction) -> list[str]:
-    """
-    Whom the mail was written or delivered to before it came to this transaction, best source first.
-
-    ORCPT names the address before aliasing (RFC 3461 4.2), Delivered-To the mailbox it reached (RFC 9228).
-    """
-    forward_to = recipients(transaction.forward_paths)
-    originals = [path.orcpt.partition(";")[2] for path in transaction.forward_paths if path.orcpt]
-    header = transaction.header
-    if header is not None:
-        originals += [*header.delivered_to, *header.to, *header.cc]
-    originals += [line.for_address for line in transaction.received if line.for_address]
-    return [address for address in dict.fromkeys(map(str.lower, originals)) if address and address not in forward_to]
-
-
-__all__ = ["RULE_NAMES", "Context", "Weighed", "addressees", "domain_of", "related", "weigh"]
+__all__ = [
+    "RULES",
+    "RULE_NAMES",
+    "Context",
+    "Rule",
+    "Weighed",
+    "addressees",
+    "domain_of",
+    "related",
+    "weigh",
+]

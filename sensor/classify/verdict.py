@@ -9,14 +9,25 @@ forward.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 
-from sensor.classify.artifacts import Table, load_table, recipients
+from sensor.classify.artifacts import Table, load_table
+from sensor.classify.blocked import blocked_attempt
 from sensor.classify.direction import Organisation, direction, sender_inside
-from sensor.classify.lookalike import STILL_A_FORWARD, look_alikes
-from sensor.classify.trust import Context, Weighed, addressees, domain_of, related, weigh
+from sensor.classify.lookalike import STILL_A_FORWARD, explanation_of_marks, look_alikes
+from sensor.classify.text import addressees, domain_of, recipients
+from sensor.classify.trust import Context, Weighed, related, weigh
 from sensor.classify.visible import visible_signs
-from sensor.model import Artifact, Direction, Evidence, Forwarding, Kind, Level, Transaction
+from sensor.model import (
+    Artifact,
+    Direction,
+    Evidence,
+    Forwarding,
+    Kind,
+    Level,
+    Transaction,
+)
 
 _RANK: dict[Evidence, int] = {"conclusive": 0, "strong": 1, "weak": 2}
 
@@ -32,6 +43,18 @@ _NONE_BY_DIRECTION: dict[Direction, Forwarding] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """
+    A verdict with what led to it: every match weighed, the look-alikes shown, and the matches that counted.
+    """
+
+    forwarding: Forwarding
+    weighed: tuple[Weighed, ...] = ()
+    look_alikes: tuple[str, ...] = ()
+    counted: tuple[Weighed, ...] = ()
+
+
 @cache
 def builtin_table() -> Table:
     """The artifact table as it is shipped."""
@@ -42,21 +65,53 @@ def classify(transaction: Transaction, organisation: Organisation, table: Table 
     """What *transaction* shows of forwarding. Pure: the same mail gives the same verdict, live and in a replay."""
     if not transaction.touched:
         return _NONE_BY_DIRECTION[_direction_of_envelope(transaction, organisation)]
-    matches = (table or builtin_table()).matches(transaction)
-    context = Context(transaction, organisation, matches, recipients(transaction.forward_paths))
-    return _verdict(context, weigh(context))
+    return judge(transaction, organisation, table).forwarding
 
 
-def _verdict(context: Context, weighed: Sequence[Weighed]) -> Forwarding:
-    alike = look_alikes(context, weighed)
+def judge(transaction: Transaction, organisation: Organisation, table: Table | None = None) -> Judgement:
+    """The same verdict, with the reasons for it."""
+    table = table or builtin_table()
+    context = Context(
+        transaction,
+        organisation,
+        table.matches(transaction),
+        recipients(transaction.forward_paths),
+        table.reply_prefixes,
+    )
+    weighed = weigh(context)
+    return _judgement(context, weighed, look_alikes(context, weighed))
+
+
+def _judgement(context: Context, weighed: Sequence[Weighed], alike: Sequence[str]) -> Judgement:
     standing = [
-        each for each in weighed if each.evidence != "weak" and not set(alike) & set(each.match.row.contradicted_by)
+        each
+        for each in weighed
+        if each.evidence != "weak"
+        and each.match.row.place not in ("report", "reply")
+        and each.match.row.spoken_against_by.isdisjoint(alike)
     ]
     auto = _best_first([each for each in standing if each.match.row.kind == "auto"])
     mailbox = _mailbox(auto, context) if auto else None
     visible = _best_first(visible_signs(standing, mailbox))
     if not auto and visible:
         mailbox = visible[0].match.mailbox
+    counted = tuple(each for each in (*auto, *visible))
+    return Judgement(
+        _forwarding(context, weighed, alike, auto, visible, mailbox),
+        tuple(weighed),
+        tuple(alike),
+        counted,
+    )
+
+
+def _forwarding(
+    context: Context,
+    weighed: Sequence[Weighed],
+    alike: Sequence[str],
+    auto: Sequence[Weighed],
+    visible: Sequence[Weighed],
+    mailbox: str | None,
+) -> Forwarding:
     kind = _kind(bool(auto), bool(visible))
     if kind == "none":
         return _no_forward(context, weighed, alike)
@@ -75,9 +130,24 @@ def _verdict(context: Context, weighed: Sequence[Weighed]) -> Forwarding:
 
 
 def _no_forward(context: Context, weighed: Sequence[Weighed], alike: Sequence[str]) -> Forwarding:
+    blocked = blocked_attempt(context, weighed)
+    if blocked is not None:
+        mailbox, destinations, in_reply = blocked
+        return Forwarding(
+            # Refused in a reply, the mail itself was the forward; a report only tells of one.
+            kind="auto" if in_reply else "none",
+            level="either" if in_reply else "unknown",
+            evidence="strong" if in_reply else None,
+            mailbox=mailbox,
+            destinations=destinations,
+            direction=_direction_of_envelope(context.transaction, context.organisation),
+            look_alike=None if in_reply else (alike[0] if alike else None),
+            artifacts=_artifacts(weighed),
+        )
+    explained = alike[0] if alike else explanation_of_marks(context, weighed)
     return Forwarding(
         direction=_direction_of_envelope(context.transaction, context.organisation),
-        look_alike=alike[0] if alike else None,
+        look_alike=explained,
         artifacts=_artifacts(weighed),
     )
 
@@ -120,8 +190,8 @@ def _mailbox(auto: Sequence[Weighed], context: Context) -> str | None:
 
 def _on_our_side(address: str, context: Context) -> bool:
     transaction, domain = context.transaction, domain_of(address)
-    if context.organisation.known:
-        return context.organisation.owns(address)
+    if context.organisation.known and context.organisation.owns(address):
+        return True
     return related(transaction.session.helo or "", domain) or related(domain_of(transaction.reverse_path or ""), domain)
 
 

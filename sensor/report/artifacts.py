@@ -1,10 +1,57 @@
-"""The artifact table as text."""
+"""The artifact table as text, as JSON lines, and as the page in the docs."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import msgspec
+
 from sensor.classify import Table
+from sensor.classify.rows import PLACES, Row, languages
+from sensor.classify.trust import RULES
 
 _COLUMNS = ("SLUG", "KIND", "LEVEL", "EVIDENCE", "WHERE")
+_PLACE_TITLES = {
+    "reverse_path": "Reverse-path",
+    "recipient": "Parameters of RCPT",
+    "reply": "Replies that refuse",
+    "report": "Reports of a refusal",
+    "field": "Header fields",
+    "structure": "Envelope against header",
+    "subject": "Subject",
+    "body": "Body",
+    "attached_message": "Attached mail",
+}
+
+_INTRODUCTION = """\
+# Artifacts
+
+What in an envelope, a header section or a body tells of forwarding. This page is made from the table that the sensor
+works by: `python -m sensor.report.artifacts > docs/artifacts.md`. `mailsensor artifacts` prints the table in force, with
+your own rows.
+
+A row says what it proves **when every rule of trust holds**; where one fails it is a weak hint, and a weak hint alone
+never makes a forward. Rows marked *unconfirmed* have no sample and no primary source behind them and are weak always.
+"""
+
+_OWN_ROWS = """\
+## Rows of your own
+
+In the settings file, with the same keys. A bad row is an error that names row, key and reason.
+
+```toml
+[[artifacts.row]]
+slug = "our_gateway"
+place = "field"
+field = "X-Corp-Redirected-By"
+pattern = '(?P<mailbox>\\S+@\\S+)'    # over the whole value, without case
+mailbox = "{mailbox}"
+kind = "auto"
+level = "admin"
+evidence = "strong"
+source = "our own gateway"
+```
+"""
 
 
 def render_artifacts(table: Table) -> str:
@@ -18,3 +65,88 @@ def render_artifacts(table: Table) -> str:
     if any(row.unconfirmed for row in table.rows):
         lines.append("? no sample and no primary source was found")
     return "\n".join(lines) + "\n"
+
+
+def rows_as_json(table: Table) -> str:
+    """One JSON object a line, each a row with all its keys."""
+    return "".join(msgspec.json.encode(row).decode() + "\n" for row in table.rows)
+
+
+def artifacts_page(table: Table) -> str:
+    """The page ``docs/artifacts.md``."""
+    return "\n".join(_page(table)) + "\n"
+
+
+def _page(table: Table) -> Iterator[str]:
+    yield _INTRODUCTION
+    for place in _PLACE_TITLES:
+        rows = [row for row in table.rows if row.place == place]
+        if rows:
+            yield from _section(place, rows)
+    yield from _rules()
+    yield from _languages()
+    yield _OWN_ROWS
+    yield from _keys()
+
+
+def _section(place: str, rows: list[Row]) -> Iterator[str]:
+    yield f"## {_PLACE_TITLES[place]}\n"
+    yield "| slug | what | kind | level | evidence | mailbox, destination | source |"
+    yield "|---|---|---|---|---|---|---|"
+    for row in rows:
+        drawn = ", ".join(_code(each) for each in (row.mailbox, row.destination) if each is not None)
+        unconfirmed = ", *unconfirmed*" if row.unconfirmed else ""
+        cells = (f"`{row.slug}`", _what(row), row.kind, row.level, row.evidence + unconfirmed, drawn, row.source)
+        yield f"| {' | '.join(cells)} |"
+    yield ""
+
+
+def _what(row: Row) -> str:
+    """What is looked for, and the row's note."""
+    if row.field is not None:
+        what = f"`{row.field}`"
+    elif row.shape is not None:
+        what = row.shape.replace("_", " ")
+    else:
+        what = ", ".join(_code(each) for each in (row.marks or row.prefixes)) or _code(row.pattern or "")
+    return f"{what}. {row.note}" if row.note is not None else what
+
+
+def _code(text: str) -> str:
+    return "`" + text.replace("|", "\\|") + "`"
+
+
+def _rules() -> Iterator[str]:
+    yield "## Rules of trust\n"
+    yield "The first four are asked of every marker, the others of rows that require them.\n"
+    yield "| rule | it holds if |"
+    yield "|---|---|"
+    for name, rule in RULES.items():
+        yield f"| `{name}` | {rule.passed} |"
+    yield ""
+
+
+def _languages() -> Iterator[str]:
+    yield "## Languages\n"
+    yield "Labels of the header block that clients quote, and prefixes of replies, which are no forwards.\n"
+    yield "| language | labels | replies |"
+    yield "|---|---|---|"
+    for language in languages():
+        labels = ", ".join(text for texts in language.labels for text in texts)
+        yield f"| {language.code} | {labels} | {', '.join(language.reply)} |"
+    yield ""
+
+
+def _keys() -> Iterator[str]:
+    yield "| place | needs |"
+    yield "|---|---|"
+    for place, keys in PLACES.items():
+        yield f"| `{place}` | {', '.join(f'`{key}`' for key in keys)} |"
+
+
+if __name__ == "__main__":
+    import sys
+
+    from sensor.classify import builtin_table
+
+    sys.stdout.write(artifacts_page(builtin_table()))

@@ -99,12 +99,16 @@ class CoverageSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole. ``counters`` and ``anomalies`` are the core's; those at zero are left out."""
+    """
+    The whole. ``counters`` and ``anomalies`` are the core's; those at zero are left out. ``inferred_domains`` are taken
+    for the organisation's, where no setting names them.
+    """
 
     record: str = "summary"
     schema: int = 1
     interrupted: bool
     direction_known: bool
+    inferred_domains: list[str] = msgspec.field(default_factory=list)
     mailboxes: list[MailboxSummary]
     mailboxes_not_shown: int
     coverage: CoverageSummary
@@ -120,6 +124,7 @@ def summarise(
     *,
     top_mailboxes: int,
     direction_known: bool,
+    inferred_domains: Sequence[str] = (),
     interrupted: bool,
     damage: Sequence[DamageView],
     passed_over: Sequence[str],
@@ -131,6 +136,7 @@ def summarise(
     return Summary(
         interrupted=interrupted,
         direction_known=direction_known,
+        inferred_domains=list(inferred_domains),
         mailboxes=[
             _mailbox(name, account.sent, account.received, forwards)
             for name, account, forwards in forwarders[:top_mailboxes]

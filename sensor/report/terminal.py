@@ -16,6 +16,7 @@ from sensor.report.summary import CoverageSummary, DamageSummary, MailboxSummary
 
 WIDTH = 80
 _LABEL = 13
+INFERRED_SHOWN = 5
 _MAILBOX = 27
 _HEADINGS = ("LEVEL", "AUTO", "BOTH", "HAND", "AUTO SHARE", "SINCE")
 _COLUMNS = (6, 5, 5, 5, 15, 10)
@@ -35,6 +36,16 @@ _LOOK_ALIKES = {
     "list": "mailing lists",
     "ticket": "ticket systems",
     "group_expansion": "group members",
+    "receipt": "read receipts",
+    "abuse_report": "abuse reports",
+    "digest": "digests",
+    "admin_copy": "copies of sent mail",
+    "shared_mailbox": "shared mailboxes",
+    "phish_report": "phishing reports",
+    "wrapped_message": "signed or wrapped mail",
+    "tenant_relay": "mail relayed by a tenant",
+    "gateway_hop": "hops inside a house",
+    "stale_marker": "stale or forged marks",
     "alias_service": "alias services",
     "meeting_forward": "meeting invitations",
     "foreign_forward": "forwards of mailboxes elsewhere",
@@ -213,10 +224,23 @@ def _account(summary: Summary) -> Iterator[str]:
         yield from _labelled("Dropped", f"accounts of {_count(lost, 'mailbox')}, as limits.ledger_* were reached")
     if coverage.mails and not summary.direction_known:
         yield from _labelled("Direction", "not told: no --internal-domain is set, so every mailbox counts as ours")
+    if summary.inferred_domains:
+        yield from _labelled("Direction", _inferred(summary.inferred_domains))
     for text in summary.passed_over:
         yield from _labelled("Passed over", printable(text))
     for damage in summary.damage:
         yield from _labelled("Damage", _damage(damage))
+
+
+def _inferred(domains: Sequence[str]) -> str:
+    """What was taken for ours, and how to put it right: the command line that says the same."""
+    shown = [_shown(domain, WIDTH - _LABEL - 20) for domain in domains[:INFERRED_SHOWN]]
+    more = f" and {len(domains) - len(shown):,} more" if len(domains) > len(shown) else ""
+    options = " ".join(f"--internal-domain {domain}" for domain in shown)
+    return (
+        f"worked out from the traffic: {', '.join(shown)}{more} {'are' if len(domains) > 1 else 'is'} taken for yours. "
+        f"To fix that, right or wrong, name your domains: {options}"
+    )
 
 
 def _seen(coverage: CoverageSummary) -> str:

@@ -21,15 +21,14 @@ class CaptureTap:
     """
 
     def __init__(
-        self, paths: Sequence[str], interest: InterestSpec, *, limits: Mapping[str, int] | None = None
+        self,
+        paths: Sequence[str],
+        interest: InterestSpec,
+        *,
+        limits: Mapping[str, int] | None = None,
     ) -> None:
         self._stopped = False
-        wanted = _core.Interest(
-            fields=interest.fields,
-            reverse_path_marks=interest.reverse_path_marks,
-            subject_prefixes=interest.subject_prefixes,
-            body_marks=interest.body_marks,
-        )
+        wanted = core_interest(interest)
         try:
             self._replay = _core.Replay(paths, wanted, limits=limits)
         except _core.CaptureError as error:
@@ -80,6 +79,23 @@ class CaptureTap:
 
     def damage(self) -> Sequence[DamageView]:
         return self._replay.damage()
+
+
+def core_interest(interest: InterestSpec) -> _core.Interest:
+    """What the table in force asks for, made ready for searching. Raises ``TapError`` where it asks for too much."""
+    try:
+        return _core.Interest(
+            fields=interest.fields,
+            context_fields=interest.context_fields,
+            reverse_path_marks=interest.reverse_path_marks,
+            subject_prefixes=interest.subject_prefixes,
+            body_marks=interest.body_marks,
+            reply_prefixes=interest.reply_prefixes,
+            labels=interest.labels,
+            reply_marks=interest.reply_marks,
+        )
+    except ValueError as error:
+        raise TapError(f"the artifact table can't be searched for: {error}") from None
 
 
 def core_limits() -> list[tuple[str, str, int]]:

@@ -6,8 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensor.classify import ArtifactError, Organisation, builtin_table, classify, load_table
-from sensor.classify.artifacts import LOOK_ALIKES, REQUIREMENTS, check_rows, split_subject
+from sensor.classify import (
+    ArtifactError,
+    Organisation,
+    builtin_table,
+    classify,
+    load_table,
+)
+from sensor.classify.artifacts import (
+    LOOK_ALIKES,
+    REQUIREMENTS,
+    check_rows,
+    split_subject,
+)
 from sensor.classify.trust import RULE_NAMES
 from tests.mails import Field, Header, Mail, mail
 
@@ -65,21 +76,30 @@ def test_a_row_of_the_users_own_classifies_like_the_others() -> None:
         helo="mx.corp.example",
     )
     verdict = classify(transaction, Organisation(["corp.example"]), table)
-    assert (verdict.kind, verdict.level, verdict.mailbox) == ("auto", "admin", "ann@corp.example")
+    assert (verdict.kind, verdict.level, verdict.mailbox) == (
+        "auto",
+        "admin",
+        "ann@corp.example",
+    )
 
 
 def test_every_rule_and_look_alike_of_the_table_exists_in_code() -> None:
     rows = builtin_table().rows
     assert {name for row in rows for name in row.requires} <= set(RULE_NAMES)
     assert set(RULE_NAMES) == set(REQUIREMENTS)
-    assert {name for row in rows for name in row.contradicted_by} <= set(LOOK_ALIKES)
+    assert {name for row in rows for name in row.spoken_against_by} <= set(LOOK_ALIKES)
 
 
 def test_what_the_core_is_asked_to_find_is_folded() -> None:
     interest = builtin_table().interest
     assert all(prefix == prefix.lower() for prefix in interest.subject_prefixes)
     assert all(mark == mark.lower() and mark.isascii() for mark in interest.reverse_path_marks)
-    for texts in (interest.fields, interest.reverse_path_marks, interest.subject_prefixes, interest.body_marks):
+    for texts in (
+        interest.fields,
+        interest.reverse_path_marks,
+        interest.subject_prefixes,
+        interest.body_marks,
+    ):
         folded = [text.lower() for text in texts]
         assert len(set(folded)) == len(folded)
 
@@ -102,7 +122,11 @@ def test_split_subject(subject: str | None, expected: tuple[str, str]) -> None:
     assert split_subject(subject) == expected
 
 
-@given(st.text(), st.text(), st.lists(st.tuples(st.sampled_from(builtin_table().interest.fields), st.text())))
+@given(
+    st.text(),
+    st.text(),
+    st.lists(st.tuples(st.sampled_from(builtin_table().interest.fields), st.text())),
+)
 def test_no_text_makes_the_classifier_raise(reverse_path: str, subject: str, fields: list[tuple[str, str]]) -> None:
     transaction = Mail(
         touched=True,
@@ -120,7 +144,12 @@ def test_no_text_makes_the_classifier_raise(reverse_path: str, subject: str, fie
 def test_a_hostile_value_costs_no_time(piece: str) -> None:
     value = piece * 3_000
     fields = tuple(Field(name, value[:length]) for name in builtin_table().interest.fields for length in (1_000, 9_000))
-    transaction = Mail(touched=True, reverse_path=value[:1_024], header=Header(subject=value), fields=fields)
+    transaction = Mail(
+        touched=True,
+        reverse_path=value[:1_024],
+        header=Header(subject=value),
+        fields=fields,
+    )
     started = time.process_time()
     classify(transaction, Organisation())
     assert time.process_time() - started < 0.5

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sensor.classify import Organisation, builtin_table, classify
-from tests.mails import mail
+from tests.mails import core_mail
 
 CASES = sorted(Path(__file__).with_name("cases").glob("*.toml"))
 
@@ -18,7 +18,7 @@ def test_there_are_cases() -> None:
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
 def test_case(path: Path) -> None:
     case = tomllib.loads(path.read_text(encoding="utf-8"))
-    transaction = mail(case["content"], **case["envelope"])
+    transaction = core_mail(case["content"], **case["envelope"])
     verdict = classify(transaction, Organisation(case["internal_domains"]))
     actual = {
         "kind": verdict.kind,
@@ -47,7 +47,10 @@ def test_every_row_but_the_unconfirmed_ones_has_a_case() -> None:
     shown = set()
     for path in CASES:
         case = tomllib.loads(path.read_text(encoding="utf-8"))
-        verdict = classify(mail(case["content"], **case["envelope"]), Organisation(case["internal_domains"]))
+        verdict = classify(
+            core_mail(case["content"], **case["envelope"]),
+            Organisation(case["internal_domains"]),
+        )
         shown |= {artifact.slug for artifact in verdict.artifacts}
     without = {row.slug for row in builtin_table().rows if not row.unconfirmed} - shown
     assert without == set()

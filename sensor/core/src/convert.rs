@@ -302,6 +302,24 @@ impl Transaction {
             .map_or_else(Vec::new, |message| message.body.marks.clone()))
     }
     #[getter]
+    fn labelled_marks(&self) -> PyResult<Vec<u32>> {
+        Ok(self
+            .message()?
+            .map_or_else(Vec::new, |message| message.body.labelled_marks.clone()))
+    }
+    #[getter]
+    fn label_languages(&self) -> PyResult<Vec<u32>> {
+        Ok(self
+            .message()?
+            .map_or_else(Vec::new, |message| message.body.label_languages.clone()))
+    }
+    #[getter]
+    fn reported_addresses(&self) -> PyResult<Vec<String>> {
+        Ok(self
+            .message()?
+            .map_or_else(Vec::new, |message| message.body.reported_addresses.clone()))
+    }
+    #[getter]
     fn touched(&self) -> PyResult<bool> {
         Ok(self.facts()?.touched)
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use wire::interest::InterestSpec;
+use wire::interest::{InterestSpec, LabelSpec};
 use wire::limits::Limits;
 
 /// What the artifact table wants kept, made ready for searching.
@@ -17,21 +17,34 @@ pub struct Interest {
 #[pymethods]
 impl Interest {
     #[new]
+    #[allow(clippy::too_many_arguments)] // each is a keyword of its own in Python
     #[pyo3(
-        signature = (*, fields = Vec::new(), reverse_path_marks = Vec::new(), subject_prefixes = Vec::new(), body_marks = Vec::new()),
-        text_signature = "(*, fields=(), reverse_path_marks=(), subject_prefixes=(), body_marks=())"
+        signature = (*, fields = Vec::new(), reverse_path_marks = Vec::new(), subject_prefixes = Vec::new(), body_marks = Vec::new(),
+            context_fields = Vec::new(), reply_prefixes = Vec::new(), labels = Vec::new(), reply_marks = Vec::new()),
+        text_signature = "(*, fields=(), reverse_path_marks=(), subject_prefixes=(), body_marks=(), context_fields=(), reply_prefixes=(), labels=(), reply_marks=())"
     )]
     fn new(
         fields: Vec<String>,
         reverse_path_marks: Vec<String>,
         subject_prefixes: Vec<String>,
         body_marks: Vec<String>,
+        context_fields: Vec<String>,
+        reply_prefixes: Vec<String>,
+        labels: Vec<(u32, u32, String)>,
+        reply_marks: Vec<String>,
     ) -> PyResult<Self> {
         let spec = InterestSpec {
             fields,
             reverse_path_marks,
             subject_prefixes,
             body_marks,
+            context_fields,
+            reply_prefixes,
+            labels: labels
+                .into_iter()
+                .map(|(language, kind, text)| LabelSpec { language, kind, text })
+                .collect(),
+            reply_marks,
         };
         let inner = wire::interest::Interest::new(&spec).map_err(PyValueError::new_err)?;
         Ok(Self { inner: Arc::new(inner) })

@@ -42,6 +42,7 @@ fn interest() -> Result<Interest, String> {
             "mensaje reenviado",
             "doorgestuurd bericht",
         ]),
+        ..InterestSpec::default()
     })
 }
 

@@ -132,7 +132,12 @@ fn whole_mails(c: &mut Criterion) {
             for chunk in black_box(mail.as_bytes()).chunks(SEGMENT_OCTETS) {
                 reader.feed(chunk, &interest, &limits);
             }
-            black_box(reader.finish(false, &interest, &limits, &mut Counters::default()))
+            black_box(reader.finish(
+                &wire::structure::Envelope::default(),
+                &interest,
+                &limits,
+                &mut Counters::default(),
+            ))
         });
     });
     group.finish();

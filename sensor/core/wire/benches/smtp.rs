@@ -115,6 +115,7 @@ fn interest() -> Interest {
         reverse_path_marks: vec!["+caf_=".to_owned(), "srs0=".to_owned()],
         subject_prefixes: vec!["fwd".to_owned()],
         body_marks: vec!["begin forwarded message:".to_owned()],
+        ..InterestSpec::default()
     };
     Interest::new(&spec).unwrap()
 }

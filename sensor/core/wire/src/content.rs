@@ -12,6 +12,7 @@ use crate::interest::Interest;
 use crate::limits::Limits;
 use crate::message::{Attachment, MessageFacts, Received};
 use crate::mime::BodySkimmer;
+use crate::structure::Envelope;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
@@ -44,6 +45,8 @@ struct Mail {
     /// The header section was read, so the skimmer is at work.
     is_skimmed: bool,
     skimmer: BodySkimmer,
+    /// Whom the topmost trace line that says so took the mail for.
+    received_for: Option<String>,
 }
 
 impl ContentReader {
@@ -117,10 +120,10 @@ impl ContentReader {
 
     /// The content ends here: its facts, and whether the mail holds anything the artifact table can match. Call it once.
     ///
-    /// *touched*: the envelope does. The trace lines are drawn only of a mail that is touched: rules of trust ask for them.
+    /// The trace lines are drawn only of a mail that is touched: rules of trust ask for them.
     pub fn finish(
         &mut self,
-        touched: bool,
+        envelope: &Envelope<'_>,
         interest: &Interest,
         limits: &Limits,
         counters: &mut Counters,
@@ -140,7 +143,8 @@ impl ContentReader {
             .header_octets_dropped
             .saturating_add(self.collector.octets_dropped());
         let (mut facts, touched_here) = self.mail.finish(interest, limits, counters);
-        let touched = touched || touched_here;
+        let received_for = self.mail.received_for.take();
+        let touched = touched_here || envelope.touches(&facts.header, received_for.as_deref());
         if touched && self.mail.trace_waits {
             facts.received = trace(self.collector.section(), limits);
         }
@@ -176,6 +180,7 @@ impl Mail {
         self.touched = false;
         self.trace_waits = false;
         self.is_skimmed = false;
+        self.received_for = None;
     }
 
     fn read_header(&mut self, section: &[u8], interest: &Interest, limits: &Limits) {
@@ -188,6 +193,12 @@ impl Mail {
             content.disposition,
             limits,
         );
+        if read.touched {
+            self.skimmer.look_for_labels();
+        }
+        self.received_for = read
+            .received_for
+            .map(|address| String::from_utf8_lossy(address).into_owned());
         self.facts.header = read.header;
         self.facts.fields = read.fields;
         self.facts.anomalies.extend(read.anomalies);
@@ -280,7 +291,7 @@ mod tests {
             }
         }
         let mut counters = Counters::default();
-        let (facts, touched) = reader.finish(false, &interest, limits, &mut counters);
+        let (facts, touched) = reader.finish(&Envelope::default(), &interest, limits, &mut counters);
         (facts, touched, counters)
     }
 

@@ -27,4 +27,5 @@ pub mod mime;
 pub mod record;
 pub mod share;
 pub mod smtp;
+pub mod structure;
 pub mod tcp;

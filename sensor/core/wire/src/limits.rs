@@ -117,4 +117,6 @@ limits! {
     mime_part_header_octets: 16_384,
     /// Decoded octets of the first text part that are searched for forward markers.
     body_search_octets: 16_384,
+    /// Addresses taken from a report that a mail was refused; it names the sender, the recipient and a postmaster or two.
+    reported_addresses: 16,
 }

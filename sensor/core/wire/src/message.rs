@@ -103,6 +103,14 @@ pub struct BodyFacts {
     pub digest: Option<String>,
     /// Patterns of [`crate::interest::InterestSpec::body_marks`] found, each once, in ascending order.
     pub marks: Vec<u32>,
+    /// Those of `marks` that a quoted header block follows: two or more labels of one language.
+    pub labelled_marks: Vec<u32>,
+    /// Languages ([`crate::interest::LabelSpec`]) of the quoted header blocks found, ascending; looked for only in mail that
+    /// is touched otherwise.
+    pub label_languages: Vec<u32>,
+    /// Addresses named by a report that holds one of the marks, lower case, each once; at most
+    /// [`crate::limits::Limits::reported_addresses`].
+    pub reported_addresses: Vec<String>,
     /// The top-level `type/subtype` in lower case; `text/plain` where there is none (RFC 2045 5.2).
     pub content_type: String,
     /// `report-type` parameter of a multipart/report (RFC 6522), lower case.

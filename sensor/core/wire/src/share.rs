@@ -117,7 +117,10 @@ mod tests {
                 sizes[share_of(&there, of) as usize] += 1;
             }
             let even = 4_000 / of as usize;
-            assert!(sizes.iter().all(|size: &usize| size.abs_diff(even) < even / 5 + 1), "{sizes:?}");
+            assert!(
+                sizes.iter().all(|size: &usize| size.abs_diff(even) < even / 5 + 1),
+                "{sizes:?}"
+            );
         }
     }
 

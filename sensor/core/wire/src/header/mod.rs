@@ -26,7 +26,7 @@ mod unstructured;
 mod cases;
 
 use crate::anomaly::{Anomaly, AnomalySet};
-use crate::interest::Interest;
+use crate::interest::{Interest, Keep};
 use crate::limits::Limits;
 use crate::message::{Header, KeptField, Received};
 use section::{Field, Fields};
@@ -36,10 +36,12 @@ use section::{Field, Fields};
 pub struct HeaderFacts<'a> {
     /// The common fields.
     pub header: Header,
-    /// Fields the artifact table names, topmost first; at most [`Limits::kept_fields`].
+    /// Fields the artifact table names, those that touch and context, topmost first; at most [`Limits::kept_fields`].
     pub fields: Vec<KeptField>,
     /// The fields that say how to read the body.
     pub content: ContentFields<'a>,
+    /// The address in the `for` clause of the topmost Received line that has one, as it stands there.
+    pub received_for: Option<&'a [u8]>,
     /// True if there is a field that the artifact table names, or the subject has one of its prefixes.
     pub touched: bool,
     /// What was odd.
@@ -123,11 +125,35 @@ pub fn parse_section<'a>(section: &'a [u8], interest: &Interest, limits: &Limits
         reader.field(&field);
     }
     let mut facts = reader.facts;
+    facts.touched |= has_marked_topic(&facts.header, interest);
     facts.anomalies.extend(fields.anomalies());
     if !section.is_ascii() && std::str::from_utf8(section).is_err() {
         facts.anomalies.insert(Anomaly::HeaderNotUtf8);
     }
     facts
+}
+
+/// The address in the `for` clause of a Received line, found without reading the line (RFC 5321 4.4).
+fn received_for(value: &[u8]) -> Option<&[u8]> {
+    let is_word = |&at: &usize| {
+        let after = value.get(at + b"for".len());
+        at > 0 && value[at - 1].is_ascii_whitespace() && after.is_some_and(u8::is_ascii_whitespace)
+    };
+    let at = memchr::memmem::find_iter(value, b"for").find(is_word)?;
+    let rest = value[at + b"for".len()..].trim_ascii_start();
+    let rest = rest.strip_prefix(b"<").unwrap_or(rest);
+    let end = rest
+        .iter()
+        .position(|octet| octet.is_ascii_whitespace() || matches!(octet, b'>' | b';'));
+    let address = &rest[..end.unwrap_or(rest.len())];
+    address.contains(&b'@').then_some(address)
+}
+
+fn has_marked_topic(header: &Header, interest: &Interest) -> bool {
+    match (&header.subject, &header.thread_topic) {
+        (Some(subject), Some(topic)) => interest.marks_topic(subject, topic),
+        _ => false,
+    }
 }
 
 /// The Received chain of *section*, topmost first; at most [`Limits::received_lines`].
@@ -167,8 +193,13 @@ impl<'a, 'l> Reader<'a, 'l> {
     }
 
     fn field(&mut self, field: &Field<'a>) {
-        if self.interest.wants_field(field.name) {
-            self.keep(field);
+        match self.interest.keeps_field(field.name) {
+            Keep::Not => {}
+            Keep::AsContext => self.keep(field),
+            Keep::AndTouch => {
+                self.facts.touched = true;
+                self.keep(field);
+            }
         }
         if let Some((slot, occurs)) = lookup(field.name) {
             let bit = 1 << slot as u32;
@@ -186,11 +217,9 @@ impl<'a, 'l> Reader<'a, 'l> {
         let HeaderFacts {
             header,
             fields,
-            touched,
             anomalies,
             ..
         } = &mut self.facts;
-        *touched = true;
         if fields.len() >= self.limits.kept_fields {
             anomalies.insert(Anomaly::HeaderTooManyKept);
             return;
@@ -231,7 +260,7 @@ impl<'a, 'l> Reader<'a, 'l> {
             Slot::DeliveredTo => address::list(value, max, &mut header.delivered_to, anomalies),
             Slot::ListId => header.list_id = list_id::parse(value, anomalies),
             Slot::AutoSubmitted => header.auto_submitted = auto_submitted::parse(value, anomalies),
-            Slot::Received => self.received(),
+            Slot::Received => self.received(value),
             Slot::ThreadTopic => header.thread_topic = Some(unstructured::parse(value, anomalies)),
             Slot::ContentType => content.content_type = Some(value),
             Slot::ContentTransferEncoding => content.transfer_encoding = Some(value),
@@ -247,7 +276,10 @@ impl<'a, 'l> Reader<'a, 'l> {
     }
 
     /// Counts the line; [`trace`] reads as many as the limit allows.
-    fn received(&mut self) {
+    fn received(&mut self, value: &'a [u8]) {
+        if self.facts.received_for.is_none() {
+            self.facts.received_for = received_for(value);
+        }
         let count = &mut self.facts.header.received_count;
         *count = count.saturating_add(1);
         if *count as usize > self.limits.received_lines {

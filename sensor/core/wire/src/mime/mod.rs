@@ -14,7 +14,7 @@
 //! Who knows whom:
 //!
 //! ```text
-//! skimmer -> part -> text -> transfer -> base64, quoted_printable
+//! skimmer -> part -> text -> labels, transfer -> base64, quoted_printable
 //! skimmer -> delimiter, part_header, digest       part -> content_type -> parameters -> cursor
 //! ```
 
@@ -23,6 +23,7 @@ mod content_type;
 mod cursor;
 mod delimiter;
 mod digest;
+mod labels;
 mod parameters;
 mod part;
 mod part_header;

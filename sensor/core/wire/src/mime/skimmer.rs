@@ -21,7 +21,7 @@ use super::delimiter::{Delimiter, Kind, Open};
 use super::digest::BodyDigest;
 use super::part::{self, Sinks, Wanted};
 use super::part_header::{Collector, Line, PartFields};
-use super::text::{Search, Window};
+use super::text::{Closer, Search, Window};
 use super::transfer::{DecodedSize, Encoding};
 use crate::anomaly::{Anomaly, AnomalySet};
 use crate::interest::Interest;
@@ -55,6 +55,8 @@ pub struct BodySkimmer {
     /// What the last text's window was kept in, for the next one's.
     text_buffer: Vec<u8>,
     wanted: Wanted,
+    /// The mail is touched already: its text is looked at for quoted header blocks.
+    wants_labels: bool,
     facts: BodyFacts,
     parts_dropped: u64,
     anomalies: AnomalySet,
@@ -72,6 +74,7 @@ impl Default for BodySkimmer {
             sinks: Sinks::default(),
             text_buffer: Vec::new(),
             wanted: Wanted::FirstText,
+            wants_labels: false,
             facts: BodyFacts::default(),
             parts_dropped: 0,
             anomalies: AnomalySet::default(),
@@ -107,6 +110,7 @@ impl BodySkimmer {
         self.header.clear();
         self.sinks = Sinks::default();
         self.wanted = Wanted::FirstText;
+        self.wants_labels = false;
         self.facts = BodyFacts::default();
         self.parts_dropped = 0;
         self.anomalies = AnomalySet::default();
@@ -117,6 +121,11 @@ impl BodySkimmer {
         };
         self.facts.content_type = self.begin_part(fields, limits);
         self.facts.parts = u32::from(self.open.is_empty());
+    }
+
+    /// Looks for quoted header blocks in texts without marks as well. Ordinary mail is spared that.
+    pub fn look_for_labels(&mut self) {
+        self.wants_labels = true;
     }
 
     /// Takes the next octets of the body, cut anywhere.
@@ -159,7 +168,7 @@ impl BodySkimmer {
         if self.place != Place::Body {
             self.begin_collected_part(limits);
         }
-        self.end_part(interest);
+        self.end_part(interest, limits);
         if !self.open.is_empty() {
             self.anomalies.insert(Anomaly::MimeUnterminated);
         }
@@ -310,7 +319,7 @@ impl BodySkimmer {
     // ---- parts
 
     fn delimiter(&mut self, delimiter: Delimiter, interest: &Interest, limits: &Limits) {
-        self.end_part(interest);
+        self.end_part(interest, limits);
         if self.open.depth() > delimiter.depth + 1 {
             self.anomalies.insert(Anomaly::MimeUnterminated);
         }
@@ -412,6 +421,22 @@ impl BodySkimmer {
             Some(subtype) if !is_listed => self.begin_text(subtype, content_type, encoding, limits),
             _ => {}
         }
+        if self.facts.report_type.is_some() {
+            self.begin_part_of_report(content_type, encoding, limits);
+        }
+    }
+
+    /// The parts of a report that are meant for programs say why and for whom (RFC 3464 2), and bring back the mail or its
+    /// header: they are searched as the text is.
+    fn begin_part_of_report(&mut self, content_type: &ContentType<'_>, encoding: Encoding, limits: &Limits) {
+        let search = match content_type.media_type.as_str() {
+            "message/delivery-status" => Search::Marks,
+            "message/rfc822" | "message/global" | "message/rfc822-headers" | "text/rfc822-headers" => {
+                Search::ReturnedHeader
+            }
+            _ => return,
+        };
+        self.sinks.window = Some(self.window(search, content_type, encoding, limits));
     }
 
     fn list(&mut self, filename: Option<String>, media_type: &str, encoding: Encoding, limits: &Limits) {
@@ -458,7 +483,7 @@ impl BodySkimmer {
         Window::new(search, encoding, &charset, limits.body_search_octets, buffer)
     }
 
-    fn end_part(&mut self, interest: &Interest) {
+    fn end_part(&mut self, interest: &Interest, limits: &Limits) {
         let sinks = std::mem::take(&mut self.sinks);
         let mut is_broken = false;
         if let Some((place, size)) = sinks.size {
@@ -467,7 +492,12 @@ impl BodySkimmer {
             is_broken |= broken;
         }
         if let Some(window) = sinks.window {
-            let seen = window.finish(interest, &mut self.facts.marks);
+            let is_report = self.facts.report_type.is_some();
+            let closer = Closer {
+                labels: self.wants_labels,
+                addresses_max: if is_report { limits.reported_addresses } else { 0 },
+            };
+            let seen = window.finish(interest, closer, &mut self.facts);
             is_broken |= seen.is_broken;
             self.facts.calendar_method = self.facts.calendar_method.take().or(seen.calendar_method);
             self.text_buffer = seen.buffer;

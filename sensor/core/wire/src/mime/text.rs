@@ -1,9 +1,11 @@
 //! The first octets of a text part: decoded, searched for marks, dropped.
 
+use super::labels::{self, Block};
 use super::transfer::{Decoder, Encoding, Head, Sink};
 use crate::anomaly::AnomalySet;
 use crate::header::encoded_word::decode_charset;
 use crate::interest::Interest;
+use crate::message::BodyFacts;
 
 /// What is looked for in a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +14,8 @@ pub(super) enum Search {
     Marks,
     /// The same, and once more in what a reader of HTML would see.
     MarksInHtml,
+    /// The addresses in the header of a mail that a report returns.
+    ReturnedHeader,
     /// METHOD of a calendar object, whose part doesn't tell it (RFC 5546 1.4).
     CalendarMethod,
 }
@@ -22,6 +26,15 @@ pub(super) struct Window {
     decoder: Decoder,
     head: Head,
     charset: Vec<u8>,
+}
+
+/// What makes a window worth a closer look.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Closer {
+    /// Quoted header blocks are wanted even where there is no mark.
+    pub(super) labels: bool,
+    /// The mail is a report: the addresses in a text that holds a mark are wanted, up to this many in all.
+    pub(super) addresses_max: usize,
 }
 
 /// What a window showed.
@@ -58,20 +71,18 @@ impl Window {
         self.head.put(b"\n");
     }
 
-    /// Searches the window. Numbers of marks found are added to *found*, which stays ascending and without doubles.
-    pub(super) fn finish(mut self, interest: &Interest, found: &mut Vec<u32>) -> Seen {
+    /// Searches the window. What is found is added to *facts*, whose lists of numbers stay ascending and without doubles.
+    pub(super) fn finish(mut self, interest: &Interest, closer: Closer, facts: &mut BodyFacts) -> Seen {
         let is_broken = self.decoder.finish(&mut self.head);
         let search_for = self.search;
         let text = self.into_text();
         let mut calendar_method = None;
         match search_for {
             Search::CalendarMethod => calendar_method = calendar_method_of(&text),
-            Search::Marks => search(interest, &text, found),
-            Search::MarksInHtml if interest.body_marks().is_some() => {
-                search(interest, &text, found);
-                search(interest, &visible_text(&text), found);
-            }
-            Search::MarksInHtml => {}
+            _ if interest.body_marks().is_none() => {}
+            Search::ReturnedHeader => returned_header(&text, closer, facts),
+            Search::Marks => search(interest, &text, closer, facts),
+            Search::MarksInHtml => search_html(interest, &text, closer, facts),
         }
         Seen {
             calendar_method,
@@ -88,16 +99,132 @@ impl Window {
     }
 }
 
-fn search(interest: &Interest, text: &[u8], found: &mut Vec<u32>) {
-    let Some(marks) = interest.body_marks().filter(|_| interest.may_mark_body(text)) else {
-        return;
+/// Searches the source of a page for marks that are markup, and what a reader sees of it for the others.
+fn search_html(interest: &Interest, source: &[u8], closer: Closer, facts: &mut BodyFacts) {
+    let in_markup = hits(interest, source);
+    let closer = Closer {
+        labels: closer.labels || !in_markup.is_empty(),
+        ..closer
     };
-    for hit in marks.find_overlapping_iter(text) {
-        let number = hit.pattern().as_u32();
-        if let Err(place) = found.binary_search(&number) {
-            found.insert(place, number);
+    search(interest, &visible_text(source), closer, facts);
+    for (number, _) in in_markup {
+        insert(&mut facts.marks, number);
+        // Marks of markup tell where the block is, and are gone from what a reader sees of it.
+        if !facts.label_languages.is_empty() {
+            insert(&mut facts.labelled_marks, number);
         }
     }
+}
+
+fn search(interest: &Interest, text: &[u8], closer: Closer, facts: &mut BodyFacts) {
+    let hits = hits(interest, text);
+    if hits.is_empty() && !closer.labels {
+        return;
+    }
+    let blocks = labels::blocks(interest, text);
+    for block in &blocks {
+        insert(&mut facts.label_languages, block.language.trailing_zeros());
+    }
+    for (number, end) in &hits {
+        insert(&mut facts.marks, *number);
+        if is_followed(*end, &blocks) {
+            insert(&mut facts.labelled_marks, *number);
+        }
+    }
+    if !hits.is_empty() && closer.addresses_max > 0 {
+        addresses(text, closer.addresses_max, &mut facts.reported_addresses);
+    }
+}
+
+/// Every mark in *text*, as its number and where it ends.
+fn hits(interest: &Interest, text: &[u8]) -> Vec<(u32, usize)> {
+    let Some(marks) = interest.body_marks().filter(|_| interest.may_mark_body(text)) else {
+        return Vec::new();
+    };
+    marks
+        .find_overlapping_iter(text)
+        .map(|hit| (hit.pattern().as_u32(), hit.end()))
+        .collect()
+}
+
+fn insert(numbers: &mut Vec<u32>, number: u32) {
+    if let Err(place) = numbers.binary_search(&number) {
+        numbers.insert(place, number);
+    }
+}
+
+/// True if one of *blocks*, which stand in the order of the text, begins a few lines behind a mark that ends at *end*.
+fn is_followed(end: usize, blocks: &[Block]) -> bool {
+    const OCTETS_BETWEEN: usize = 400; // a few empty lines, or the tags that Yahoo and Apple put between
+    let next = blocks.partition_point(|block| block.start < end);
+    blocks
+        .get(next)
+        .is_some_and(|block| block.start - end <= OCTETS_BETWEEN)
+}
+
+/// Adds the addresses in *text* to *found*, up to *max* in all: what looks like one, from the letters around each `@`.
+fn addresses(text: &[u8], max: usize, found: &mut Vec<String>) {
+    const LONGEST: usize = 254; // RFC 5321 4.5.3.1.3, without the angle brackets
+    for at in memchr::memchr_iter(b'@', text) {
+        if found.len() >= max {
+            return;
+        }
+        let before = text[..at]
+            .iter()
+            .rev()
+            .take(LONGEST)
+            .take_while(|octet| is_local(**octet))
+            .count();
+        let after = text[at + 1..]
+            .iter()
+            .take(LONGEST)
+            .take_while(|octet| is_domain(**octet))
+            .count();
+        let domain = text[at + 1..=at + after].trim_ascii_end();
+        let domain = domain.strip_suffix(b".").unwrap_or(domain);
+        if before == 0 || !domain.contains(&b'.') {
+            continue;
+        }
+        let address = &text[at - before..at + 1 + domain.len()];
+        let address = String::from_utf8_lossy(address).into_owned();
+        if !found.contains(&address) {
+            found.push(address);
+        }
+    }
+}
+
+/// Adds the addresses that tell whose mail a returned *header* was, if the report it belongs to holds a mark.
+fn returned_header(header: &[u8], closer: Closer, facts: &mut BodyFacts) {
+    const FIELDS: [&[u8]; 6] = [
+        b"to:",
+        b"cc:",
+        b"resent-from:",
+        b"delivered-to:",
+        b"x-ms-exchange-inbox-rules-loop:",
+        b"x-ms-exchange-forwardingloop:",
+    ];
+    if facts.marks.is_empty() {
+        return;
+    }
+    let lines = header.split(|&octet| octet == b'\n').map(<[u8]>::trim_ascii_end);
+    for line in lines.take_while(|line| !line.is_empty()) {
+        if FIELDS.iter().any(|field| line.starts_with(field)) {
+            addresses(line, closer.addresses_max, &mut facts.reported_addresses);
+        }
+    }
+}
+
+/// An octet of a local part as addresses are written in running text (RFC 5321 Dot-string, RFC 6531).
+const fn is_local(octet: u8) -> bool {
+    is_domain(octet)
+        || matches!(
+            octet,
+            b'_' | b'+' | b'=' | b'~' | b'#' | b'$' | b'%' | b'&' | b'!' | b'/'
+        )
+}
+
+const fn is_domain(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric() || matches!(octet, b'.' | b'-') || octet >= 0x80
 }
 
 /// The text in UTF-8, in which the marks are written. Octets that already are, or can't tell the difference, stay in place.
@@ -241,13 +368,13 @@ mod tests {
             ..InterestSpec::default()
         };
         let interest = Interest::new(&spec).unwrap();
-        let mut found = Vec::new();
+        let mut facts = BodyFacts::default();
         let mut window = Window::new(search, encoding, charset.as_bytes(), max, b"old".to_vec());
         for octet in text.chunks(1) {
             window.feed(octet);
         }
-        window.finish(&interest, &mut found);
-        found
+        window.finish(&interest, Closer::default(), &mut facts);
+        facts.marks
     }
 
     #[test]
@@ -291,6 +418,106 @@ mod tests {
                 "{}",
                 text.escape_ascii()
             );
+        }
+    }
+
+    fn closer_look(search: Search, closer: Closer, text: &str) -> BodyFacts {
+        let labels = [(0, 0, "From"), (0, 1, "Sent"), (1, 0, "Von"), (1, 1, "Gesendet")];
+        let spec = InterestSpec {
+            body_marks: vec!["-- forwarded --".to_owned(), "divfwd".to_owned()],
+            labels: labels
+                .map(|(language, kind, text)| crate::interest::LabelSpec {
+                    language,
+                    kind,
+                    text: text.to_owned(),
+                })
+                .to_vec(),
+            ..InterestSpec::default()
+        };
+        let mut facts = BodyFacts::default();
+        let mut window = Window::new(search, Encoding::Identity, b"utf-8", 4_096, Vec::new());
+        window.feed(text.as_bytes());
+        window.finish(&Interest::new(&spec).unwrap(), closer, &mut facts);
+        facts
+    }
+
+    #[test]
+    fn a_mark_is_labelled_if_a_header_block_follows_it() {
+        use Search::{Marks, MarksInHtml};
+        let far = format!("-- forwarded --\n{}\nFrom: a\nSent: b\n", "x".repeat(500));
+        let cases: &[(Search, &str, &[u32], &[u32])] = &[
+            (Marks, "-- forwarded --\n\nFrom: a\nSent: b\n", &[0], &[0]),
+            (Marks, "-- Forwarded --\n> Von: a\n> Gesendet: b\n", &[0], &[1]),
+            (Marks, "-- forwarded --\nhello\n", &[], &[]),
+            (Marks, "-- forwarded --\nFrom: me\n", &[], &[]),
+            (Marks, "From: a\nSent: b\n-- forwarded --\n", &[], &[0]),
+            (Marks, &far, &[], &[0]),
+            (
+                MarksInHtml,
+                "<p>-- forwarded --</p><b>From:</b> a<br><b>Sent:</b> b",
+                &[0],
+                &[0],
+            ),
+            (
+                MarksInHtml,
+                "<div id=divfwd><b>Von:</b> a<br><b>Gesendet:</b> b",
+                &[1],
+                &[1],
+            ),
+            (MarksInHtml, "<div id=divfwd>hello", &[], &[]),
+        ];
+        for (search, text, labelled, languages) in cases {
+            let facts = closer_look(*search, Closer::default(), text);
+            assert_eq!(
+                (&*facts.labelled_marks, &*facts.label_languages),
+                (*labelled, *languages),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn blocks_alone_are_looked_for_when_asked() {
+        let text = "Hello\n\nVon: a\nGesendet: b\n";
+        let asked = Closer {
+            labels: true,
+            ..Closer::default()
+        };
+        assert_eq!(closer_look(Search::Marks, asked, text).label_languages, [1]);
+        assert_eq!(
+            closer_look(Search::Marks, Closer::default(), text).label_languages,
+            [0_u32; 0]
+        );
+    }
+
+    #[test]
+    fn a_report_names_addresses_if_it_holds_a_mark() {
+        let report = Closer {
+            labels: false,
+            addresses_max: 2,
+        };
+        let text = "-- forwarded -- <Lea@corp.example>, x@y, (lea@corp.example). To ext+1@dst.example. And c@d.example";
+        let found = closer_look(Search::Marks, report, text).reported_addresses;
+        assert_eq!(found, ["lea@corp.example", "ext+1@dst.example"]);
+        let without = closer_look(Search::Marks, report, "lea@corp.example").reported_addresses;
+        assert_eq!(without, [""; 0]);
+    }
+
+    #[test]
+    fn a_returned_header_names_its_mailbox_if_the_report_holds_a_mark() {
+        let closer = Closer {
+            labels: false,
+            addresses_max: 8,
+        };
+        let header =
+            b"From: a@b.example\r\nTo: Lea <lea@corp.example>\r\nMessage-ID: <1@b.example>\r\n\r\nTo: not@this.example";
+        for (marks, expected) in [(vec![0], vec!["lea@corp.example"]), (vec![], vec![])] {
+            let mut facts = BodyFacts {
+                marks,
+                ..BodyFacts::default()
+            };
+            returned_header(&header.to_ascii_lowercase(), closer, &mut facts);
+            assert_eq!(facts.reported_addresses, expected);
         }
     }
 
@@ -358,11 +585,11 @@ mod tests {
             let interest = Interest::new(&spec).unwrap();
             let mut window = Window::new(Search::Marks, Encoding::Identity, b"", 1_000, Vec::new());
             window.feed(text.as_bytes());
-            let mut found = Vec::new();
-            window.finish(&interest, &mut found);
+            let mut facts = BodyFacts::default();
+            window.finish(&interest, Closer::default(), &mut facts);
             let text = text.to_ascii_lowercase();
             let dumb: Vec<u32> = (0..).zip(&marks).filter(|(_, mark)| text.contains(*mark)).map(|(n, _)| n).collect();
-            prop_assert_eq!(found, dumb);
+            prop_assert_eq!(facts.marks, dumb);
         }
 
         #[test]

@@ -13,6 +13,7 @@ use super::tls::looks_like_hello;
 use crate::anomaly::Anomaly;
 use crate::frame::Timestamp;
 use crate::record::event::{ForwardPath, Protocol};
+use crate::structure::Envelope;
 
 /// Octets that tell a command from content, or from a SASL response, where the reply that would tell is lost.
 const GUESS_OCTETS: usize = 512;
@@ -558,7 +559,12 @@ impl Session {
             counters,
             ..
         } = context;
-        let (facts, touched) = content.finish(draft.touched, interest, limits, counters);
+        let envelope = Envelope {
+            touched: draft.touched,
+            reverse_path: draft.reverse_path.as_deref(),
+            forward_paths: &draft.forward_paths,
+        };
+        let (facts, touched) = content.finish(&envelope, interest, limits, counters);
         for anomaly in facts.anomalies.iter() {
             context.anomalies.note(anomaly);
         }

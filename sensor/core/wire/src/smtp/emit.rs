@@ -4,7 +4,13 @@ use super::context::Context;
 use super::draft::Draft;
 use super::session::Session;
 use crate::frame::Timestamp;
+use crate::interest::Interest;
 use crate::record::event::{Completeness, Event, Reply, SessionFacts, TlsSession, Transaction};
+
+/// True if *reply* says that it is forwarding what was refused: in words, or by the status code that Exchange Online gives it.
+fn refuses_forwarding(reply: &Reply, interest: &Interest) -> bool {
+    reply.enhanced.as_deref() == Some("5.7.520") || interest.marks_reply(&reply.text)
+}
 
 impl Session {
     /// Records every draft that is settled, oldest first.
@@ -42,7 +48,7 @@ impl Session {
         let touched = draft.touched
             || reply
                 .as_ref()
-                .is_some_and(|reply| reply.enhanced.as_deref() == Some("5.7.520"));
+                .is_some_and(|reply| reply.code >= 400 && refuses_forwarding(reply, &context.interest));
         context.events.push(Event::Transaction(Box::new(Transaction {
             started_at: draft.started_at,
             ended_at: draft.last_at.max(draft.started_at),

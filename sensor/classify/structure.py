@@ -1,0 +1,77 @@
+"""
+Shapes of a redirected mail: what its envelope and its header section say against each other.
+
+No field of its own tells of these; a plain ``.forward``, an alias and many servers' redirects leave nothing else. Each
+shape names the mailbox that it would be; whether it is one, the rules of trust say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from sensor.classify.text import recipients, split_subject
+from sensor.model import HeaderView, Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """One shape: where it shows, with what value, and the mailbox that it names."""
+
+    field: str
+    value: str
+    mailbox: str | None
+
+
+def drawn_shapes(transaction: Transaction, header: HeaderView, known_prefixes: Collection[str]) -> dict[str, Shape]:
+    """All shapes that the mail has, by name."""
+    forward_to = recipients(transaction.forward_paths)
+    written_to = list(dict.fromkeys(address.lower() for address in (*header.to, *header.cc)))
+    shapes: dict[str, Shape] = {}
+    _sent_by_addressee(transaction, header, shapes)
+    _received_for(transaction, forward_to, written_to, shapes)
+    if forward_to and written_to and not set(forward_to) & set(written_to):
+        shapes["recipient_unaddressed"] = Shape("To", ", ".join(written_to[:3]), written_to[0])
+    received_for = shapes.get("received_for_addressee") or shapes.get("received_for_another")
+    if transaction.reverse_path == "" and received_for is not None:
+        shapes["null_sender"] = Shape("reverse_path", "<>", received_for.mailbox)
+    _topic_behind_prefix(header, known_prefixes, shapes)
+    return shapes
+
+
+def _sent_by_addressee(transaction: Transaction, header: HeaderView, shapes: dict[str, Shape]) -> None:
+    """The reverse-path is somebody the mail was written to, and not its author."""
+    sender = (transaction.reverse_path or "").lower()
+    authors = {address.lower() for address in (*header.from_, *([header.sender] if header.sender else []))}
+    written_to = {address.lower() for address in (*header.to, *header.cc)}
+    if sender and authors and sender not in authors and sender in written_to:
+        shapes["sent_by_addressee"] = Shape("reverse_path", sender, sender)
+
+
+def _received_for(
+    transaction: Transaction,
+    forward_to: list[str],
+    written_to: list[str],
+    shapes: dict[str, Shape],
+) -> None:
+    """The topmost Received line with a ``for`` clause names another address than the one recipient."""
+    if len(forward_to) != 1:
+        return
+    received_for = next(
+        (line.for_address.lower() for line in transaction.received if line.for_address),
+        None,
+    )
+    if received_for is None or received_for in forward_to:
+        return
+    names_addressee = received_for in written_to and forward_to[0] not in written_to
+    name = "received_for_addressee" if names_addressee else "received_for_another"
+    shapes[name] = Shape("Received", f"for <{received_for}>", received_for)
+
+
+def _topic_behind_prefix(header: HeaderView, known_prefixes: Collection[str], shapes: dict[str, Shape]) -> None:
+    """The subject is Outlook's Thread-Topic behind a prefix of which no language is known."""
+    topic, subject = (header.thread_topic or "").strip(), (header.subject or "").strip()
+    prefix, _ = split_subject(subject)
+    if topic and prefix and prefix not in known_prefixes and subject != topic and subject.endswith(topic):
+        author = header.from_[0].lower() if header.from_ else None
+        shapes["topic_behind_prefix"] = Shape("Subject", subject, author)

@@ -1,0 +1,74 @@
+"""Small readings of addresses and subjects that the parts of the classifier share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sensor.model import ForwardPathView, Transaction
+
+# The core looks for tags and for the colon of a prefix within these bounds; here they must be the same.
+SUBJECT_PREFIX_CHARS = 24
+SUBJECT_TAGS = 3
+SUBJECT_TAG_CHARS = 32
+
+
+def split_subject(subject: str | None) -> tuple[str, str]:
+    """
+    The subject's prefix in lower case, without its colon, and the rest; ``("", subject)`` where there is none.
+
+    Tags in brackets before the prefix, as gateways put them (``[EXT]``), are passed over.
+    """
+    whole = (subject or "").lstrip()
+    text = whole
+    for _ in range(SUBJECT_TAGS):
+        end = text.find("]", 1, SUBJECT_TAG_CHARS + 1) if text.startswith("[") else -1
+        if end < 0:
+            break
+        text = text[end + 1 :].lstrip()
+    head = text[:SUBJECT_PREFIX_CHARS]
+    ends = [at for at in (head.find(":"), head.find("：")) if at >= 0]
+    if not ends:
+        return "", whole
+    return text[: min(ends)].rstrip().lower(), text[min(ends) + 1 :].strip()
+
+
+def recipients(paths: Sequence[ForwardPathView]) -> list[str]:
+    """
+    The forward-paths as addresses that compare.
+
+    RFC 5321 2.4 leaves the local part's case to its host; every mail system met in practice ignores it, and relays that
+    lower it are real, so both parts are folded.
+    """
+    return [path.address.lower() for path in paths]
+
+
+def bare_address(text: str) -> str | None:
+    """An address without brackets, quotes and blanks around it, in lower case; none where there is no ``@`` in it."""
+    address = text.strip().strip("<>\"'").rstrip(".").lower()
+    return address if "@" in address.strip("@") else None
+
+
+def domain_of(address: str) -> str:
+    """The part after the last ``@``."""
+    return address[address.rfind("@") + 1 :]
+
+
+def original_recipient(orcpt: str | None) -> str | None:
+    """The address in an ORCPT parameter, which RFC 3461 4.2 writes as ``rfc822;address``."""
+    return bare_address(orcpt.partition(";")[2] or orcpt) if orcpt else None
+
+
+def addressees(transaction: Transaction) -> list[str]:
+    """
+    Whom the mail was written or delivered to before it came to this transaction, best source first.
+
+    ORCPT names the address before aliasing (RFC 3461 4.2), Delivered-To the mailbox it reached (RFC 9228).
+    """
+    forward_to = recipients(transaction.forward_paths)
+    originals: list[str | None] = [original_recipient(path.orcpt) for path in transaction.forward_paths]
+    header = transaction.header
+    if header is not None:
+        originals += [*header.delivered_to, *header.to, *header.cc]
+    originals += [line.for_address for line in transaction.received]
+    folded = [address.lower() for address in originals if address]
+    return [address for address in dict.fromkeys(folded) if address not in forward_to]

@@ -1,0 +1,181 @@
+"""
+Why a mail in a file is, or is not, a forward: its envelope worked out, its marks held against the rules of trust.
+
+A stored mail has lost its envelope. What the receiving server wrote on top (Return-Path, Delivered-To, its Received
+lines) tells of it; that much is taken off again, so that the mail is judged as it was on the wire.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from sensor.classify import Judgement, Organisation, Table, judge
+from sensor.classify.text import bare_address, domain_of
+from sensor.classify.trust import related
+from sensor.model import InterestSpec, ReceivedView, Transaction
+from sensor.taps.mailfiles import MailEnvelope, MailReader
+
+# What servers write at delivery, best first (RFC 5321 4.4, RFC 9228; Postfix, Exim).
+_RECIPIENT_FIELDS = ("x-original-to", "delivered-to", "envelope-to")
+_ENVELOPE_FIELDS = InterestSpec(
+    fields=("Return-Path", "X-Original-To", "Delivered-To", "Envelope-to"),
+    reverse_path_marks=(),
+    subject_prefixes=(),
+    body_marks=(),
+)
+# Received lines of the receiving side that are looked through for the one that took the mail in.
+_RECEIVING_LINES = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """One mail's verdict with its reasons, the envelope it was judged by, and what of that was assumed."""
+
+    name: str
+    judgement: Judgement
+    envelope: MailEnvelope
+    assumptions: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Assumed:
+    """An envelope in the making."""
+
+    envelope: MailEnvelope
+    notes: list[str] = field(default_factory=list)
+    top_fields: int = 0
+
+
+class Explainer:
+    """Explains mails by one table, for one organisation. *mail_from* and *rcpt_to* outrank what a file tells."""
+
+    def __init__(
+        self,
+        table: Table,
+        organisation: Organisation,
+        *,
+        mail_from: str | None = None,
+        rcpt_to: Sequence[str] = (),
+    ) -> None:
+        self._table = table
+        self._organisation = organisation
+        self._mail_from = mail_from
+        self._rcpt_to = tuple(rcpt_to)
+        self._reader = MailReader(table.interest)
+        self._envelope_reader = MailReader(_ENVELOPE_FIELDS)
+
+    def explain(self, name: str, octets: bytes) -> Explanation:
+        """The mail *octets*, told by *name*."""
+        assumed = self._assume(octets)
+        on_the_wire = without_top_fields(octets, assumed.top_fields)
+        transaction = self._reader.read(on_the_wire, assumed.envelope)
+        judgement = judge(transaction, self._organisation, self._table)
+        return Explanation(name, judgement, assumed.envelope, tuple(assumed.notes))
+
+    def _assume(self, octets: bytes) -> _Assumed:
+        stored = self._envelope_reader.read(octets, MailEnvelope())
+        assumed = _Assumed(MailEnvelope(self._mail_from, self._rcpt_to))
+        on_top = {each.name.lower(): each.value for each in reversed(stored.fields) if each.received_above == 0}
+        if self._mail_from is None:
+            _assume_sender(assumed, on_top)
+        if not self._rcpt_to:
+            _assume_recipients(assumed, on_top, stored)
+        _assume_client(assumed, stored, delivered="return-path" in on_top or bool(on_top.keys() & {*_RECIPIENT_FIELDS}))
+        return assumed
+
+
+def _assume_sender(assumed: _Assumed, on_top: dict[str, str]) -> None:
+    value = on_top.get("return-path")
+    if value is None:
+        assumed.notes.append("MAIL FROM is not known (no Return-Path): give it with --mail-from")
+        return
+    sender = bare_address(value) or ""
+    assumed.envelope = replace(assumed.envelope, reverse_path=sender)
+    assumed.notes.append(f"MAIL FROM is assumed to be <{sender}>, from Return-Path")
+
+
+def _assume_recipients(assumed: _Assumed, on_top: dict[str, str], stored: Transaction) -> None:
+    found, where = _recipients_told(on_top, stored)
+    if not found:
+        assumed.notes.append("RCPT TO is not known: give it with --rcpt-to")
+        return
+    assumed.envelope = replace(assumed.envelope, forward_paths=found)
+    told = ", ".join(f"<{address}>" for address in found)
+    assumed.notes.append(f"RCPT TO is assumed to be {told}, from {where}")
+
+
+def _recipients_told(on_top: dict[str, str], stored: Transaction) -> tuple[tuple[str, ...], str]:
+    for name in _RECIPIENT_FIELDS:
+        address = bare_address(on_top.get(name, ""))
+        if address is not None:
+            return (address,), name.title()
+    if stored.received and stored.received[0].for_address:
+        return (stored.received[0].for_address.lower(),), "the topmost Received line"
+    header = stored.header
+    written_to = tuple(dict.fromkeys((*header.to, *header.cc))) if header is not None else ()
+    return written_to, "To and Cc"
+
+
+def _assume_client(assumed: _Assumed, stored: Transaction, *, delivered: bool) -> None:
+    """Who sent it: whom the receiving server names, or the last server that took it where none is seen to have."""
+    lines = stored.received[:_RECEIVING_LINES]
+    if not lines:
+        return
+    entry = _entry_line(lines, assumed.envelope.forward_paths, delivered=delivered)
+    if entry is None:
+        helo = lines[0].by
+        if helo is not None:
+            assumed.envelope = replace(assumed.envelope, helo=helo)
+            assumed.notes.append(f"the sending host is assumed to be {helo}, which took the mail last")
+        return
+    client_ip = _address_or_none(entry.from_ip)
+    assumed.envelope = replace(assumed.envelope, helo=entry.from_, client_ip=client_ip)
+    assumed.top_fields = entry.position + 1
+    assumed.notes.append(
+        f"the sending host is assumed to be {entry.from_ or 'unknown'}, as the Received line of "
+        f"{entry.by or 'the receiving server'} says; fields down to that line were added on receipt and are left out"
+    )
+
+
+def _entry_line(lines: Sequence[ReceivedView], recipients: Sequence[str], *, delivered: bool) -> ReceivedView | None:
+    """The Received line by which the recipient's side took the mail in; none if it is not there."""
+    folded = {address.lower() for address in recipients}
+    for line in lines:
+        if line.for_address is not None and line.for_address.lower() in folded:
+            return line
+    if not delivered:
+        return None
+    sides = {domain_of(address) for address in folded}
+    entry = None
+    for line in lines:
+        if not any(related(line.by or "", side) for side in sides):
+            break
+        entry = line
+    return entry or next((line for line in lines if line.from_ is not None), None)
+
+
+def _address_or_none(text: str | None) -> str | None:
+    from ipaddress import ip_address
+
+    try:
+        return str(ip_address(text)) if text is not None else None
+    except ValueError:
+        return None
+
+
+def without_top_fields(octets: bytes, fields: int) -> bytes:
+    """The mail without its first *fields* header fields, continuation lines included (RFC 5322 2.2.3)."""
+    if fields <= 0:
+        return octets
+    seen, at = 0, 0
+    for line in re.finditer(rb"[^\n]*\n?", octets):
+        if line[0] in (b"\n", b"\r\n", b""):
+            return octets[line.start() :]
+        if line[0][:1] not in (b" ", b"\t"):
+            seen += 1
+        if seen > fields:
+            return octets[line.start() :]
+        at = line.end()
+    return octets[at:]
