@@ -360,7 +360,7 @@ impl Session {
             Preamble::NeedMore => return,
             Preamble::None => 0,
             Preamble::Proxy { used, ip } => {
-                self.proxied_ip = ip;
+                self.front_mut().proxied_ip = ip;
                 used
             }
             Preamble::Malformed { used } => {
