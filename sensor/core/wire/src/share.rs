@@ -104,7 +104,7 @@ mod tests {
     #[test]
     fn both_directions_fall_into_one_share_and_shares_are_alike_in_size() {
         for of in 1..5 {
-            let mut sizes = vec![0; of as usize];
+            let mut sizes = vec![0_usize; of as usize];
             for number in 0..4_000_u16 {
                 let client = match number % 2 {
                     0 => IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0000 + u32::from(number) / 3)),
