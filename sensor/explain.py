@@ -91,7 +91,7 @@ def _assume_sender(assumed: _Assumed, on_top: dict[str, str]) -> None:
     if value is None:
         assumed.notes.append("MAIL FROM is not known (no Return-Path): give it with --mail-from")
         return
-    sender = bare_address(value) or ""
+    sender = value.strip().strip("<>")
     assumed.envelope = replace(assumed.envelope, reverse_path=sender)
     assumed.notes.append(f"MAIL FROM is assumed to be <{sender}>, from Return-Path")
 

@@ -231,16 +231,15 @@ def _tenant_relay(context: Context, weighed: Sequence[Weighed]) -> bool:
 
 def _stale_marker(context: Context, weighed: Sequence[Weighed]) -> bool:
     """A marker that would prove a forward, of another journey of this mail or by its sender's hand."""
-    return any(
-        each.match.row.kind == "auto"
-        and each.match.row.evidence == "conclusive"
-        and not {
-            "destination_is_recipient",
-            "out_of_senders_reach",
-            "mailbox_is_not_recipient",
-        }.isdisjoint(each.failed)
-        for each in weighed
-    )
+    tells = {
+        "destination_is_recipient",
+        "out_of_senders_reach",
+        "mailbox_is_not_recipient",
+        "anothers_mail",
+        "recipient_unaddressed",
+    }
+    markers = [each for each in weighed if each.match.row.kind == "auto" and each.match.row.evidence == "conclusive"]
+    return any(not tells.isdisjoint(each.failed) for each in markers)
 
 
 def _gateway_hop(context: Context, weighed: Sequence[Weighed]) -> bool:

@@ -33,6 +33,7 @@ PLACES: Mapping[str, tuple[str, ...]] = {
 """Where a row is looked for, and the keys that a row of that place needs."""
 
 REQUIREMENTS = (
+    "anothers_mail",
     "one_recipient",
     "mailbox_addressed",
     "recipient_unaddressed",

@@ -71,11 +71,25 @@ def weigh(context: Context) -> list[Weighed]:
     """Each match with the evidence it is worth here."""
     weighed = []
     for match in context.matches:
-        names = (*_COMMON, *match.row.requires)
+        names = (*_common_rules(match), *match.row.requires)
         failed = tuple(name for name in names if not RULES[name].holds(match, context))
         passed = tuple(name for name in names if name not in failed)
         weighed.append(Weighed(match, "weak" if failed else match.row.evidence, failed, passed))
     return weighed
+
+
+def _common_rules(match: Match) -> Iterator[str]:
+    """The rules that every marker is held against, as far as it names what they ask about."""
+    if match.destination is not None:
+        yield "destination_is_recipient"
+    if match.mailbox is not None:
+        yield "mailbox_on_sending_side"
+    if match.row.place == "field" and match.row.kind == "auto":
+        yield "out_of_senders_reach"
+    if match.mailbox is not None and match.row.kind == "auto":
+        yield "mailbox_is_not_recipient"
+        if match.row.place == "field" and "forward_shape" not in match.row.requires:
+            yield "anothers_mail"
 
 
 # ---- rules for every marker
@@ -119,7 +133,7 @@ def _leaves_us(mailbox: str, context: Context) -> bool:
 
 
 def _out_of_senders_reach(match: Match, context: Context) -> bool:
-    if match.row.place != "field" or match.row.kind != "auto" or not match.received_above:
+    if not match.received_above:
         return True
     if _only_own_hops_above(match, context):
         return True
@@ -188,7 +202,16 @@ def _same_side(one: str, other: str, context: Context) -> bool:
 
 
 def _mailbox_is_not_recipient(match: Match, context: Context) -> bool:
-    return match.row.kind != "auto" or match.mailbox is None or match.mailbox not in context.recipients
+    return match.mailbox not in context.recipients
+
+
+def _anothers_mail(match: Match, context: Context) -> bool:
+    """A forward keeps its author; what the mailbox itself writes to somebody bears its marks from an older journey."""
+    header = context.header
+    mailbox = match.mailbox or (context.transaction.reverse_path or "").lower()
+    if header is None or mailbox not in [address.lower() for address in header.from_]:
+        return True
+    return _recipient_unaddressed(match, context)
 
 
 # ---- rules that a row may ask for
@@ -311,6 +334,11 @@ RULES: Mapping[str, Rule] = {
         "the mailbox it names is not where the mail goes",
         "the mail goes to the very mailbox that it names",
     ),
+    "anothers_mail": Rule(
+        _anothers_mail,
+        "somebody else wrote the mail, or not to this recipient",
+        "the mailbox itself wrote the mail to this recipient: the mark is of an older journey, or forged",
+    ),
     "one_recipient": Rule(
         _one_recipient,
         "the mail has one recipient, as a forwarded copy has",
@@ -377,13 +405,13 @@ RULES: Mapping[str, Rule] = {
         "the subject is a reply's: it quotes what was forwarded before",
     ),
 }
-_COMMON = (
+_ALWAYS_ASKED = (
     "destination_is_recipient",
     "mailbox_on_sending_side",
     "out_of_senders_reach",
     "mailbox_is_not_recipient",
 )
-RULE_NAMES = tuple(name for name in RULES if name not in _COMMON)
+RULE_NAMES = tuple(name for name in RULES if name not in _ALWAYS_ASKED)
 
 
 def related(one: str, other: str) -> bool:

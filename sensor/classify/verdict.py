@@ -140,7 +140,7 @@ def _no_forward(context: Context, weighed: Sequence[Weighed], alike: Sequence[st
             evidence="strong" if in_reply else None,
             mailbox=mailbox,
             destinations=destinations,
-            direction=_direction_of_envelope(context.transaction, context.organisation),
+            direction=_direction_of_forward(context, mailbox if in_reply else None, destinations),
             look_alike=None if in_reply else (alike[0] if alike else None),
             artifacts=_artifacts(weighed),
         )

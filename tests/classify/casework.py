@@ -1,0 +1,97 @@
+"""The labelled mails of ``cases/``: reading them, judging them, and counting how often the judgement is right."""
+
+from __future__ import annotations
+
+import tomllib
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from sensor.classify import Judgement, Organisation, judge
+from tests.mails import Mail, core_mail
+
+CASES = sorted(Path(__file__).with_name("cases").glob("*.toml"))
+KINDS = ("none", "auto", "visible", "both")
+NOTHING: dict[str, object] = {
+    "level": "unknown",
+    "evidence": None,
+    "mailbox": None,
+    "destinations": [],
+    "look_alike": None,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One labelled mail. *expected* holds what the case says of the ``forwarding`` block, and nothing else."""
+
+    name: str
+    organisation: Organisation
+    mail: Mail
+    expected: dict[str, object]
+
+
+@cache
+def read_case(path: Path) -> Case:
+    case: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    envelope = dict(case["envelope"])
+    return Case(
+        path.stem,
+        Organisation(case["internal_domains"]),
+        core_mail(case["content"], **envelope),
+        case["expected"],
+    )
+
+
+def judged(case: Case) -> Judgement:
+    return judge(case.mail, case.organisation)
+
+
+def confusion(cases: Iterable[Case]) -> dict[str, Counter[str]]:
+    """For each true kind, how often each kind was told."""
+    matrix = {kind: Counter[str]() for kind in KINDS}
+    for case in cases:
+        matrix[str(case.expected["kind"])][judged(case).forwarding.kind] += 1
+    return matrix
+
+
+def rendered(matrix: dict[str, Counter[str]]) -> str:
+    """The matrix as a table of Markdown that also reads well on a terminal."""
+    lines = [
+        f"| {'true kind':<10} | " + " | ".join(f"{'told ' + kind:>12}" for kind in KINDS) + " |",
+        f"|{'-' * 12}|" + "|".join("-" * 13 + ":" for _ in KINDS) + "|",
+    ]
+    for truth in KINDS:
+        lines.append(f"| {truth:<10} | " + " | ".join(f"{matrix[truth][told]:>12}" for told in KINDS) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def look_alike_table(cases: Iterable[Case]) -> str:
+    """How many cases show each look-alike, as a table of Markdown."""
+    shown = Counter(str(alike) for case in cases if (alike := case.expected.get("look_alike")) is not None)
+    rows = "".join(f"| {name} | {count} |\n" for name, count in sorted(shown.items()))
+    return "| look-alike | cases |\n|---|---:|\n" + rows
+
+
+def page() -> str:
+    """The page ``docs/confusion.md``."""
+    cases = [read_case(path) for path in CASES]
+    return (
+        "# How often the classifier is right\n\n"
+        f"Over the {len(cases)} labelled mails of `tests/classify/cases/`, each told apart by kind; rows are what a mail "
+        "is, columns what\nthe classifier said. The cases were written to be hard, half of them to mislead: the shares say "
+        "nothing of real mail flow. The\ntests also hold mailbox, destinations, level, evidence, direction and look-alike "
+        "against each case.\n\n"
+        f"{rendered(confusion(cases))}\n"
+        f"Look-alikes among them, every one told by its name:\n\n{look_alike_table(cases)}\n"
+        "Made by `python -m tests.classify.casework > docs/confusion.md`; a test compares them.\n"
+    )
+
+
+if __name__ == "__main__":
+    import sys
+
+    sys.stdout.write(page())
