@@ -32,6 +32,8 @@ use crate::interest::{limits_with, Interest};
 const FRAME_BATCHES: usize = 4;
 /// Event batches between engine and Python.
 const EVENT_BATCHES: usize = 4;
+/// How often a silent reader makes the engine look whether it was told to stop: at once to a person, rare to a processor.
+const STOP_LOOK: Duration = Duration::from_millis(100);
 /// Rotated captures follow each other within this time, ns; unrelated ones rarely do.
 const ROTATION_GAP_NS: i64 = 60_000_000_000;
 /// Packet time may step back this far at a file's start, ns: capture threads write in nearly the right order.
@@ -271,7 +273,7 @@ struct Worker {
 impl Worker {
     fn run(mut self) {
         let mut starts = None;
-        while let Ok(read) = self.frames.recv() {
+        while let Some(read) = self.next() {
             match read {
                 Read::FileStarts { same_directory } => starts = Some(same_directory),
                 Read::Frames(batch) => {
@@ -288,6 +290,17 @@ impl Worker {
         self.engine.finish();
         let told = self.hand_on(1).is_ok();
         self.account.finished.store(told, Ordering::Release);
+    }
+
+    /// What the reader has next; none at its end, or when told to stop while it waits for a pipe that stays silent.
+    fn next(&self) -> Option<Read> {
+        loop {
+            match self.frames.recv_timeout(STOP_LOOK) {
+                Ok(read) => return Some(read),
+                Err(RecvTimeoutError::Timeout) if !self.account.stop.load(Ordering::Acquire) => {}
+                Err(_) => return None,
+            }
+        }
     }
 
     /// *starts*: the batch is the first of a file; true if that lies beside the one before.
