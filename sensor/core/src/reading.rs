@@ -15,9 +15,10 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use capture::{CaptureReader, FrameBatch};
-use crossbeam_channel::{bounded, Receiver, Sender};
+use crossbeam_channel::{bounded, Receiver, RecvTimeoutError, Sender};
 use wire::anomaly::AnomalyCounts;
 use wire::counters::Counters;
 use wire::engine::Engine;
@@ -34,6 +35,8 @@ const ENGINES: u32 = 2;
 const FRAME_BATCHES: usize = 4;
 /// Batches told by an engine and not merged yet, and event batches between merger and Python.
 const EVENT_BATCHES: usize = 4;
+/// How often a silent reader makes an engine look whether it was told to stop: at once to a person, rare to a processor.
+const STOP_LOOK: Duration = Duration::from_millis(100);
 /// Rotated captures follow each other within this time, ns; unrelated ones rarely do.
 const ROTATION_GAP_NS: i64 = 60_000_000_000;
 /// Packet time may step back this far at a file's start, ns: capture threads write in nearly the right order.
@@ -233,9 +236,20 @@ struct Worker {
 }
 
 impl Worker {
+    /// What the reader has next; none at its end, or when told to stop while it waits for a pipe that stays silent.
+    fn next(&self) -> Option<Read> {
+        loop {
+            match self.frames.recv_timeout(STOP_LOOK) {
+                Ok(read) => return Some(read),
+                Err(RecvTimeoutError::Timeout) if !self.account.stop.load(Ordering::Acquire) => {}
+                Err(_) => return None,
+            }
+        }
+    }
+
     fn run(mut self) {
         let mut starts = None;
-        while let Ok(read) = self.frames.recv() {
+        while let Some(read) = self.next() {
             match read {
                 Read::FileStarts { same_directory } => starts = Some(same_directory),
                 Read::Frames(batch) => {
