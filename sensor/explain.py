@@ -19,6 +19,7 @@ from sensor.taps.mailfiles import MailEnvelope, MailReader
 
 # What servers write at delivery, best first (RFC 5321 4.4, RFC 9228; Postfix, Exim).
 _RECIPIENT_FIELDS = ("x-original-to", "delivered-to", "envelope-to")
+_DELIVERY_FIELDS = ("return-path", *_RECIPIENT_FIELDS)
 _ENVELOPE_FIELDS = InterestSpec(
     fields=("Return-Path", "X-Original-To", "Delivered-To", "Envelope-to"),
     reverse_path_marks=(),
@@ -82,7 +83,10 @@ class Explainer:
             _assume_sender(assumed, on_top)
         if not self._rcpt_to:
             _assume_recipients(assumed, on_top, stored)
-        _assume_client(assumed, stored, delivered="return-path" in on_top or bool(on_top.keys() & {*_RECIPIENT_FIELDS}))
+        if self._rcpt_to:
+            _assume_last_hop(assumed, stored)
+        else:
+            _assume_client(assumed, stored, delivered=not on_top.keys().isdisjoint(_DELIVERY_FIELDS))
         return assumed
 
 
@@ -125,10 +129,7 @@ def _assume_client(assumed: _Assumed, stored: Transaction, *, delivered: bool) -
         return
     entry = _entry_line(lines, assumed.envelope.forward_paths, delivered=delivered)
     if entry is None:
-        helo = lines[0].by
-        if helo is not None:
-            assumed.envelope = replace(assumed.envelope, helo=helo)
-            assumed.notes.append(f"the sending host is assumed to be {helo}, which took the mail last")
+        _assume_last_hop(assumed, stored)
         return
     client_ip = _address_or_none(entry.from_ip)
     assumed.envelope = replace(assumed.envelope, helo=entry.from_, client_ip=client_ip)
@@ -137,6 +138,14 @@ def _assume_client(assumed: _Assumed, stored: Transaction, *, delivered: bool) -
         f"the sending host is assumed to be {entry.from_ or 'unknown'}, as the Received line of "
         f"{entry.by or 'the receiving server'} says; fields down to that line were added on receipt and are left out"
     )
+
+
+def _assume_last_hop(assumed: _Assumed, stored: Transaction) -> None:
+    """A mail as it was on the wire, as who tells its envelope has it: who took it last is who sends it now."""
+    helo = stored.received[0].by if stored.received else None
+    if helo is not None:
+        assumed.envelope = replace(assumed.envelope, helo=helo)
+        assumed.notes.append(f"the sending host is assumed to be {helo}, which took the mail last")
 
 
 def _entry_line(lines: Sequence[ReceivedView], recipients: Sequence[str], *, delivered: bool) -> ReceivedView | None:

@@ -20,7 +20,7 @@ STILL_A_FORWARD = frozenset(("alias_service", "meeting_forward", "foreign_forwar
 # How the local part of a list's own reverse-path looks: owner-x, x-owner, x-bounces, x-bounces+member=domain,
 # x-request, and Google Groups' x+bncTOKEN.
 _LIST_SENDER = re.compile(
-    r"owner-.+|.+-(?:owner|request|bounces?)|.+-bounces?[+-].*=.*|.+\+bnc[a-z0-9]{8,}.*",
+    r"owner-.+|.+-(?:owner|request|bounces?)|.+-bounces?[+-].*=.*|.+\+bnc[a-z0-9]{5,}.*",
     re.IGNORECASE,
 )
 # Subjects of automatic replies, by what Exchange, Gmail and others put before the colon.
