@@ -284,7 +284,8 @@ def test_a_second_ctrl_c_ends_at_once() -> None:
             process.send_signal(signal.SIGINT)
             time.sleep(0.05)
         began = time.monotonic()
-        assert process.wait(timeout=10) == 130
+        # Ended by the signal itself, which a shell shows as 130 too.
+        assert process.wait(timeout=10) in (130, -signal.SIGINT)
         assert time.monotonic() - began < 3
         assert process.stderr is not None
         assert b"Traceback" not in process.stderr.read()
