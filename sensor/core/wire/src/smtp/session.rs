@@ -1,7 +1,7 @@
 //! One SMTP session as both sides spoke it: octets of either side in, records out.
 //!
-//! The machine has three parts, each in its file: what the client sends ([`super::client`]), what the server answers
-//! ([`super::server`]) and what is written down ([`super::emit`]). This one holds what they share, and what a loss does.
+//! The machine has four parts, each in its file: what the client commands ([`super::client`]) and transfers
+//! ([`super::transfer`]), what the server answers ([`super::server`]), and what is written down ([`super::emit`]). This one holds what they share, and what a loss does.
 //!
 //! **Client.** How the next client octets are to be read is a [`Mode`]. Some modes can't be left by the client alone: what
 //! follows DATA is content or a command, as the reply says. In [`Mode::Await`] client octets are held, in a bounded buffer,
