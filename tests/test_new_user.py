@@ -52,7 +52,7 @@ def test_nothing_on_standard_input_is_called_empty() -> None:
 
 def test_a_directory_without_captures_says_what_was_looked_for(tmp_path: Path) -> None:
     (tmp_path / "letter.txt").write_text("Hi")
-    complains(mailsensor("replay", tmp_path), "no captures inside", ".pcap", ".zst")
+    complains(mailsensor("replay", tmp_path), "no captures inside", "pcap", "zstd")
 
 
 def test_a_path_that_is_not_there_hints_at_one_that_is(tmp_path: Path) -> None:
