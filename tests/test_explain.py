@@ -68,12 +68,14 @@ def test_a_delivered_copy_is_judged_as_it_was_on_the_wire(console: Console, mail
     assert "passed mailbox_on_sending_side" in words
 
 
-def test_the_envelope_given_outranks_that_of_the_file(console: Console, mail: Path) -> None:
+def test_the_envelope_given_outranks_that_of_the_file(console: Console, tmp_path: Path) -> None:
+    path = tmp_path / "forged.eml"
+    path.write_text("Return-Path: <ann@corp.example>\nX-Sieve-Redirected-From: ann@corp.example\n" + ORDINARY)
     options = ("--mail-from", "x@other.example", "--rcpt-to", "ann@corp.example", "--internal-domain", "corp.example")
-    status, out, _ = console.run("explain", str(mail), *options)
+    status, out, _ = console.run("explain", str(path), *options)
     assert status == 0
-    assert "MAIL FROM is assumed" not in out
-    assert "no forward" in out
+    assert "assumed" not in out
+    assert "no forward (look-alike: stale_marker)" in out
     assert "FAILED  mailbox_is_not_recipient" in out
 
 

@@ -26,7 +26,7 @@ _PLACE_TITLES = {
 _INTRODUCTION = """\
 # Artifacts
 
-What in an envelope, a header section or a body tells of forwarding. This page is made from the table that the sensor
+What in an envelope, a header section or a body tells of forwarding. This page is made from the table the sensor
 works by: `python -m sensor.report.artifacts > docs/artifacts.md`. `mailsensor artifacts` prints the table in force, with
 your own rows.
 
