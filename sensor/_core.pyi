@@ -24,6 +24,7 @@ __all__ = [
     "Replay",
     "Reply",
     "Session",
+    "Tally",
     "TlsSession",
     "Transaction",
     "__version__",

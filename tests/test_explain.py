@@ -79,6 +79,16 @@ def test_the_envelope_given_outranks_that_of_the_file(console: Console, tmp_path
     assert "FAILED  mailbox_is_not_recipient" in out
 
 
+def test_a_mail_that_was_never_delivered_is_judged_by_its_author_and_addressees(
+    console: Console, tmp_path: Path
+) -> None:
+    (tmp_path / "sent.eml").write_text(ORDINARY.replace("Subject: Hello", "Subject: Fwd: Hello"))
+    status, out, _ = console.run("explain", str(tmp_path / "sent.eml"))
+    assert status == 0
+    assert "a forward by a person's hand of ann@corp.example to bill@shop.example" in " ".join(out.split())
+    assert "for there is no Return-Path" in " ".join(out.split())
+
+
 def test_json_is_one_line_each_with_file_and_forwarding(console: Console, mail: Path, tmp_path: Path) -> None:
     (tmp_path / "ordinary.eml").write_text(ORDINARY)
     status, out, _ = console.run("explain", "--json", str(mail), str(tmp_path / "ordinary.eml"))

@@ -48,4 +48,4 @@ _NESTED: dict[str, Callable[[Any], Any]] = {
 
 def read_once(transaction: Transaction) -> Transaction:
     """The same mail, each of its facts drawn no more than once."""
-    return cast(Transaction, _Once(transaction, _NESTED))
+    return cast("Transaction", _Once(transaction, _NESTED))

@@ -82,8 +82,8 @@ def page() -> str:
     cases = [read_case(path) for path in CASES]
     return (
         "# How often the classifier is right\n\n"
-        f"Over the {len(cases)} labelled mails of `tests/classify/cases/`, each told apart by kind: rows are what a mail "
-        "is,\ncolumns what the classifier said. The cases were written to be hard, half to mislead: the shares "
+        f"Over the {len(cases)} labelled mails of `tests/classify/cases/`, each told apart by kind: rows are what "
+        "a mail is,\ncolumns what the classifier said. The cases were written to be hard, half to mislead: the shares "
         "say nothing of\nreal mail flow. The tests also hold mailbox, destinations, level, evidence, direction and "
         "look-alike against each case.\n\n"
         f"{rendered(confusion(cases))}\n"
