@@ -80,7 +80,7 @@ class Explainer:
         assumed = _Assumed(MailEnvelope(self._mail_from, self._rcpt_to))
         on_top = {each.name.lower(): each.value for each in reversed(stored.fields) if each.received_above == 0}
         if self._mail_from is None:
-            _assume_sender(assumed, on_top)
+            _assume_sender(assumed, on_top, stored)
         if not self._rcpt_to:
             _assume_recipients(assumed, on_top, stored)
         if self._rcpt_to:
@@ -90,14 +90,17 @@ class Explainer:
         return assumed
 
 
-def _assume_sender(assumed: _Assumed, on_top: dict[str, str]) -> None:
-    value = on_top.get("return-path")
-    if value is None:
-        assumed.notes.append("MAIL FROM is not known (no Return-Path): give it with --mail-from")
+def _assume_sender(assumed: _Assumed, on_top: dict[str, str], stored: Transaction) -> None:
+    header, value = stored.header, on_top.get("return-path")
+    if value is not None:
+        sender, where = value.strip().strip("<>"), "Return-Path"
+    elif header is not None and (header.sender or header.from_):
+        sender, where = header.sender or header.from_[0], "Sender or From, for there is no Return-Path"
+    else:
+        assumed.notes.append("MAIL FROM is not known: give it with --mail-from")
         return
-    sender = value.strip().strip("<>")
     assumed.envelope = replace(assumed.envelope, reverse_path=sender)
-    assumed.notes.append(f"MAIL FROM is assumed to be <{sender}>, from Return-Path")
+    assumed.notes.append(f"MAIL FROM is assumed to be <{sender}>, from {where}")
 
 
 def _assume_recipients(assumed: _Assumed, on_top: dict[str, str], stored: Transaction) -> None:

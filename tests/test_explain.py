@@ -68,13 +68,25 @@ def test_a_delivered_copy_is_judged_as_it_was_on_the_wire(console: Console, mail
     assert "passed mailbox_on_sending_side" in words
 
 
-def test_the_envelope_given_outranks_that_of_the_file(console: Console, mail: Path) -> None:
+def test_the_envelope_given_outranks_that_of_the_file(console: Console, tmp_path: Path) -> None:
+    path = tmp_path / "forged.eml"
+    path.write_text("Return-Path: <ann@corp.example>\nX-Sieve-Redirected-From: ann@corp.example\n" + ORDINARY)
     options = ("--mail-from", "x@other.example", "--rcpt-to", "ann@corp.example", "--internal-domain", "corp.example")
-    status, out, _ = console.run("explain", str(mail), *options)
+    status, out, _ = console.run("explain", str(path), *options)
     assert status == 0
-    assert "MAIL FROM is assumed" not in out
-    assert "no forward" in out
+    assert "assumed" not in out
+    assert "no forward (look-alike: stale_marker)" in out
     assert "FAILED  mailbox_is_not_recipient" in out
+
+
+def test_a_mail_that_was_never_delivered_is_judged_by_its_author_and_addressees(
+    console: Console, tmp_path: Path
+) -> None:
+    (tmp_path / "sent.eml").write_text(ORDINARY.replace("Subject: Hello", "Subject: Fwd: Hello"))
+    status, out, _ = console.run("explain", str(tmp_path / "sent.eml"))
+    assert status == 0
+    assert "a forward by a person's hand of ann@corp.example to bill@shop.example" in " ".join(out.split())
+    assert "for there is no Return-Path" in " ".join(out.split())
 
 
 def test_json_is_one_line_each_with_file_and_forwarding(console: Console, mail: Path, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from sensor.classify.direction import Organisation, direction, sender_inside
 from sensor.classify.lookalike import STILL_A_FORWARD, explanation_of_marks, look_alikes
 from sensor.classify.text import addressees, domain_of, recipients
 from sensor.classify.trust import Context, Weighed, related, weigh
+from sensor.classify.view import read_once
 from sensor.classify.visible import visible_signs
 from sensor.model import (
     Artifact,
@@ -71,6 +72,7 @@ def classify(transaction: Transaction, organisation: Organisation, table: Table 
 def judge(transaction: Transaction, organisation: Organisation, table: Table | None = None) -> Judgement:
     """The same verdict, with the reasons for it."""
     table = table or builtin_table()
+    transaction = read_once(transaction)
     context = Context(
         transaction,
         organisation,

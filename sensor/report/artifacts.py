@@ -26,9 +26,9 @@ _PLACE_TITLES = {
 _INTRODUCTION = """\
 # Artifacts
 
-What in an envelope, a header section or a body tells of forwarding. This page is made from the table that the sensor
-works by: `python -m sensor.report.artifacts > docs/artifacts.md`. `mailsensor artifacts` prints the table in force,
-with your own rows.
+What in an envelope, a header section or a body tells of forwarding. This page is made from the table the sensor
+works by: `python -m sensor.report.artifacts > docs/artifacts.md`. `mailsensor artifacts` prints that in force, with
+your own rows.
 
 A row says what it proves **when every rule of trust holds**; where one fails it is a weak hint, and a weak hint alone
 never makes a forward. Rows marked *unconfirmed* have no sample and no primary source behind them and are weak always.

@@ -64,8 +64,9 @@ def rendered(matrix: dict[str, Counter[str]]) -> str:
         f"| {'true kind':<10} | " + " | ".join(f"{'told ' + kind:>12}" for kind in KINDS) + " |",
         f"|{'-' * 12}|" + "|".join("-" * 13 + ":" for _ in KINDS) + "|",
     ]
-    for truth in KINDS:
-        lines.append(f"| {truth:<10} | " + " | ".join(f"{matrix[truth][told]:>12}" for told in KINDS) + " |")
+    lines += [
+        f"| {truth:<10} | " + " | ".join(f"{matrix[truth][told]:>12}" for told in KINDS) + " |" for truth in KINDS
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -81,10 +82,10 @@ def page() -> str:
     cases = [read_case(path) for path in CASES]
     return (
         "# How often the classifier is right\n\n"
-        f"Over the {len(cases)} labelled mails of `tests/classify/cases/`, each told apart by kind; rows are what a mail "
-        "is, columns what\nthe classifier said. The cases were written to be hard, half of them to mislead: the shares say "
-        "nothing of real mail flow. The\ntests also hold mailbox, destinations, level, evidence, direction and look-alike "
-        "against each case.\n\n"
+        f"Over the {len(cases)} labelled mails of `tests/classify/cases/`, each told apart by kind: rows are what "
+        "a mail is,\ncolumns what the classifier said. The cases were written to be hard, half to mislead: the shares "
+        "say nothing of\nreal mail flow. The tests also hold mailbox, destinations, level, evidence, direction and "
+        "look-alike against each case.\n\n"
         f"{rendered(confusion(cases))}\n"
         f"Look-alikes among them, every one told by its name:\n\n{look_alike_table(cases)}\n"
         "Made by `python -m tests.classify.casework > docs/confusion.md`; a test compares them.\n"

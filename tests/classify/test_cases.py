@@ -1,5 +1,6 @@
 """Every labelled mail in ``cases/`` gets the verdict written beside it."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -61,7 +62,7 @@ def test_the_confusion_matrix_is_that_of_the_docs(capsys: pytest.CaptureFixture[
     """It is printed by every run, so that who changes a rule sees at once what moved."""
     matrix = confusion(read_case(path) for path in CASES)
     with capsys.disabled():
-        print("\n" + rendered(matrix))
+        sys.stdout.write("\n" + rendered(matrix))
     assert sum(matrix[truth][told] for truth in matrix for told in matrix if truth != told) == 0
     assert (DOCS / "confusion.md").read_text(encoding="utf-8") == page()
 
