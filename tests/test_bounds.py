@@ -147,6 +147,21 @@ def test_commands_without_replies_are_bounded() -> None:
     assert ended.peak_octets < BASE + LIMITS["pending_commands"] * 512
 
 
+def _unasked_replies(count: int) -> Iterator[bytes]:
+    talk = Talk()
+    yield talk.greet() + talk.client(b"MAIL FROM:<ann@a.example>\r\nRCPT TO:<bob@corp.example>\r\n")
+    talk.server(b"250 A reply that the span port lost\r\n")
+    for _ in range(count // 1000):
+        yield talk.server(b"250 %s\r\n" % (b"x" * 100) * 1000)
+
+
+def test_replies_without_commands_are_bounded() -> None:
+    """After a loss it is open which reply answers which command; a server that then never stops is not waited for."""
+    summary, ended = replay(_unasked_replies(1_000_000))
+    assert summary["counters"]["gaps"] == 1
+    assert ended.peak_octets < BASE + LIMITS["pending_commands"] * LIMITS["reply_text_octets"]
+
+
 # ---- many connections
 
 

@@ -56,7 +56,10 @@ enum Entry<T> {
 #[derive(Debug)]
 pub struct ReplyQueue<T> {
     waiting: VecDeque<Entry<T>>,
-    set_aside: Vec<Reply>,
+    /// How many of them are commands.
+    commands: usize,
+    /// At most as many as commands wait: pairing goes from the end, so of more the first ones could answer none of these.
+    set_aside: VecDeque<Reply>,
     ambiguous: bool,
     /// The most commands the client sent without waiting: over one, it pipelines.
     deepest: usize,
@@ -75,7 +78,8 @@ impl<T> Default for ReplyQueue<T> {
     fn default() -> Self {
         Self {
             waiting: VecDeque::new(),
-            set_aside: Vec::new(),
+            commands: 0,
+            set_aside: VecDeque::new(),
             ambiguous: false,
             deepest: 0,
             burst: 0,
@@ -102,10 +106,7 @@ impl<T: Waiting> ReplyQueue<T> {
     /// Commands that wait.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.waiting
-            .iter()
-            .filter(|entry| matches!(entry, Entry::Command(_)))
-            .count()
+        self.commands
     }
 
     /// True if none waits.
@@ -140,6 +141,7 @@ impl<T: Waiting> ReplyQueue<T> {
     /// A command was sent.
     pub fn push(&mut self, command: T) {
         self.waiting.push_back(Entry::Command(command));
+        self.commands += 1;
         self.burst += 1;
         let waiting = if self.ambiguous { 0 } else { self.waiting.len() };
         self.deepest = self.deepest.max(self.burst).max(waiting);
@@ -148,6 +150,7 @@ impl<T: Waiting> ReplyQueue<T> {
     /// The front command waits for one more reply (LMTP: one per recipient).
     pub fn push_front(&mut self, command: T) {
         self.waiting.push_front(Entry::Command(command));
+        self.commands += 1;
     }
 
     /// A reply came.
@@ -159,21 +162,31 @@ impl<T: Waiting> ReplyQueue<T> {
         }
         if !self.ambiguous {
             match self.waiting.pop_front() {
-                Some(Entry::Command(command)) => return Paired::Answered(command, reply),
+                Some(Entry::Command(command)) => {
+                    self.commands -= 1;
+                    return Paired::Answered(command, reply);
+                }
                 Some(Entry::Lost) => self.ambiguous = true,
                 None => return Paired::Surplus(reply, false),
             }
         }
         let sync = sole_takers(reply.code).and_then(|expects| self.position(expects));
         if let Some(position) = sync {
-            self.set_aside.push(reply);
+            self.set_aside(reply);
             return Paired::Settled(self.align(position + 1));
         }
         if reply.code == 354 || self.is_empty() {
             return Paired::Surplus(reply, true);
         }
-        self.set_aside.push(reply);
+        self.set_aside(reply);
         Paired::SetAside
+    }
+
+    fn set_aside(&mut self, reply: Reply) {
+        self.set_aside.push_back(reply);
+        if self.set_aside.len() > self.commands {
+            self.set_aside.pop_front();
+        }
     }
 
     /// The client speaks again: if it waits for replies before it does, all of them have come.
@@ -235,6 +248,7 @@ impl<T: Waiting> ReplyQueue<T> {
             return self.align(self.waiting.len());
         }
         self.ambiguous = false;
+        self.commands = 0;
         self.waiting
             .drain(..)
             .filter_map(|entry| {
@@ -266,6 +280,7 @@ impl<T: Waiting> ReplyQueue<T> {
                 }
             })
             .collect();
+        self.commands -= commands.len();
         let mut replies = std::mem::take(&mut self.set_aside);
         self.lost_at_most = 0;
         let surplus = replies.len().saturating_sub(commands.len());
