@@ -86,7 +86,7 @@ def load_settings(
         _take("--internal-domain", schema, values, "organisation", "internal_domains", list(internal_domains))
     for option in limit_options:
         name, equals, value = option.partition("=")
-        if not equals:
+        if not equals or not name.strip():
             raise SettingsError(f'--limit {option}: write it as NAME=VALUE, for example "--limit flows=100000"')
         _take(
             f"--limit {option}", schema, values, "limits", name.strip(), _from_text(value, schema["limits"].get(name))
@@ -170,8 +170,10 @@ def _take_file(path: str, schema: _Schema, values: _Values) -> None:
     text = _read(path)
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # also for a number of thousands of digits, which Python does not convert
         raise SettingsError(f"{path}: not TOML: {error}") from None
+    except RecursionError:
+        raise SettingsError(f"{path}: not TOML: nested too deep") from None
     for section, content in document.items():
         at = f"{path}:{_line_of(text, section, None)}"
         if section not in schema:
@@ -219,7 +221,8 @@ def _from_text(text: str, check: _Check | None) -> object:
     """
     if check in (_domains, _networks):
         return [part.strip() for part in text.split(",") if part.strip()]
-    if check is not _text and re.fullmatch(r"[0-9][0-9_]*", text.strip()):
+    # Beyond some thousand digits Python refuses to convert; what is longer than any number in use stays text.
+    if check is not _text and re.fullmatch(r"[0-9][0-9_]{0,99}", text.strip()):
         return int(text.strip())
     return text
 

@@ -14,7 +14,8 @@ COMMON = {"anomaly", "counters", "frame", "limits"}
 """What every module of the wire crate may use."""
 
 MAY_USE: dict[str, set[str]] = {
-    "engine": {"decoder", "interest", "record", "smtp", "tcp"},
+    "engine": {"decoder", "interest", "record", "share", "smtp", "tcp"},
+    "share": {"tcp"},
     "decoder": {"ip", "link", "tcp"},
     "ip": {"link"},
     "link": set(),

@@ -147,8 +147,9 @@ def summarise(
             DamageSummary(path=each.path, kind=each.kind, detail=each.detail, offset=each.offset) for each in damage
         ],
         passed_over=list(passed_over),
-        counters={name: count for name, count in counters.items() if count},
-        anomalies={slug: count for slug, count in anomalies.items() if count},
+        # The core gives them in any order; the same capture is to give the same summary, octet for octet.
+        counters={name: count for name, count in sorted(counters.items()) if count},
+        anomalies={slug: count for slug, count in sorted(anomalies.items()) if count},
     )
 
 

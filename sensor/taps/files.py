@@ -7,12 +7,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from sensor import _core
 from sensor.taps.base import TapError
 
 STDIN = "-"
 # With the numbers that tcpdump -C and -W and dumpcap put at the end of rotated files.
 _CAPTURE_NAME = re.compile(r".+\.(pcap|pcapng|cap|ntar)[.0-9]*(\.(gz|zst))?", re.IGNORECASE)
-_ENDINGS = ".pcap, .pcapng or .cap, with .gz or .zst after it if compressed"
 
 
 @dataclass(slots=True)
@@ -53,8 +53,7 @@ def _expand(path: str, found: Found) -> list[str]:
         inside = _walk(path, found)
         if not inside:
             found.problems.append(
-                f"{path}: no captures inside (looked for names ending in {_ENDINGS}); a file given by name is read "
-                "whatever it is called"
+                f"{path}: no captures inside: no file begins as pcap or pcapng does, plain or in gzip or zstd"
             )
         return inside
     if not os.path.lexists(path):
@@ -71,12 +70,18 @@ def _walk(top: str, found: Found) -> list[str]:
     inside = []
     for directory, names, files in os.walk(top, onerror=passed_over):
         names.sort(key=_natural)
-        inside += [os.path.join(directory, name) for name in files if _is_capture_name(name)]
+        inside += [path for name in files if _is_capture(path := os.path.join(directory, name), name)]
     return sorted(inside, key=_natural)
 
 
-def _is_capture_name(name: str) -> bool:
-    return _CAPTURE_NAME.fullmatch(name) is not None
+def _is_capture(path: str, name: str) -> bool:
+    """By its first octets; also by its name, so that one that is damaged there is not passed over in silence."""
+    if _CAPTURE_NAME.fullmatch(name) is not None:
+        return True
+    try:
+        return _core.is_probably_capture(path)
+    except _core.CaptureError:
+        return False
 
 
 def _natural(text: str) -> list[tuple[int, int, str]]:

@@ -6,6 +6,7 @@ import pytest
 
 from sensor.taps.base import TapError
 from sensor.taps.files import find_captures
+from tests.builders import Dialogue, capture
 
 
 def make(directory: Path, *names: str) -> None:
@@ -66,3 +67,12 @@ def test_a_directory_without_captures_is_told(tmp_path: Path) -> None:
     found = find_captures([str(tmp_path / "empty"), str(tmp_path / "full")])
     assert len(found.paths) == 1
     assert "no captures inside" in found.problems[0]
+
+
+def test_a_capture_of_another_name_is_known_by_its_first_octets(tmp_path: Path) -> None:
+    """So that a directory of rotated files named by time alone is read."""
+    make(tmp_path, "notes.txt", "2026-11-22")
+    flow = Dialogue.plain().flow()
+    (tmp_path / "2026-11-23").write_bytes(capture(flow).octets)
+    (tmp_path / "2026-11-24.old").write_bytes(capture(flow).gzipped().octets)
+    assert inside(tmp_path) == ["2026-11-23", "2026-11-24.old"]

@@ -1,12 +1,13 @@
 //! `sensor._core`: the streaming core as a Python module. This crate alone knows PyO3.
 //!
-//! It registers what `sensor/_core.pyi` describes; `replay.rs` runs the threads, `convert.rs` shows records to Python,
+//! It registers what `sensor/_core.pyi` describes; `reading.rs` runs the threads that `replay.rs` shows, `convert.rs` shows records to Python,
 //! `error.rs` maps errors.
 
 mod convert;
 mod error;
 mod interest;
 mod parse;
+mod reading;
 mod replay;
 mod tally;
 

@@ -66,6 +66,7 @@ pub static INTEREST: LazyLock<Arc<Interest>> = LazyLock::new(|| {
         reverse_path_marks: texts(&["+caf_=", "srs0="]),
         subject_prefixes: texts(&["fwd", "fw"]),
         body_marks: texts(&["forwarded message", "original message"]),
+        ..InterestSpec::default()
     };
     Arc::new(Interest::new(&spec).expect("these few patterns compile"))
 });

@@ -8,7 +8,7 @@ use criterion::{criterion_group, criterion_main, Criterion, Throughput};
 use wire::anomaly::AnomalySet;
 use wire::header::collector::Collector;
 use wire::header::encoded_word::decode_text;
-use wire::header::{address, parse_section};
+use wire::header::{address, parse_section, trace};
 use wire::interest::{Interest, InterestSpec};
 use wire::limits::Limits;
 
@@ -101,10 +101,9 @@ fn header(bench: &mut Criterion) {
     });
     group.finish();
 
-    let received: &str = &ORDINARY[..ORDINARY.find("Received: from AM0").unwrap()];
     let mut alone = bench.benchmark_group("field");
-    alone.bench_function("received", |b| {
-        b.iter(|| parse_section(black_box(received.as_bytes()), &interest, &limits))
+    alone.bench_function("trace_of_three_lines", |b| {
+        b.iter(|| trace(black_box(section), &limits, &mut AnomalySet::default()))
     });
     alone.bench_function("date", |b| {
         b.iter(|| {

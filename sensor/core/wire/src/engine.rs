@@ -12,6 +12,7 @@ use crate::frame::{Frame, Timestamp};
 use crate::interest::Interest;
 use crate::limits::Limits;
 use crate::record::event::{Event, FlowId};
+use crate::share::Share;
 use crate::smtp::context::Context;
 use crate::smtp::recognise::{Recognised, Recogniser, Seen};
 use crate::smtp::session::{Beginning, Ending, Session};
@@ -20,7 +21,10 @@ use crate::tcp::table::FlowTable;
 
 /// Frames in, records out.
 pub struct Engine {
+    share: Share,
     decoder: Decoder,
+    /// What decoding counts in the engines that do not count frames.
+    uncounted: (Counters, AnomalyCounts),
     flows: FlowTable<MailFlow>,
     /// Counts of the layers below the session.
     below: Counters,
@@ -32,8 +36,17 @@ impl Engine {
     /// An engine with nothing seen yet.
     #[must_use]
     pub fn new(interest: Arc<Interest>, limits: Limits) -> Self {
+        Self::sharing(Share::WHOLE, interest, &limits)
+    }
+
+    /// An engine that reads its *share* of the flows; *limits* are those of all shares together.
+    #[must_use]
+    pub fn sharing(share: Share, interest: Arc<Interest>, limits: &Limits) -> Self {
+        let limits = share.of_limits(limits);
         Self {
+            share,
             decoder: Decoder::new(&limits),
+            uncounted: Default::default(),
             flows: FlowTable::new(&limits),
             below: Counters::default(),
             anomalies_below: AnomalyCounts::default(),
@@ -43,10 +56,16 @@ impl Engine {
 
     /// Takes in one frame; what became known waits in [`Engine::events`].
     pub fn frame(&mut self, frame: &Frame<'_>) {
-        let segment = self.decoder.decode(frame, &mut self.below, &mut self.anomalies_below);
-        if let Some(segment) = segment {
-            self.flows
-                .segment(&segment, &mut self.below, &mut self.anomalies_below, &mut self.context);
+        let (below, anomalies) = (&mut self.below, &mut self.anomalies_below);
+        let decoded = match self.share.counts_frames() {
+            true => self.decoder.decode(frame, below, anomalies),
+            false => self.decoder.decode(frame, &mut self.uncounted.0, &mut self.uncounted.1),
+        };
+        let Some(segment) = decoded else { return };
+        if self.share.takes(&segment) {
+            self.flows.segment(&segment, below, anomalies, &mut self.context);
+        } else {
+            self.flows.advance(segment.at, below, anomalies, &mut self.context);
         }
     }
 

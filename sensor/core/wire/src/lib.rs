@@ -25,6 +25,7 @@ pub mod link;
 pub mod message;
 pub mod mime;
 pub mod record;
+pub mod share;
 pub mod smtp;
 pub mod structure;
 pub mod tcp;

@@ -703,3 +703,14 @@ fn a_mail_after_refused_content_is_a_mail_of_its_own() {
         ]
     );
 }
+
+#[test]
+fn a_client_that_never_waits_is_read_without_nesting() {
+    for command in ["DATA\r\n", "STARTTLS\r\n", "AUTH LOGIN\r\n", "XEXCH50 4 2\r\n"] {
+        // More than may be held, at once: each line makes the next one readable.
+        let octets = command.repeat(120_000 / command.len()).into_bytes();
+        let read = move || run(Beginning::Start, &[Turn::Client(octets)], usize::MAX, Ending::Closed);
+        let small_stack = std::thread::Builder::new().stack_size(1 << 20).spawn(read).unwrap();
+        assert!(small_stack.join().is_ok(), "{command:?}");
+    }
+}

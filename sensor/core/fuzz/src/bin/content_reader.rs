@@ -27,5 +27,10 @@ fn read(octets: &[u8], cut: usize, limits: &Limits) -> (MessageFacts, bool) {
         }
         pieces(choices.0, cut).for_each(|piece| reader.feed(piece, &INTEREST, limits));
     }
-    reader.finish(&wire::structure::Envelope::default(), &INTEREST, limits, &mut Counters::default())
+    reader.finish(
+        &wire::structure::Envelope::default(),
+        &INTEREST,
+        limits,
+        &mut Counters::default(),
+    )
 }

@@ -3,7 +3,8 @@
 
 use core_fuzz::{check_message, small_limits, INTEREST};
 use libfuzzer_sys::fuzz_target;
-use wire::header::parse_section;
+use wire::anomaly::AnomalySet;
+use wire::header::{parse_section, trace};
 use wire::message::MessageFacts;
 
 fuzz_target!(|section: &[u8]| {
@@ -12,7 +13,7 @@ fuzz_target!(|section: &[u8]| {
     let message = MessageFacts {
         header: facts.header,
         fields: facts.fields,
-        received: facts.received,
+        received: trace(section, &limits, &mut AnomalySet::default()),
         ..MessageFacts::default()
     };
     check_message(&message, &limits);

@@ -25,7 +25,7 @@ fn replies(octets: &[u8], cut: usize, limits: &Limits) -> (Vec<WholeReply>, Anom
         let mut rest = piece;
         while let Some((line, behind)) = lines.next(rest, limits) {
             assert!(line.octets.len() <= limits.line_octets);
-            replies.extend(reader.line(&line, limits, &mut anomalies));
+            replies.extend(reader.line(&line, true, limits, &mut anomalies));
             let used = rest.len() - behind.len();
             rest = &rest[used..];
         }

@@ -16,6 +16,17 @@ pub enum Event {
     Session(Box<TlsSession>),
 }
 
+impl Event {
+    /// The flow it belongs to.
+    #[must_use]
+    pub const fn flow(&self) -> &FlowId {
+        match self {
+            Self::Transaction(transaction) => &transaction.flow,
+            Self::Session(session) => &session.flow,
+        }
+    }
+}
+
 /// The flow a record belongs to; `client` is the SMTP client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FlowId {

@@ -3,7 +3,6 @@
 use super::auth::SaslExchange;
 use super::command::{bdat_size, is_unmistakable, payload_size, Command, Verb};
 use super::context::Context;
-use super::data::Stop;
 use super::draft::{Draft, Seal};
 use super::line::{Line, LineEnd};
 use super::origin::{preamble, Origin, Preamble};
@@ -13,14 +12,27 @@ use super::tls::looks_like_hello;
 use crate::anomaly::Anomaly;
 use crate::frame::Timestamp;
 use crate::record::event::{ForwardPath, Protocol};
-use crate::structure::Envelope;
 
 /// Octets that tell a command from content, or from a SASL response, where the reply that would tell is lost.
 const GUESS_OCTETS: usize = 512;
 
 impl Session {
-    /// Reads client octets, mode after mode, until they are used up or held.
+    /// Reads client octets, and what was held as far as the reading makes it readable.
+    ///
+    /// A client that never waits makes it so line after line. Hence the loop: calls within calls would go as deep as a
+    /// hostile client likes.
     pub(super) fn read_client(&mut self, octets: &[u8], at: Timestamp, context: &mut Context) {
+        let was_reading = std::mem::replace(&mut self.is_reading, true);
+        self.read_through(octets, at, context);
+        while std::mem::take(&mut self.release_due) {
+            let held = std::mem::take(&mut self.held);
+            self.read_through(&held, at, context);
+        }
+        self.is_reading = was_reading;
+    }
+
+    /// Reads octets, mode after mode, until they are used up or held.
+    fn read_through(&mut self, octets: &[u8], at: Timestamp, context: &mut Context) {
         let mut rest = octets;
         while !rest.is_empty() {
             rest = match self.mode {
@@ -329,10 +341,15 @@ impl Session {
 
     /// Reads what was held, now that the mode is known.
     pub(super) fn release_held(&mut self, at: Timestamp, context: &mut Context) {
-        if !self.held.is_empty() && !matches!(self.mode, Mode::Await(_)) {
-            let held = std::mem::take(&mut self.held);
-            self.read_client(&held, at, context);
+        if self.held.is_empty() || matches!(self.mode, Mode::Await(_)) {
+            return;
         }
+        if self.is_reading {
+            self.release_due = true;
+            return;
+        }
+        let held = std::mem::take(&mut self.held);
+        self.read_client(&held, at, context);
     }
 
     fn read_opening(&mut self, octets: &[u8], at: Timestamp, context: &mut Context) {
@@ -341,7 +358,7 @@ impl Session {
             Preamble::NeedMore => return,
             Preamble::None => 0,
             Preamble::Proxy { used, ip } => {
-                self.proxied_ip = ip;
+                self.front_mut().proxied_ip = ip;
                 used
             }
             Preamble::Malformed { used } => {
@@ -436,199 +453,6 @@ impl Session {
             self.begin_unannounced(&line, at, context);
         }
         &octets[used..]
-    }
-
-    // ---- content
-
-    /// What was held to tell whether the content is over is content after all.
-    pub(super) fn keep_to_content(&mut self, at: Timestamp, context: &mut Context) {
-        if matches!(self.mode, Mode::Guess(Blocker::LostContent | Blocker::Lookalike)) {
-            self.mode = Mode::Content;
-            self.release_held(at, context);
-        }
-    }
-
-    /// The client's next octets are content. *unannounced*: without a sign of DATA, so its beginning is missing too.
-    pub(super) fn open_content(&mut self, unannounced: bool, at: Timestamp, context: &mut Context) {
-        if !self.has_open_draft {
-            self.open_unseen(at, context);
-        }
-        self.mode = Mode::Content;
-        self.data = super::data::DataReader::default();
-        self.content_gap = unannounced;
-        self.content_resumes = false;
-        self.provisional = unannounced;
-        self.content_reply_gap = false;
-        if let Some(draft) = self.open_draft() {
-            let content = draft.content.get_or_insert_with(|| context.reader());
-            if unannounced {
-                content.begin_inside();
-            }
-        }
-    }
-
-    fn read_content<'a>(&mut self, octets: &'a [u8], at: Timestamp, context: &mut Context) -> &'a [u8] {
-        let resumes = std::mem::take(&mut self.content_resumes);
-        if resumes && !self.provisional && (self.content_reply_gap || !self.server_seen) {
-            // Without the server's reply only the look of what follows tells whether the end of data was lost.
-            self.mode = Mode::Guess(Blocker::LostContent);
-            return octets;
-        }
-        let mut anomalies = crate::anomaly::AnomalySet::default();
-        let Some(draft) = self.drafts.back_mut() else {
-            self.lose_place(true);
-            return &octets[octets.len()..];
-        };
-        draft.last_at = at;
-        let Context { interest, limits, .. } = context;
-        let mut content = draft.content.as_mut();
-        let end = self.data.read(octets, &mut anomalies, |piece| {
-            if let Some(content) = &mut content {
-                content.feed(piece, interest, limits);
-            }
-        });
-        for anomaly in anomalies.iter() {
-            self.note(anomaly, context);
-        }
-        match end {
-            None => &octets[octets.len()..],
-            Some(Stop::Lookalike(used)) => {
-                if !self.provisional {
-                    self.mode = Mode::Guess(Blocker::Lookalike);
-                }
-                &octets[used..]
-            }
-            Some(Stop::End(used)) => {
-                self.provisional = false;
-                self.content_over(at, context);
-                &octets[used..]
-            }
-        }
-    }
-
-    /// The content is over: its facts are drawn, and the final reply is awaited.
-    pub(super) fn content_over(&mut self, at: Timestamp, context: &mut Context) {
-        self.mode = Mode::Commands;
-        self.content_gap = false;
-        self.provisional = false;
-        self.finish_content(context);
-        let early = self.open_draft().and_then(|draft| {
-            draft.last_at = at;
-            draft.early_reply.take()
-        });
-        match early {
-            Some(reply) => {
-                if let Some(draft) = self.open_draft() {
-                    draft.final_reply = Some(reply);
-                }
-            }
-            None => self.push(Step::Content, true, context),
-        }
-        self.seal_open(Seal::Complete);
-        self.emit_settled(context);
-    }
-
-    /// Draws the facts of the open draft's content, whole or not.
-    pub(super) fn finish_content(&mut self, context: &mut Context) {
-        let Some(draft) = self.drafts.back_mut() else { return };
-        let Some(mut content) = draft.content.take() else {
-            return;
-        };
-        let Context {
-            interest,
-            limits,
-            counters,
-            ..
-        } = context;
-        let envelope = Envelope {
-            touched: draft.touched,
-            reverse_path: draft.reverse_path.as_deref(),
-            forward_paths: &draft.forward_paths,
-        };
-        let (facts, touched) = content.finish(&envelope, interest, limits, counters);
-        for anomaly in facts.anomalies.iter() {
-            context.anomalies.note(anomaly);
-        }
-        context.counters.content_octets += facts.size_octets;
-        draft.anomalies.extend(facts.anomalies);
-        draft.touched = touched;
-        draft.message = Some(Box::new(facts));
-        context.spare(content);
-    }
-
-    /// The flow ends inside content: what was seen of it is told, unless it was only a guess.
-    pub(super) fn abandon_content(&mut self, seal: Seal, context: &mut Context) {
-        if self.provisional {
-            self.drop_provisional();
-        } else if self.open_draft().is_some_and(|draft| draft.content.is_some()) {
-            self.finish_content(context);
-            self.seal_open(seal);
-        }
-    }
-
-    /// What was guessed to be content is none.
-    pub(super) fn drop_provisional(&mut self) {
-        self.provisional = false;
-        self.content_gap = false;
-        if self.has_open_draft {
-            if let Some(draft) = self.drafts.pop_back() {
-                self.loose_missing += draft.completeness.missing_octets;
-            }
-        }
-        self.has_open_draft = false;
-        self.mode = Mode::Resync { inside_line: false };
-    }
-
-    fn read_chunk<'a>(
-        &mut self,
-        octets: &'a [u8],
-        left: u64,
-        last: bool,
-        at: Timestamp,
-        context: &mut Context,
-    ) -> &'a [u8] {
-        let taken = usize::try_from(left).unwrap_or(usize::MAX).min(octets.len());
-        let (chunk, rest) = octets.split_at(taken);
-        if let Some(draft) = self.open_draft() {
-            draft.last_at = at;
-            if let Some(content) = draft.content.as_mut() {
-                content.feed(chunk, &context.interest, &context.limits);
-            }
-        }
-        self.chunk_taken(left - taken as u64, last, at, context);
-        rest
-    }
-
-    pub(super) fn chunk_taken(&mut self, left: u64, last: bool, _at: Timestamp, context: &mut Context) {
-        if left > 0 {
-            self.mode = Mode::Chunk { left, last };
-            return;
-        }
-        self.mode = Mode::Commands;
-        if last {
-            self.finish_content(context);
-            self.seal_open(Seal::Complete);
-            self.emit_settled(context);
-        }
-    }
-
-    fn read_payload<'a>(&mut self, octets: &'a [u8], left: u64) -> &'a [u8] {
-        let taken = usize::try_from(left).unwrap_or(usize::MAX).min(octets.len());
-        self.payload_taken(left - taken as u64);
-        &octets[taken..]
-    }
-
-    pub(super) fn payload_taken(&mut self, left: u64) {
-        if left > 0 {
-            self.mode = Mode::Payload { left };
-        } else {
-            // The payload has a reply of its own.
-            self.queue.push(Pending {
-                step: Step::Other,
-                draft: None,
-            });
-            self.mode = Mode::Commands;
-        }
     }
 }
 

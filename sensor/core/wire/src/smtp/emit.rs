@@ -43,7 +43,9 @@ impl Session {
         };
         self.next_index = self.next_index.saturating_add(1);
         // XFORWARD speaks of one mail (XFORWARD_README).
-        self.forwarded = super::origin::Origin::default();
+        if let Some(front) = &mut self.front {
+            front.forwarded = super::origin::Origin::default();
+        }
         context.counters.transactions += 1;
         let touched = draft.touched
             || reply
@@ -96,10 +98,12 @@ impl Session {
     }
 
     pub(super) fn facts(&self, transaction_index: u32) -> SessionFacts {
-        let real = self.forwarded.ip.or(self.origin.ip).or(self.proxied_ip);
+        let front = self.front.as_deref();
+        let real = front.and_then(|front| front.forwarded.ip.or(front.origin.ip).or(front.proxied_ip));
+        let forwarded_helo = front.and_then(|front| front.forwarded.helo.as_ref());
         SessionFacts {
             protocol: self.protocol,
-            helo: self.forwarded.helo.as_ref().or(self.helo.as_ref()).cloned(),
+            helo: forwarded_helo.or(self.helo.as_ref()).cloned(),
             auth_user: self.auth_user.clone(),
             tls: false,
             client_ip: Some(real.unwrap_or(self.flow.client.address)),

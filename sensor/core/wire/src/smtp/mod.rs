@@ -18,3 +18,4 @@ pub mod session;
 pub mod state;
 mod suspect;
 pub mod tls;
+mod transfer;

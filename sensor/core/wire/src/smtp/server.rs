@@ -104,7 +104,7 @@ impl Session {
     fn apply(&mut self, pending: Pending, reply: Option<Reply>, at: Timestamp, context: &mut Context) {
         self.move_state(&pending.step, reply.as_ref(), context);
         if let Some(reply) = &reply {
-            self.closing = (reply.code == 421).then(|| reply.clone());
+            self.closing = (reply.code == 421).then(|| Box::new(reply.clone()));
         }
         let Pending { step, draft } = pending;
         if matches!(step, Step::Content) && self.protocol == Some(Protocol::Lmtp) {
@@ -189,9 +189,9 @@ impl Session {
             Step::Xclient(origin) if done || class == Some(ReplyClass::PositiveIntermediate) => {
                 self.helo = origin.helo.clone().or_else(|| self.helo.take());
                 self.auth_user = origin.login.clone().or_else(|| self.auth_user.take());
-                self.origin.update(*origin);
+                self.front_mut().origin.update(*origin);
             }
-            Step::Xforward(origin) if done => self.forwarded.update(*origin),
+            Step::Xforward(origin) if done => self.front_mut().forwarded.update(*origin),
             _ => {}
         }
     }
@@ -311,7 +311,7 @@ impl Session {
 
     fn server_gives_up(&mut self, reply: Reply, at: Timestamp) {
         self.state = State::Closing;
-        self.closing = Some(reply);
+        self.closing = Some(Box::new(reply));
         if let Some(draft) = self.open_draft() {
             draft.last_at = draft.last_at.max(at);
         }

@@ -1,7 +1,7 @@
 //! One SMTP session as both sides spoke it: octets of either side in, records out.
 //!
-//! The machine has three parts, each in its file: what the client sends ([`super::client`]), what the server answers
-//! ([`super::server`]) and what is written down ([`super::emit`]). This one holds what they share, and what a loss does.
+//! The machine has four parts, each in its file: what the client commands ([`super::client`]) and transfers
+//! ([`super::transfer`]), what the server answers ([`super::server`]), and what is written down ([`super::emit`]). This one holds what they share, and what a loss does.
 //!
 //! **Client.** How the next client octets are to be read is a [`Mode`]. Some modes can't be left by the client alone: what
 //! follows DATA is content or a command, as the reply says. In [`Mode::Await`] client octets are held, in a bounded buffer,
@@ -136,6 +136,16 @@ impl Step {
     }
 }
 
+/// What a front that stands before the server told of the real client; few sessions have one.
+#[derive(Debug, Default)]
+pub(super) struct Front {
+    pub(super) proxied_ip: Option<IpAddr>,
+    /// By XCLIENT: for the whole session.
+    pub(super) origin: Origin,
+    /// By XFORWARD: for the next mail.
+    pub(super) forwarded: Origin,
+}
+
 /// The encrypted part of a session.
 #[derive(Debug)]
 pub(super) struct Tls {
@@ -175,6 +185,10 @@ pub struct Session {
     pub(super) reply_lines: ReplyReader,
     pub(super) queue: ReplyQueue<Pending>,
     pub(super) held: Vec<u8>,
+    /// Client octets are being read.
+    pub(super) is_reading: bool,
+    /// While they are: what is held may be read next.
+    pub(super) release_due: bool,
     pub(super) data: DataReader,
     pub(super) sasl: Option<SaslExchange>,
     /// Boxed: nearly every session has one at a time, and room for four large ones is dear.
@@ -185,9 +199,7 @@ pub struct Session {
     pub(super) protocol: Option<Protocol>,
     pub(super) helo: Option<String>,
     pub(super) auth_user: Option<String>,
-    pub(super) proxied_ip: Option<IpAddr>,
-    pub(super) origin: Origin,
-    pub(super) forwarded: Origin,
+    pub(super) front: Option<Box<Front>>,
     pub(super) pipelining: bool,
     pub(super) client_seen: bool,
     pub(super) server_seen: bool,
@@ -204,11 +216,11 @@ pub struct Session {
     pub(super) content_reply_gap: bool,
     pub(super) suspect_replies: Vec<Reply>,
     /// The 421 by which the server announced that it closes, unless it went on all the same.
-    pub(super) closing: Option<Reply>,
+    pub(super) closing: Option<Box<Reply>>,
     pub(super) server_inside_line: bool,
     pub(super) client_octets: u64,
     pub(super) server_octets: u64,
-    pub(super) tls: Option<Tls>,
+    pub(super) tls: Option<Box<Tls>>,
     pub(super) loose_anomalies: AnomalySet,
     pub(super) loose_missing: u64,
 }
@@ -228,6 +240,8 @@ impl Session {
             reply_lines: ReplyReader::default(),
             queue: ReplyQueue::default(),
             held: Vec::new(),
+            is_reading: false,
+            release_due: false,
             data: DataReader::default(),
             sasl: None,
             drafts: VecDeque::new(),
@@ -237,9 +251,7 @@ impl Session {
             protocol: None,
             helo: None,
             auth_user: None,
-            proxied_ip: None,
-            origin: Origin::default(),
-            forwarded: Origin::default(),
+            front: None,
             pipelining: false,
             client_seen: false,
             server_seen: false,
@@ -363,7 +375,7 @@ impl Session {
             Ending::Closed | Ending::Unseen => Seal::Unseen,
         };
         self.abandon_content(seal, context);
-        let closing = self.closing.take();
+        let closing = self.closing.take().map(|reply| *reply);
         for draft in &mut self.drafts {
             draft.awaited = 0;
             if draft.sealed != Some(Seal::Complete) && draft.refused.is_none() {
@@ -401,11 +413,11 @@ impl Session {
         context.counters.sessions_tls += 1;
         self.seal_open(Seal::Abandoned);
         self.mode = Mode::Tls;
-        self.tls = Some(Tls {
+        self.tls = Some(Box::new(Tls {
             start,
             hello: HelloReader::default(),
             sni: None,
-        });
+        }));
     }
 
     /// Commands may have been lost, or the session was joined inside.
@@ -422,6 +434,10 @@ impl Session {
         if let Some(draft) = self.open_draft() {
             draft.completeness.midstream = true;
         }
+    }
+
+    pub(super) fn front_mut(&mut self) -> &mut Front {
+        self.front.get_or_insert_default()
     }
 
     /// The draft that the client is adding to.
@@ -480,5 +496,16 @@ impl Session {
         if octets > left {
             self.lose_place(true);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_session_leaves_room_for_its_flow_in_one_kib() {
+        // The flow table spends about 300 octets on a flow.
+        assert!(size_of::<Session>() <= 700, "{} octets", size_of::<Session>());
     }
 }

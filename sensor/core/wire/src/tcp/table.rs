@@ -129,9 +129,12 @@ impl<C: Conversation> FlowTable<C> {
     }
 
     /// The end of the capture: tells everything held and closes every flow, by start and then by endpoints.
+    ///
+    /// Nothing is left of it, its time neither: the next capture may be of another year.
     pub fn finish(&mut self, counters: &mut Counters, anomalies: &mut AnomalyCounts, context: &mut C::Context) {
         let at = Timestamp::default();
         self.with_book(at, counters, anomalies, context, Book::finish);
+        self.clock = Clock::default();
     }
 
     /// Flows with a conversation, or about to have one.

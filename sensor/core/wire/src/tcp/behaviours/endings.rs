@@ -316,6 +316,27 @@ fn the_end_of_the_capture_tells_what_is_held() {
 }
 
 #[test]
+fn a_capture_of_another_time_begins_afresh() {
+    for hours in [-10_000, 10_000] {
+        play(
+            |t| {
+                t.handshake();
+                t.data('s', 0, 0, "220\n");
+                t.finish();
+                t.notes.lines.clear();
+                t.now_ms = hours * 3_600_000;
+                t.handshake();
+                t.now_ms += 400;
+                t.data('s', 0, 0, "220\n");
+                t.now_ms += 400;
+                t.data('c', 0, 4, "QUIT\n");
+            },
+            &[WHOLE, "s: 220\n", "c: QUIT\n"],
+        );
+    }
+}
+
+#[test]
 fn segments_far_from_any_window_are_ignored_and_counted() {
     play(
         |t| {
