@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from sensor.cli import run_cli
+from sensor.model import Event
 from tests import fake_core
 from tests.fake_core import Damage, Script
 from tests.mails import Batch, Flow, Mail, Tls
@@ -264,25 +265,13 @@ def test_without_settings_our_domains_are_told_from_the_traffic_and_how_to_fix_t
 
 
 def test_the_summary_says_what_was_taken_for_ours(console: Console, capture: str) -> None:
-    ours, partner, other = "192.0.2.25", "198.51.100.7", "203.0.113.9"
-    console.script.batches = [
-        [
-            Mail(
-                flow=Flow(src_ip=there, dst_ip=ours),
-                reverse_path=f"x@{name}",
-                forward_paths=(Path_("ann@corp.example"),),
-            )
-            for there, name in ((partner, "partner.example"), (other, "other.example"))
-        ]
-        + [
-            Mail(
-                flow=Flow(src_ip=ours, dst_ip=there),
-                reverse_path="ann@corp.example",
-                forward_paths=(Path_(f"x@{name}"),),
-            )
-            for there, name in ((partner, "partner.example"), (other, "other.example"))
-        ]
-    ]
+    ours = Flow(dst_ip="192.0.2.25")
+    events: list[Event] = []
+    for there, name in (("198.51.100.7", "partner.example"), ("203.0.113.9", "other.example")):
+        into, out_of = Flow(src_ip=there, dst_ip=ours.dst_ip), Flow(src_ip=ours.dst_ip, dst_ip=there)
+        events.append(Mail(flow=into, reverse_path=f"x@{name}", forward_paths=(Path_("ann@corp.example"),)))
+        events.append(Mail(flow=out_of, reverse_path="ann@corp.example", forward_paths=(Path_(f"x@{name}"),)))
+    console.script.batches = [events]
     _, out, _ = console.run("replay", capture)
     words = " ".join(out.split())
     assert "worked out from the traffic: .corp.example is taken for yours" in words
