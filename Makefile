@@ -83,6 +83,8 @@ test-rust: $(DONE)/rust
 test-python: $(CORE) $(DONE)/packages-test
 	@mkdir -p .build
 	$(BIN)/pytest --numprocesses $(WORKERS) | tee .build/pytest.log
+	@echo "How often the classifier is right (docs/confusion.md):"
+	@$(BIN)/python -m tests.classify.casework --matrix
 
 .PHONY: fuzz
 fuzz: $(DONE)/rust $(DONE)/packages-fuzz ## run every fuzz target for FUZZ_SECONDS

@@ -133,17 +133,17 @@ class Pipeline:
         if forwarding.kind == "none" and forwarding.look_alike is None:
             return None
         self._see_forward(transaction, forwarding, taken, verdicts.findings)
-        return forwarding.mailbox.lower() if forwarding.mailbox else None
+        return forwarding.mailbox.lower() if forwarding.mailbox and forwarding.kind != "none" else None
 
     def _see_forward(self, event: Transaction, forwarding: Forwarding, taken: bool, findings: list[Finding]) -> None:
         coverage, alike = self.coverage, forwarding.look_alike
         if alike is not None:
             coverage.look_alikes[alike] = coverage.look_alikes.get(alike, 0) + 1
-            if forwarding.kind == "none" and forwarding.mailbox is not None:
-                # A report that a forward was refused: no forward, but somebody tried.
-                self.ledger.count_attempt(forwarding, at_ns=event.started_at_ns)
-            return
-        if forwarding.mailbox is None:
+            if forwarding.kind != "none" or forwarding.mailbox is None:
+                return
+            # A report that a forward was refused: no forward, but somebody tried.
+            self.ledger.count_attempt(forwarding, at_ns=event.started_at_ns)
+        elif forwarding.mailbox is None:
             coverage.unattributed += 1
         elif taken:
             header = event.header

@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from sensor.cli import run_cli
+from sensor.model import Event
 from tests import fake_core
 from tests.fake_core import Damage, Script
-from tests.mails import Batch, Mail, Tls
+from tests.mails import Batch, Flow, Mail, Tls
+from tests.mails import Path as Path_
 from tests.test_pipeline import forward
 
 ROOT = Path(__file__).parent.parent
@@ -236,3 +238,44 @@ def test_help_documents_the_exit_status(console: Console) -> None:
     assert status == 0
     assert "130" in out
     assert "3 read" in " ".join(out.split())
+
+
+def test_without_settings_our_domains_are_told_from_the_traffic_and_how_to_fix_them(
+    console: Console, capture: str
+) -> None:
+    ours, partner, other = "192.0.2.25", "198.51.100.7", "203.0.113.9"
+
+    def passing(src: str, dst: str, sender: str, recipient: str) -> Mail:
+        return Mail(flow=Flow(src_ip=src, dst_ip=dst), reverse_path=sender, forward_paths=(Path_(recipient),))
+
+    console.script.batches = [
+        [
+            passing(partner, ours, "bill@partner.example", "ann@corp.example"),
+            passing(ours, partner, "ann@corp.example", "bill@partner.example"),
+        ],
+        [
+            passing(other, ours, "sue@other.example", "bob@corp.example"),
+            passing(ours, other, "bob@corp.example", "sue@other.example"),
+        ],
+    ]
+    status, out, _ = console.run("replay", capture, "--events", "-")
+    assert status == 0
+    directions = [json.loads(line)["direction"] for line in out.splitlines()]
+    assert directions == ["inbound", "outbound", "inbound", "outbound"]
+
+
+def test_the_summary_says_what_was_taken_for_ours(console: Console, capture: str) -> None:
+    ours = Flow(dst_ip="192.0.2.25")
+    events: list[Event] = []
+    for there, name in (("198.51.100.7", "partner.example"), ("203.0.113.9", "other.example")):
+        into, out_of = Flow(src_ip=there, dst_ip=ours.dst_ip), Flow(src_ip=ours.dst_ip, dst_ip=there)
+        events.append(Mail(flow=into, reverse_path=f"x@{name}", forward_paths=(Path_("ann@corp.example"),)))
+        events.append(Mail(flow=out_of, reverse_path="ann@corp.example", forward_paths=(Path_(f"x@{name}"),)))
+    console.script.batches = [events]
+    _, out, _ = console.run("replay", capture)
+    words = " ".join(out.split())
+    assert "worked out from the traffic: .corp.example is taken for yours" in words
+    assert "--internal-domain .corp.example" in words
+    console.script.batches = [[Mail()]]
+    _, out, _ = console.run("replay", capture, "--internal-domain", "corp.example")
+    assert "worked out" not in out

@@ -6,7 +6,7 @@ from sensor.classify import NONE, Organisation
 from sensor.ledger import Ledger
 from sensor.model import Event, Finding, Forwarding, Outcome, Transaction
 from sensor.pipeline import Detector, Pipeline
-from tests.mails import Completeness, Mail, Path, Tls, mail
+from tests.mails import Completeness, Mail, Path, Tls, core_mail, mail
 
 CORP = Organisation(["corp.example"])
 FORWARD = """
@@ -91,6 +91,26 @@ def test_forwards_of_mailboxes_elsewhere_are_named_and_not_counted() -> None:
     assert verdicts.forwardings[0].look_alike == "foreign_forward"
     assert road.ledger.forwarders() == []
     assert road.coverage.look_alikes == {"foreign_forward": 1}
+
+
+REFUSED = """\
+From: postmaster@corp.example
+To: bill@shop.example
+Content-Type: multipart/report; report-type=delivery-status; boundary=b
+
+--b
+
+The mail of ann@corp.example to x@dst.example was refused: 5.7.520 Access denied.
+--b--
+"""
+
+
+def test_a_report_that_a_forward_was_refused_is_an_attempt_of_its_mailbox_and_no_mail_of_its() -> None:
+    road = pipeline()
+    road.feed([core_mail(REFUSED, reverse_path="", forward_paths=["bill@shop.example"])])
+    ((name, account, forwards),) = road.ledger.forwarders()
+    assert (name, account.sent, forwards.attempts, forwards.total) == ("ann@corp.example", 0, 1, 0)
+    assert road.coverage.look_alikes == {"delivery_report": 1}
 
 
 def test_coverage_adds_up() -> None:

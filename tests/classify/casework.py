@@ -95,4 +95,5 @@ def page() -> str:
 if __name__ == "__main__":
     import sys
 
-    sys.stdout.write(page())
+    only_matrix = sys.argv[1:] == ["--matrix"]
+    sys.stdout.write(rendered(confusion(map(read_case, CASES))) if only_matrix else page())
