@@ -175,6 +175,7 @@ class Transaction:
     header: Header | None
     fields: list[KeptField]
     received: list[Received]
+    """The Received chain, topmost first; empty for mail that the artifact table does not touch."""
     attachments: list[Attachment]
     attached_messages: int
     content_type: str | None
