@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
+from importlib import resources
 
 import msgspec
 
@@ -89,6 +91,13 @@ def _page(table: Table) -> Iterator[str]:
     yield from _keys()
 
 
+def key_explanations() -> list[str]:
+    """The lines at the head of ``artifacts.toml`` that say what each key means."""
+    text = resources.files("sensor.classify").joinpath("artifacts.toml").read_text(encoding="utf-8")
+    head = itertools.takewhile(lambda line: line.startswith("#"), text.splitlines())
+    return [line.removeprefix("#   ") for line in head if line.startswith("#   ")]
+
+
 def _section(place: str, rows: list[Row]) -> Iterator[str]:
     yield f"## {_PLACE_TITLES[place]}\n"
     yield "| slug | what | kind | level | evidence | mailbox, destination | source |"
@@ -138,6 +147,10 @@ def _languages() -> Iterator[str]:
 
 
 def _keys() -> Iterator[str]:
+    yield "The keys, as the head of the built-in table explains them:\n"
+    yield "```"
+    yield from key_explanations()
+    yield "```\n"
     yield "| place | needs |"
     yield "|---|---|"
     for place, keys in PLACES.items():

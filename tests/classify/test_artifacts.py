@@ -182,7 +182,7 @@ def test_the_page_in_the_docs_is_that_of_the_table() -> None:
 
 
 def test_every_row_of_every_place_is_printed_once_on_the_page() -> None:
-    page = artifacts_page(builtin_table())
+    page, _, _ = artifacts_page(builtin_table()).partition("## Rules of trust")
     for row in builtin_table().rows:
         assert page.count(f"| `{row.slug}` |") == 1
 
