@@ -23,7 +23,7 @@ from sensor.classify.artifacts import (
 )
 from sensor.classify.rows import languages
 from sensor.classify.trust import RULE_NAMES
-from sensor.report.artifacts import artifacts_page, rows_as_json
+from sensor.report.artifacts import artifacts_page, rows_as_json, unexplained_sources
 from tests.mails import Field, Header, Mail, mail
 
 GOOD = {
@@ -200,3 +200,7 @@ def test_labels_and_prefixes_of_languages_are_as_the_core_compares_them() -> Non
         assert all(texts)
         assert all(text == text.strip() for text in texts)
     assert len({language.code for language in languages()}) == len(languages())
+
+
+def test_every_source_key_is_explained_on_the_page() -> None:
+    assert unexplained_sources(builtin_table()) == set()
