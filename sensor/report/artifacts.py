@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Iterator
+from importlib import resources
 
 import msgspec
 
@@ -54,6 +57,43 @@ source = "our own gateway"
 """
 
 
+_SOURCES = {
+    "AJX": "ajaxtower.jp, Gmail's auto-forwarding shown step by step",
+    "ATT": "MITRE ATT&CK, T1114.003",
+    "CHQ": "chasquid, its queue and tests",
+    "CPN": "a public sample of a cPanel forwarder's mail",
+    "CR": "crisp-oss/email-forward-parser, tested against clients and locales",
+    "CYR": "cyrusimap/cyrus-imapd, imap/lmtp_sieve.c and imap/lmtpd.c",
+    "DMD": "a mail of February 2022 on the dm-devel list with the whole header of an Exchange Online forward",
+    "EXIM": "Exim, src/expand.c and its specification",
+    "G175365": "Google's help page 175365, advice to forwarders",
+    "GH-AR": "public test fixtures with automatic replies of Exchange",
+    "GH-PM": "public code that reads Proton's fields",
+    "GH-SL": "simple-login/app, email_handler.py",
+    "MIMEKIT": "jstedfast/MimeKit, a header in its benchmarks",
+    "MS-FWD": "Microsoft, outbound spam policies and external forwarding",
+    "MS-HFW": "Microsoft, header firewall",
+    "MS-LOOP": "Microsoft, loop prevention in Exchange Online demystified",
+    "MS-OXCMAIL": "Microsoft, [MS-OXCMAIL] 2.1.3.2.21",
+    "MS-RD": "Microsoft, remote domains",
+    "MS-RR": "Microsoft, recipient resolution",
+    "MS-SRS": "Microsoft, Sender Rewriting Scheme in Exchange Online",
+    "OLC": "a delivery report of outlook.com with the header of a rule's redirect",
+    "OXB": "University of Oxford, email loops: what happens when and why",
+    "PFX": "Postfix, src/local and src/cleanup",
+    "PIG": "dovecot/pigeonhole, cmd-redirect.c",
+    "PP": "rf-peixoto/phishing_pot, thousands of real mails",
+    "PSRSD": "roehling/postsrsd, README and srs2.c",
+    "QM": "notqmail, qmail-local.c and dot-qmail(5)",
+    "RC": "Roundcube, bounce.php",
+    "RS1": "rspamd, rules/forwarding.lua",
+    "RS2": "rspamd, its aliases plugin",
+    "TB": "Thunderbird, mailnews/compose",
+    "WP": "Wikipedia, list of email subject abbreviations",
+    "ZIM": "Zimbra, FilterUtil.java and zimbra-attrs.xml",
+}
+
+
 def render_artifacts(table: Table) -> str:
     """One line a row, aligned, in the table's order, ending in a line end."""
     rows = [_COLUMNS] + [
@@ -87,6 +127,13 @@ def _page(table: Table) -> Iterator[str]:
     yield from _languages()
     yield _OWN_ROWS
     yield from _keys()
+
+
+def key_explanations() -> list[str]:
+    """The lines at the head of ``artifacts.toml`` that say what each key means."""
+    text = resources.files("sensor.classify").joinpath("artifacts.toml").read_text(encoding="utf-8")
+    head = itertools.takewhile(lambda line: line.startswith("#"), text.splitlines())
+    return [line.removeprefix("#   ") for line in head if line.startswith("#   ")]
 
 
 def _section(place: str, rows: list[Row]) -> Iterator[str]:
@@ -138,10 +185,25 @@ def _languages() -> Iterator[str]:
 
 
 def _keys() -> Iterator[str]:
+    yield "The keys, as the head of the built-in table explains them:\n"
+    yield "```"
+    yield from key_explanations()
+    yield "```\n"
     yield "| place | needs |"
     yield "|---|---|"
     for place, keys in PLACES.items():
         yield f"| `{place}` | {', '.join(f'`{key}`' for key in keys)} |"
+    yield "\n## Sources\n"
+    yield "| key | source |"
+    yield "|---|---|"
+    for key, source in _SOURCES.items():
+        yield f"| {key} | {source} |"
+
+
+def unexplained_sources(table: Table) -> set[str]:
+    """Source keys of the table's rows, words in capitals, that the page does not explain."""
+    named = {each.strip() for row in table.rows for each in row.source.split(",")}
+    return {each for each in named if re.fullmatch(r"[A-Z0-9-]+", each)} - _SOURCES.keys()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 """The table: bad rows are named, good ones are found again by what the core is asked to look for."""
 
+import json
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -19,7 +21,9 @@ from sensor.classify.artifacts import (
     check_rows,
     split_subject,
 )
+from sensor.classify.rows import languages
 from sensor.classify.trust import RULE_NAMES
+from sensor.report.artifacts import artifacts_page, rows_as_json, unexplained_sources
 from tests.mails import Field, Header, Mail, mail
 
 GOOD = {
@@ -48,6 +52,13 @@ GOOD = {
         ({"mailbox": "@author"}, ["mailbox", "@from"]),
         ({"requires": ["magic"]}, ["requires", "magic", "one_recipient"]),
         ({"contradicted_by": ["spam"]}, ["contradicted_by", "spam", "journal"]),
+        ({"unconfirmed": True}, ["evidence", "unconfirmed is weak"]),
+        ({"place": "structure"}, ["shape", "needs it"]),
+        ({"place": "structure", "shape": "odd"}, ["shape", "odd", "sent_by_addressee"]),
+        ({"languages": ["xx"]}, ["languages", "xx", "de"]),
+        ({"mailbox": "{mailbox"}, ["mailbox", "braces"]),
+        ({"field": "X Mine"}, ["field", "RFC 5322"]),
+        ({"place": "body", "marks": [""]}, ["marks", "everywhere"]),
         ({"slug": "My Row"}, ["slug", "lower case"]),
         ({"field": None}, ["field", "needs it"]),
         ({"place": "subject"}, ["prefixes", "needs it"]),
@@ -153,3 +164,43 @@ def test_a_hostile_value_costs_no_time(piece: str) -> None:
     started = time.process_time()
     classify(transaction, Organisation())
     assert time.process_time() - started < 0.5
+
+
+def test_a_row_that_is_no_table_is_named() -> None:
+    with pytest.raises(ArtifactError, match=r"artifact row 1 \(.no table.\)"):
+        check_rows([3])
+
+
+def test_a_slug_of_the_built_in_table_is_taken() -> None:
+    with pytest.raises(ArtifactError, match="another row"):
+        load_table([GOOD | {"slug": "google_caf"}])
+
+
+def test_the_page_in_the_docs_is_that_of_the_table() -> None:
+    page = Path(__file__).parent.parent.parent / "docs" / "artifacts.md"
+    assert page.read_text(encoding="utf-8") == artifacts_page(builtin_table())
+
+
+def test_every_row_of_every_place_is_printed_once_on_the_page() -> None:
+    page, _, _ = artifacts_page(builtin_table()).partition("## Rules of trust")
+    for row in builtin_table().rows:
+        assert page.count(f"| `{row.slug}` |") == 1
+
+
+def test_all_keys_of_all_rows_are_told_as_json() -> None:
+    rows = [json.loads(line) for line in rows_as_json(builtin_table()).splitlines()]
+    assert [row["slug"] for row in rows] == [row.slug for row in builtin_table().rows]
+    assert all(row["evidence"] == "weak" for row in rows if row["unconfirmed"])
+
+
+def test_labels_and_prefixes_of_languages_are_as_the_core_compares_them() -> None:
+    for language in languages():
+        assert all(prefix == prefix.lower() for prefix in language.reply)
+        texts = [text for texts in language.labels for text in texts]
+        assert all(texts)
+        assert all(text == text.strip() for text in texts)
+    assert len({language.code for language in languages()}) == len(languages())
+
+
+def test_every_source_key_is_explained_on_the_page() -> None:
+    assert unexplained_sources(builtin_table()) == set()
