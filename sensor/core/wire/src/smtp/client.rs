@@ -8,7 +8,7 @@ use super::line::{Line, LineEnd};
 use super::origin::{preamble, Origin, Preamble};
 use super::path::Path;
 use super::session::{Blocker, Mode, Pending, Session, Step};
-use super::tls::looks_like_hello;
+use super::tls::begins_handshake;
 use crate::anomaly::Anomaly;
 use crate::frame::Timestamp;
 use crate::record::event::{ForwardPath, Protocol};
@@ -386,9 +386,7 @@ impl Session {
         match blocker {
             Blocker::Data if !is_command => self.open_content(false, at, context),
             Blocker::Auth if !is_command => self.mode = Mode::Sasl,
-            Blocker::Tls(start) if self.held[0] == 22 || looks_like_hello(&self.held) => {
-                self.turn_to_tls(start, context)
-            }
+            Blocker::Tls(start) if begins_handshake(&self.held) => self.turn_to_tls(start, context),
             Blocker::LostContent | Blocker::Lookalike if !is_command => self.mode = Mode::Content,
             Blocker::Lookalike => return self.suspect(context),
             Blocker::LostContent => {

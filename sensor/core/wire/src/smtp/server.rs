@@ -6,6 +6,7 @@ use super::queue::{Paired, Settled};
 use super::reply::{parse_line, Keyword, WholeReply};
 use super::session::{Blocker, Mode, Pending, Session, Step};
 use super::state::{step, Answered, ReplyClass, State};
+use super::tls::begins_handshake;
 use crate::anomaly::{Anomaly, AnomalySet};
 use crate::frame::Timestamp;
 use crate::record::event::{Protocol, Reply};
@@ -242,7 +243,7 @@ impl Session {
         }
         match class {
             Some(ReplyClass::PositiveCompletion) => {
-                if self.held.first().is_some_and(|first| *first != 22) {
+                if !self.held.is_empty() && !begins_handshake(&self.held) {
                     self.note(Anomaly::SmtpDataBeforeStarttls, context);
                     self.held = Vec::new();
                 }

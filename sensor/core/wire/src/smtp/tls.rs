@@ -51,6 +51,12 @@ impl HelloReader {
 
 const HANDSHAKE: u8 = 22;
 
+/// True if *octets* begin with the type of a TLS handshake record, which no SMTP command does.
+#[must_use]
+pub fn begins_handshake(octets: &[u8]) -> bool {
+    octets.first() == Some(&HANDSHAKE)
+}
+
 /// True if *octets* start as a TLS handshake record does.
 #[must_use]
 pub fn looks_like_hello(octets: &[u8]) -> bool {
