@@ -15,6 +15,7 @@ from tests.oracle import read_capture
 from tests.sensing import Record, Told, told_of
 from tests.span_strategies import harmless, lossy
 from tests.strategies import Scripted, dialogues
+from tests.test_pcaps import SCHEMA
 from tests.truth import differences, is_incomplete
 
 # Times and places in a record that depend on which segment carried what.
@@ -29,7 +30,10 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tell(made: Capture, here: Path) -> Told:
     path = here / f"input{made.suffix}"
     path.write_bytes(made.octets)
-    return told_of(path)
+    told = told_of(path)
+    for record in told.records:
+        SCHEMA.validate(record)
+    return told
 
 
 def facts(told: Told) -> list[Record]:
