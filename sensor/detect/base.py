@@ -50,9 +50,9 @@ class Detector(Protocol[State]):
     """
     One idea of what may be wrong. ``key`` gives the key whose state an event concerns, none if it is not for this one.
 
-    ``encode`` raises ``BlobTooLargeError`` beyond ``MAX_BLOB_OCTETS``; ``decode`` is its inverse, also for blobs of earlier
-    versions, and raises ``BlobError`` for what is neither. Where ``needs_timers`` is true, ``wake`` is called once
-    event time has passed the ``wake_at_ms`` asked for.
+    ``encode`` raises ``BlobTooLargeError`` beyond ``MAX_BLOB_OCTETS``; ``decode`` is its inverse, also for blobs of
+    earlier versions, and raises ``BlobError`` for what is neither. Where ``needs_timers`` is true, ``wake`` is called
+    once event time has passed the ``wake_at_ms`` asked for.
     """
 
     name: str
