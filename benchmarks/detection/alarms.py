@@ -13,7 +13,7 @@ class Alarm:
     """
     Something that an analyst is told: when, by which detector or rule, and about which mailboxes and destinations.
 
-    A destination is an address; where a rule is about a whole domain, the addresses that made it speak.
+    ``is_first`` is false where an alarm that stands already is told again, with more in it.
     """
 
     at_ms: int
@@ -22,6 +22,7 @@ class Alarm:
     destinations: frozenset[str]
     severity: str = "medium"
     said: str = ""
+    is_first: bool = True
 
 
 class AllowList:

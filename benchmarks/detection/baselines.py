@@ -44,7 +44,7 @@ class Baseline:
 
 
 class AnyAutoForward(Baseline):
-    """Any external auto-forward: Elastic ec8efb0c, Sigma c726e007, ESCU, Panther. Once for a mailbox and destination."""
+    """Any external auto-forward (Elastic ec8efb0c, Sigma c726e007, ESCU, Panther), once for mailbox and destination."""
 
     name = "any external auto-forward"
 

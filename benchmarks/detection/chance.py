@@ -52,8 +52,11 @@ def favourite(rng: Random, items: Sequence[Item]) -> Item:
 
 def inbound_time(rng: Random, day: int) -> int:
     """When on *day* a mail from outside comes."""
-    return START_MS + day * DAY_MS + _INBOUND_HOURS[int(rng.random() * len(_INBOUND_HOURS))] * HOUR_MS + int(
-        rng.random() * HOUR_MS
+    return (
+        START_MS
+        + day * DAY_MS
+        + _INBOUND_HOURS[int(rng.random() * len(_INBOUND_HOURS))] * HOUR_MS
+        + int(rng.random() * HOUR_MS)
     )
 
 

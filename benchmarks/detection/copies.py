@@ -2,8 +2,8 @@
 How a forwarded copy looks, by who makes it: mail platforms' rules and properties, clients, and people.
 
 Each function takes the mail as it came to a mailbox and gives the copy that leaves. The fields are those of the
-dossier's tables (sources MS-SRS, MS-LOOP, DMD, OLC, PP, PIG, ZIM, PFX, TB, CR in docs/artifacts.md). Legitimate rules and
-intruders' rules go through the same functions: on the wire nothing tells them apart.
+dossier's tables (sources MS-SRS, MS-LOOP, DMD, OLC, PP, PIG, ZIM, PFX, TB, CR in docs/artifacts.md). Legitimate rules
+and intruders' rules go through the same functions: on the wire nothing tells them apart.
 """
 
 from __future__ import annotations
@@ -148,8 +148,9 @@ def sieve_redirect(rng: Random, mail: Mail, mailbox: str, destination: str, at_m
     """Dovecot's sieve, which keeps the reverse-path."""
     copy = _leaving(mail, at_ms, POSTFIX, destination, mail.reverse_path)
     copy.top = (
-        f"Received: by {POSTFIX.helo} (Postfix, from userid 5000)\r\n\tid {_code(rng, _BASE32, 9)}; {date_of(at_ms)}\r\n"
-        f"X-Sieve: Pigeonhole Sieve 0.5.21\r\nX-Sieve-Redirected-From: {mailbox}\r\nDelivered-To: {mailbox}\r\n{mail.top}"
+        f"Received: by {POSTFIX.helo} (Postfix, from userid 5000)\r\n\tid {_code(rng, _BASE32, 9)};"
+        f" {date_of(at_ms)}\r\nX-Sieve: Pigeonhole Sieve 0.5.21\r\nX-Sieve-Redirected-From: {mailbox}\r\n"
+        f"Delivered-To: {mailbox}\r\n{mail.top}"
     )
     return copy
 

@@ -28,8 +28,8 @@ class Mail:
     """
     One mail on one hop. *top* are the fields that hops put on top, *more* those that the author's side wrote.
 
-    ``octets`` is the size that is told of it: bodies are short here, so that a month of mail is quickly made. A mail that
-    is not ``is_seen`` never passes where the sensor stands.
+    ``octets`` is the size that is told of it: bodies are short here, so that a month of mail is quickly made. A mail
+    that is not ``is_seen`` never passes where the sensor stands.
     """
 
     at_ms: int
@@ -59,9 +59,7 @@ class Mail:
 def octets_of(mail: Mail) -> bytes:
     """The content of *mail*, lines ended by CRLF, dots not stuffed."""
     parents = mail.parents
-    references = (
-        f"In-Reply-To: <{parents[-1]}>\r\nReferences: <{'> <'.join(parents)}>\r\n" if parents else ""
-    )
+    references = f"In-Reply-To: <{parents[-1]}>\r\nReferences: <{'> <'.join(parents)}>\r\n" if parents else ""
     cc = f"Cc: {', '.join(mail.cc)}\r\n" if mail.cc else ""
     return (
         f"{mail.top}From: {mail.author}\r\nTo: {', '.join(mail.to)}\r\n{cc}Subject: {mail.subject}\r\n"

@@ -275,8 +275,10 @@ def mails_of_day(rng: Random, person: Person, day: int) -> list[Mail]:
             mail.note = "machine"
         mails.append(mail)
     if works:
-        for _ in range(poisson(rng, person.fresh * busy)):
-            mails.append(fresh_mail(rng, person, person.hours.some_time(rng, day), rng.getrandbits(40)))
+        mails += [
+            fresh_mail(rng, person, person.hours.some_time(rng, day), rng.getrandbits(40))
+            for _ in range(poisson(rng, person.fresh * busy))
+        ]
     return mails
 
 

@@ -4,7 +4,7 @@ Alarms against the truth: what was found, how soon, and what was told for nothin
 An alarm is *true* if it names a mailbox of an intruder's and, where it names destinations, his drop, after his first
 copy left. It is about something *legitimate, not yet allowed* if it is about a forward by a rule that is no intruder's
 and that nobody entered in the allow-list: by policy a finding, but no intruder. All others are *false*, alarms about
-allowed forwards included.
+allowed forwards included. An alarm that is told again because it grew counts once.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class SourceScore:
 
 @dataclass(slots=True)
 class Run:
-    """One seed's outcome. ``kinds`` counts the cases of each kind that forwarded anything, which are those to be found."""
+    """One seed's outcome. ``kinds`` counts the cases of each kind that forwarded anything: those that can be found."""
 
     seed: int
     mailbox_days: int
@@ -81,14 +81,14 @@ class Scorer:
         for name in (alarm.source, *groups):
             score = self._scores[name]
             if case is not None:
-                score.true += 1
+                score.true += alarm.is_first
                 if case.number not in score.found:
                     copies = sum(at_ms <= alarm.at_ms for at_ms in case.copies)
                     hours = (alarm.at_ms - case.copies[0]) / HOUR_MS
                     score.found[case.number] = Found(case.kind, copies, hours, alarm.source)
             elif self._is_open(alarm):
-                score.not_yet_allowed += 1
-            else:
+                score.not_yet_allowed += alarm.is_first
+            elif alarm.is_first:
                 score.false += 1
                 score.false_alarms.append(alarm)
 
@@ -103,22 +103,27 @@ class Scorer:
             candidates = [case for mailbox in alarm.mailboxes for case in self._by_mailbox.get(mailbox, ())]
         for case in candidates:
             started = case.copies and case.copies[0] <= alarm.at_ms
-            if started and (not alarm.destinations or not alarm.destinations.isdisjoint(case.drops)):
+            if started and (not alarm.destinations or _names_any(alarm.destinations, case.drops)):
                 return case
         return None
 
     def _is_open(self, alarm: Alarm) -> bool:
         return any(
-            mailbox in alarm.mailboxes and (not alarm.destinations or destination in alarm.destinations)
+            mailbox in alarm.mailboxes and (not alarm.destinations or _names_any(alarm.destinations, (destination,)))
             for mailbox, destination in self._open
         )
+
+
+def _names_any(named: frozenset[str], addresses: Sequence[str]) -> bool:
+    """True if one of *addresses*, or its domain, is among what an alarm names."""
+    return any(address in named or address.rpartition("@")[2] in named for address in addresses)
 
 
 # ---- over seeds
 
 
 def spread(values: Iterable[float]) -> tuple[float, float, float]:
-    """Mean over seeds with its 95 % interval by Student's t; the interval is the point itself where there is one seed."""
+    """Mean over seeds with its 95 % interval by Student's t; of one seed, the point alone."""
     numbers = list(values)
     centre = mean(numbers)
     if len(numbers) < 2:

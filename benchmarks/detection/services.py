@@ -116,7 +116,9 @@ class NewsletterOut:
         body, subject = body_of(rng, at_ms), subject_of(rng)
         for number in range(self.readers):
             to = (private_address(rng) if rng.random() < 0.6 else outside_address(rng, partners=800),)
-            mail = _ours(at_ms + number * 400, self.sender, to, subject, body, f"{rng.getrandbits(60):x}@news.corp.example")
+            mail = _ours(
+                at_ms + number * 400, self.sender, to, subject, body, f"{rng.getrandbits(60):x}@news.corp.example"
+            )
             mail.more = "List-Unsubscribe: <mailto:leave@news.corp.example>\r\nPrecedence: bulk\r\n"
             yield mail
 
@@ -133,12 +135,14 @@ class Programs:
             to = (private_address(rng),) if rng.random() < 0.7 else (rng.choice(self.services),)
             sender = rng.choice(("shop@shop.corp.example", "noreply@corp.example", "monitor@labs.corp.example"))
             at_ms = inbound_time(rng, day)
-            yield _ours(at_ms, sender, to, subject_of(rng), body_of(rng, at_ms), f"{rng.getrandbits(70):x}@app.corp.example")
+            yield _ours(
+                at_ms, sender, to, subject_of(rng), body_of(rng, at_ms), f"{rng.getrandbits(70):x}@app.corp.example"
+            )
 
 
 @dataclass(frozen=True, slots=True)
 class Tickets:
-    """A help desk: an answer to the writer at once, and a copy of some to a supplier's agent outside, in its own name."""
+    """A help desk: an answer to each writer at once, in its own name, and of some a copy to a supplier's agent outside."""
 
     desk: str
     supplier: str
@@ -155,7 +159,9 @@ class Tickets:
     def _note(self, rng: Random, mail: Mail, to: str) -> Mail:
         ticket = rng.randrange(100_000)
         subject = f"[corp.example #{ticket}] {mail.subject}"
-        written = _ours(mail.at_ms + 4_000, self.desk, (to,), subject, mail.body, f"rt-{rng.getrandbits(60):x}@corp.example")
+        written = _ours(
+            mail.at_ms + 4_000, self.desk, (to,), subject, mail.body, f"rt-{rng.getrandbits(60):x}@corp.example"
+        )
         written.parents = (mail.message_id,)
         written.more = (
             f"RT-Ticket: corp.example #{ticket}\r\nX-RT-Loop-Prevention: corp.example\r\nManaged-BY: RT 5\r\n"
@@ -235,9 +241,7 @@ class Robot:
             if day < self.starts_day:
                 continue
             at_ms = mail.at_ms + int(lognormal(rng, 4_000, 0.4))
-            forwarded = copies.by_client(
-                rng, mail, self.address, self.destination, at_ms, client="outlook", words=""
-            )
+            forwarded = copies.by_client(rng, mail, self.address, self.destination, at_ms, client="outlook", words="")
             forwarded.note = "robot"
             yield forwarded
 
@@ -257,7 +261,9 @@ class Journal:
                 f"--b\r\nContent-Type: text/plain\r\n\r\nSender: {inner.author}\r\n--b\r\n"
                 f"Content-Type: message/rfc822\r\n\r\n{octets_of(inner).decode()}\r\n--b--\r\n"
             )
-            report = _ours(at_ms + 900, "", (self.archive,), inner.subject, body, f"{rng.getrandbits(70):x}@corp.example")
+            report = _ours(
+                at_ms + 900, "", (self.archive,), inner.subject, body, f"{rng.getrandbits(70):x}@corp.example"
+            )
             report.author = "journal@corp.example"
             report.more = "X-MS-Journal-Report:\r\nX-MS-Exchange-Generated-Message-Source: Journal Agent\r\n"
             report.content_type = "multipart/mixed; boundary=b"
@@ -299,7 +305,7 @@ class Bounces:
             report.reverse_path = ""
             report.content_type = "multipart/report; report-type=delivery-status; boundary=b"
             report.body = (
-                f"--b\r\n\r\nThe mail to nobody@{theirs.rpartition('@')[2]} could not be delivered: 5.1.1 no such user.\r\n"
+                f"--b\r\n\r\nThe mail to nobody@{theirs.rpartition('@')[2]} could not be delivered: 5.1.1 unknown.\r\n"
                 f"--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: {report.subject}\r\n\r\n{report.body}--b--\r\n"
             )
             yield report
