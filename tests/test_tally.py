@@ -1,10 +1,11 @@
 """The core's tally of a batch against the plain one, over every capture."""
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
-from sensor.tally import tally
+from sensor.tally import PlainTrace, tally
 
 _core = pytest.importorskip("sensor._core")
 
@@ -37,8 +38,17 @@ def facts(drawn: object) -> dict[str, object]:
         "last_seen_ns",
     )
     said = {name: getattr(drawn, name) for name in names}
-    mails = [(*mail[:4], mail[4].id if mail[4] is not None else None) for mail in drawn.mails]  # type: ignore[attr-defined]
+    mails = [
+        (*mail[:4], mail[4].id if mail[4] is not None else None, trace_facts(mail[5]))
+        for mail in drawn.mails  # type: ignore[attr-defined]
+    ]
     return said | {"mails": mails}
+
+
+def trace_facts(trace: object) -> dict[str, object]:
+    """What a trace says, as lists and plain values."""
+    said = {each.name: getattr(trace, each.name) for each in fields(PlainTrace)}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in said.items()}
 
 
 @pytest.mark.parametrize("classify_all", [False, True])
