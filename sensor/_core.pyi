@@ -233,6 +233,7 @@ class Trace:
     missing_octets: int
     sender: str | None
     recipients: list[str]
+    has_attachments: bool
     message_id: int
     body: int
     parents: list[int]
@@ -244,6 +245,7 @@ class Trace:
 class Tally:
     """What the pipeline needs to know of a batch: see ``sensor.tally``."""
 
+    events: int
     outcomes: dict[Literal["delivered", "rejected", "deferred", "aborted", "unknown"], int]
     incomplete: int
     missing_octets: int
@@ -255,6 +257,8 @@ class Tally:
     mails: list[tuple[int, bool, str | None, list[str], Transaction | None, Trace]]
     def transaction(self, index: int) -> Transaction:
         """The transaction at *index* of the batch. Raises IndexError where there is none."""
+    def sessions(self, start: int, stop: int) -> list[tuple[int, int, int]]:
+        """Mail sessions among the events from *start* to *stop*: hour since the epoch, in clear, in TLS."""
 
 @final
 class Events:

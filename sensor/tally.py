@@ -28,6 +28,12 @@ PARENT_FIELD = "x-ms-exchange-parent-message-id"
 """Exchange's own word for the mail that a rule's mail was made from."""
 
 
+HOUR_NS = 3_600_000_000_000
+
+SessionsSeen = tuple[int, int, int]
+"""An hour since the epoch, and mail sessions that ended in it: in clear, in TLS. An hour may be told in parts."""
+
+
 class Trace(Protocol):
     """
     What pairing needs of a mail, small enough to be kept for days. Addresses are in lower case.
@@ -50,6 +56,8 @@ class Trace(Protocol):
     def sender(self) -> str | None: ...
     @property
     def recipients(self) -> Sequence[str]: ...
+    @property
+    def has_attachments(self) -> bool: ...
     @property
     def message_id(self) -> int: ...
     @property
@@ -76,6 +84,8 @@ class Tally(Protocol):
     """Counts of a batch, and its mails in order: those to be classified, and of the others those that were taken."""
 
     @property
+    def events(self) -> int: ...
+    @property
     def outcomes(self) -> dict[Outcome, int]: ...
     @property
     def incomplete(self) -> int: ...
@@ -97,6 +107,10 @@ class Tally(Protocol):
         """The transaction at *index* of the batch. Raises ``IndexError`` where there is none."""
         ...
 
+    def sessions(self, start: int, stop: int) -> Sequence[SessionsSeen]:
+        """Mail sessions among the events from *start* to *stop*. Each is counted with the first of its mails."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlainTrace:
@@ -108,6 +122,7 @@ class PlainTrace:
     missing_octets: int = 0
     sender: str | None = None
     recipients: Sequence[str] = ()
+    has_attachments: bool = False
     message_id: int = 0
     body: int = 0
     parents: Sequence[int] = ()
@@ -120,6 +135,7 @@ class PlainTrace:
 class PlainTally:
     """A tally made here."""
 
+    events: int = 0
     outcomes: dict[Outcome, int] = field(default_factory=lambda: dict.fromkeys(get_args(Outcome), 0))
     incomplete: int = 0
     missing_octets: int = 0
@@ -130,6 +146,7 @@ class PlainTally:
     last_seen_ns: int | None = None
     mails: list[Mail] = field(default_factory=list)
     transactions: dict[int, Transaction] = field(default_factory=dict)
+    sessions_seen: list[tuple[int, SessionsSeen]] = field(default_factory=list)
 
     def transaction(self, index: int) -> Transaction:
         """The transaction at *index* of the batch. Raises ``IndexError`` where there is none."""
@@ -137,6 +154,10 @@ class PlainTally:
             return self.transactions[index]
         except KeyError:
             raise IndexError(f"event {index} is no transaction") from None
+
+    def sessions(self, start: int, stop: int) -> list[SessionsSeen]:
+        """Mail sessions among the events from *start* to *stop*, each told by itself."""
+        return [seen for index, seen in self.sessions_seen if start <= index < stop]
 
     def see_time(self, started_at_ns: int, ended_at_ns: int) -> None:
         """Widen the time that was seen."""
@@ -154,9 +175,11 @@ def tally(
     """The tally of *events*; transactions that the table touches are to be classified, or all with *classify_all*."""
     drawn = PlainTally()
     for index, event in enumerate(events):
+        drawn.events += 1
         if isinstance(event, transaction_type):
             _see_mail(drawn, index, event, classify_all or event.touched)
         elif isinstance(event, session_type):
+            drawn.sessions_seen.append((index, (event.ended_at_ns // HOUR_NS, 0, 1)))
             drawn.tls_sessions += 1
             drawn.tls_octets += event.client_octets + event.server_octets
             drawn.see_time(event.started_at_ns, event.ended_at_ns)
@@ -171,6 +194,8 @@ def _see_mail(drawn: PlainTally, index: int, transaction: Transaction, classifie
     drawn.one_sided += completeness.one_sided
     drawn.see_time(transaction.started_at_ns, transaction.ended_at_ns)
     drawn.transactions[index] = transaction
+    if transaction.session.transaction_index == 0:
+        drawn.sessions_seen.append((index, (transaction.ended_at_ns // HOUR_NS, 1, 0)))
     if taken or classified:
         made = trace(transaction)
         view = transaction if classified else None
@@ -189,6 +214,7 @@ def trace(transaction: Transaction) -> PlainTrace:
         missing_octets=transaction.completeness.missing_octets,
         sender=sender.lower() if sender else None,
         recipients=recipients,
+        has_attachments=bool(transaction.attachments or transaction.attached_messages),
         message_id=fingerprint(header.message_id) if header is not None and header.message_id is not None else 0,
         body=_fingerprint_of_body(transaction),
         parents=_parents(transaction),

@@ -28,6 +28,7 @@ def draw(path: Path, *, classify_all: bool) -> list[tuple[dict[str, object], dic
 def facts(drawn: object) -> dict[str, object]:
     """What a tally says, with the id of a transaction in place of it."""
     names = (
+        "events",
         "outcomes",
         "incomplete",
         "missing_octets",
@@ -42,7 +43,16 @@ def facts(drawn: object) -> dict[str, object]:
         (*mail[:4], mail[4].id if mail[4] is not None else None, trace_facts(mail[5]))
         for mail in drawn.mails  # type: ignore[attr-defined]
     ]
-    return said | {"mails": mails}
+    return said | {"mails": mails, "hours": hours(drawn)}
+
+
+def hours(drawn: object) -> dict[int, tuple[int, int]]:
+    """Sessions of each hour, asked for in two pieces."""
+    summed: dict[int, tuple[int, int]] = {}
+    for hour, clear, tls in [*drawn.sessions(0, 3), *drawn.sessions(3, 1 << 20)]:  # type: ignore[attr-defined]
+        before = summed.get(hour, (0, 0))
+        summed[hour] = (before[0] + clear, before[1] + tls)
+    return summed
 
 
 def trace_facts(trace: object) -> dict[str, object]:

@@ -46,11 +46,28 @@ pub struct Tally {
 
 #[pymethods]
 impl Tally {
+    #[getter(events)]
+    fn count_of_events(&self) -> usize {
+        self.events.len()
+    }
+
     fn transaction(&self, index: usize) -> PyResult<convert::Transaction> {
         match self.events.get(index) {
             Some(Event::Transaction(_)) => Ok(convert::Transaction::of(Arc::clone(&self.events), index)),
             _ => Err(PyIndexError::new_err(format!("event {index} is no transaction"))),
         }
+    }
+
+    fn sessions(&self, start: usize, stop: usize) -> Vec<(i64, u64, u64)> {
+        let seen = self.events.get(start..stop.min(self.events.len())).unwrap_or_default();
+        let mut hours: Vec<(i64, u64, u64)> = Vec::new();
+        for (hour, clear, tls) in seen.iter().filter_map(session_seen) {
+            match hours.last_mut() {
+                Some(last) if last.0 == hour => *last = (hour, last.1 + clear, last.2 + tls),
+                _ => hours.push((hour, clear, tls)),
+            }
+        }
+        hours
     }
 }
 
@@ -131,6 +148,19 @@ impl Counts {
             mails: mails.unbind(),
         })
     }
+}
+
+/// The hour in which a session was seen, and whether in clear or in TLS. Each of its mails is an event; the first counts.
+fn session_seen(event: &Event) -> Option<(i64, u64, u64)> {
+    match event {
+        Event::Session(session) => Some((hour_of(session.ended_at), 0, 1)),
+        Event::Transaction(mail) if mail.session.transaction_index == 0 => Some((hour_of(mail.ended_at), 1, 0)),
+        Event::Transaction(_) => None,
+    }
+}
+
+const fn hour_of(at: Timestamp) -> i64 {
+    at.0.div_euclid(3_600_000_000_000)
 }
 
 /// True if a server took the mail, or may have: the deciding reply was lost.

@@ -32,6 +32,7 @@ pub struct Trace {
     started_at_ns: i64,
     octets: Option<u64>,
     missing_octets: u64,
+    has_attachments: bool,
     message_id: u64,
     body: u64,
     parents: Vec<u64>,
@@ -52,6 +53,7 @@ impl Trace {
             started_at_ns: transaction.started_at.0,
             octets: message.and_then(MessageFacts::transferred_octets),
             missing_octets: transaction.completeness.missing_octets,
+            has_attachments: message.is_some_and(|it| !it.body.attachments.is_empty() || it.body.attached_messages > 0),
             message_id: message
                 .and_then(|it| it.header.message_id.as_deref())
                 .map_or(0, fingerprint),
@@ -83,6 +85,10 @@ impl Trace {
     #[getter]
     fn missing_octets(&self) -> u64 {
         self.missing_octets
+    }
+    #[getter]
+    fn has_attachments(&self) -> bool {
+        self.has_attachments
     }
     #[getter]
     fn message_id(&self) -> u64 {
