@@ -1,6 +1,6 @@
 """The detectors: small events in, findings out."""
 
-from sensor.detect.base import Detector, Option, Out
+from sensor.detect.base import BaseDetector, Detector, Option, Out, State
 from sensor.detect.events import DetectorEvent
 
-__all__ = ["Detector", "DetectorEvent", "Option", "Out"]
+__all__ = ["BaseDetector", "Detector", "DetectorEvent", "Option", "Out", "State"]
