@@ -20,17 +20,17 @@ MAX_EXHIBITS_EACH = 8
 """Mails kept from the beginning of an episode, and as many of its latest."""
 MAX_LINES = 8
 """Lines kept of one exhibit. A forwarded mail carries two to five marks."""
-MAX_LINE_CHARS = 256
-"""Of one line: a marker with two addresses fits, a hostile kilobyte does not."""
-MAX_LINES_CHARS = 768
-"""Of all lines of one exhibit, so that sixteen of them in any script stay well below a blob's bound."""
-MAX_ADDRESS_CHARS = 320
+MAX_LINES_OCTETS = 1_024
+"""Of all lines of one exhibit together, so that sixteen exhibits leave a blob room for the rest."""
+MAX_NAME_OCTETS = 64
+"""Of a mark's slug, a header field's name or a transaction's id."""
+MAX_ADDRESS_OCTETS = 320
 """The longest address there can be: 64 + 1 + 255 (RFC 5321 4.5.3.1.1 and 4.5.3.1.2)."""
 MAX_DESTINATIONS = 32
-"""Named in a finding. A rule has a few; of a person's many, those named first are the ones seen first."""
+"""Named in a finding. A rule has a few; of a person's many, those named first are the ones that count most."""
 MAX_MAILBOXES = 128
 """Named in a finding: enough to start an investigation, and the count tells the rest."""
-MAX_SENTENCE_CHARS = 1_000
+MAX_SENTENCE_OCTETS = 1_000
 """Of a summary, a reason, an assumption or a gap."""
 
 POOR_CLEAR_SHARE = 0.5
@@ -40,6 +40,7 @@ GOOD_CLEAR_SHARE = 0.95
 SHORT_WATCH_MS = 7 * DAY_MS
 """A week: less than that holds no full rhythm of working days and weekend."""
 
+_LEAST_VALUE_OCTETS = 4  # room for one character and an ellipsis
 _LOWER: dict[Confidence, Confidence] = {"high": "medium", "medium": "low", "low": "low"}
 
 
@@ -51,7 +52,7 @@ class Exhibits(msgspec.Struct):
 
     def add(self, transaction_id: str, at_ms: int, lines: Iterable[Artifact] = ()) -> None:
         """Keep one mail. Among the latest, it takes the place of the oldest."""
-        exhibit = Exhibit(transaction_id=cut(transaction_id, 64), at_ms=at_ms, lines=_cut_lines(lines))
+        exhibit = Exhibit(transaction_id=cut(transaction_id, MAX_NAME_OCTETS), at_ms=at_ms, lines=_cut_lines(lines))
         if len(self.first) < MAX_EXHIBITS_EACH:
             self.first.append(exhibit)
             return
@@ -129,22 +130,23 @@ def claim(
 
 
 def sentence(text: str) -> str:
-    """*text* as one printable line of at most ``MAX_SENTENCE_CHARS``, whatever a mail put into it."""
-    return cut(text, MAX_SENTENCE_CHARS)
+    """*text* as one printable line of at most ``MAX_SENTENCE_OCTETS``, whatever a mail put into it."""
+    return cut(text, MAX_SENTENCE_OCTETS)
 
 
 def address(text: str) -> str:
     """An address as findings and states carry it: printable and bounded."""
-    return cut(text, MAX_ADDRESS_CHARS)
+    return cut(text, MAX_ADDRESS_OCTETS)
 
 
-def cut(text: str, chars: int) -> str:
-    """*text* with what is not printable as an escape, and an ellipsis where it was longer than *chars*."""
-    # Cut first: an escape takes up to ten characters, and a long text is not to be escaped whole.
-    text = text[: chars + 1]
+def cut(text: str, octets: int) -> str:
+    """*text* with what is not printable as an escape, and an ellipsis where it was longer than *octets* of UTF-8."""
+    # Cut first: a long text is not to be escaped whole.
+    text = text[: octets + 1]
     if not text.isprintable():
         text = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
-    return text if len(text) <= chars else text[: chars - 1] + "…"
+    encoded = text.encode()
+    return text if len(encoded) <= octets else encoded[: max(0, octets - 3)].decode(errors="ignore") + "…"
 
 
 def _weighed(confidence: Confidence, reason: str, context: Context) -> tuple[Confidence, str]:
@@ -199,15 +201,16 @@ def _bounded_exhibits(exhibits: tuple[Exhibit, ...]) -> tuple[Exhibit, ...]:
 
 
 def _cut_lines(lines: Iterable[Artifact]) -> tuple[Artifact, ...]:
-    """The first lines, within the bounds of one and of all."""
+    """The first lines, within the bounds of their number and of all their octets."""
     kept: list[Artifact] = []
-    room = MAX_LINES_CHARS
+    room = MAX_LINES_OCTETS
     for line in lines:
-        if len(kept) == MAX_LINES or room <= 0:
+        slug, name = cut(line.slug, MAX_NAME_OCTETS), cut(line.field, MAX_NAME_OCTETS)
+        room -= len(slug.encode()) + len(name.encode())
+        if len(kept) == MAX_LINES or room < _LEAST_VALUE_OCTETS:
             break
-        slug, name = cut(line.slug, 64), cut(line.field, 64)
-        value = cut(line.value, min(MAX_LINE_CHARS, max(1, room)))
-        room -= len(value)
+        value = cut(line.value, room)
+        room -= len(value.encode())
         is_same = (slug, name, value) == (line.slug, line.field, line.value)
         kept.append(line if is_same else Artifact(slug=slug, field=name, value=value))
     return tuple(kept)

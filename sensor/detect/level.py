@@ -17,15 +17,12 @@ from collections.abc import Iterable
 
 import msgspec
 
-from sensor.detect.claim import cut
+from sensor.detect.claim import MAX_NAME_OCTETS, cut
 from sensor.intervals import jeffreys
 from sensor.model import Artifact, Level
 
 MAX_NAMED = 16
 """Different marks counted by name of one mailbox. A mechanism writes two to five."""
-
-MAX_SLUG_CHARS = 64
-"""Of a mark's name: those of the table are half as long; a user's own may be anything."""
 
 HINT_SHARE = 0.9
 """The lower bound of the share of forwards without a forwarded look from which ATT&CK's hint is told."""
@@ -73,7 +70,7 @@ class Marks(msgspec.Struct):
         Forwards by hand are not counted: that they are a user's says nothing of the rules beside them.
         """
         setattr(self, level, getattr(self, level) + 1)
-        for slug in dict.fromkeys(cut(line.slug, MAX_SLUG_CHARS) for line in lines):
+        for slug in dict.fromkeys(cut(line.slug, MAX_NAME_OCTETS) for line in lines):
             if slug in self.named or len(self.named) < MAX_NAMED:
                 self.named[slug] = self.named.get(slug, 0) + 1
 

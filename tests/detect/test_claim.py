@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensor.detect.base import DAY_MS, HOUR_MS
-from sensor.detect.claim import MAX_LINES_CHARS, Exhibits, claim, cut
+from sensor.detect.claim import MAX_LINES_OCTETS, Exhibits, claim, cut
 from sensor.detect.events import Context, stable_id
 from sensor.model import Artifact, Confidence, Exhibit, Finding
 
@@ -92,14 +92,15 @@ def test_lines_of_one_mail_share_a_bound() -> None:
     exhibits.add("t", 1, [Artifact(slug="s", field="F", value="v" * 5_000)] * 50)
     [exhibit] = exhibits.all()
     assert 0 < len(exhibit.lines) <= 8
-    assert sum(len(line.value) for line in exhibit.lines) <= MAX_LINES_CHARS
+    assert sum(len(line.value.encode()) for line in exhibit.lines) <= MAX_LINES_OCTETS
 
 
 @pytest.mark.parametrize(
-    ("text", "chars", "expected"),
+    ("text", "octets", "expected"),
     [
         ("plain", 5, "plain"),
-        ("plainer", 5, "plai…"),
+        ("plainer", 5, "pl…"),
+        ("üüü", 5, "ü…"),
         ("a\r\nb", 20, "a\\r\\nb"),
         ("\x1b[2J", 20, "\\x1b[2J"),
         ("right\u202eleft", 20, "right\\u202eleft"),
@@ -107,8 +108,8 @@ def test_lines_of_one_mail_share_a_bound() -> None:
         ("über", 20, "über"),
     ],
 )
-def test_text_from_mail_becomes_one_printable_line(text: str, chars: int, expected: str) -> None:
-    assert cut(text, chars) == expected
+def test_text_from_mail_becomes_one_printable_line(text: str, octets: int, expected: str) -> None:
+    assert cut(text, octets) == expected
 
 
 @given(st.text(st.characters(), max_size=400), st.lists(st.text(st.characters(), max_size=400), max_size=50))
@@ -124,5 +125,6 @@ def test_a_finding_is_printable_and_bounded_whatever_mail_holds(text: str, many:
     )
     texts = [finding.summary, finding.level_reason, *finding.destinations, *finding.mailboxes, *finding.assumptions]
     texts += [part for each in finding.exhibits for line in each.lines for part in (line.slug, line.field, line.value)]
-    assert all(each.isprintable() for each in texts)
+    assert all(each.isprintable() and len(each.encode()) <= 1_024 for each in texts)
+    assert all(len(each.encode()) <= 320 for each in (*finding.destinations, *finding.mailboxes))
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(finding), type=Finding) == finding
