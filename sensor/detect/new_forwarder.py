@@ -11,8 +11,8 @@ What was there before the sensor: within its first ``learning_hours`` no forward
 for years. Those are told too, since a theft that is under way is no better than a new one, but with low severity and a
 summary that says so.
 
-What it can't see: a rule that leaves no mark while only one leg is in view, and forwards inside the organisation. A rule
-set up while mail was hidden or the sensor was down is told at its first mail in view.
+What it can't see: a rule that leaves no mark while only one leg is in view, and forwards inside the organisation. A
+rule set up while mail was hidden or the sensor was down is told at its first mail in view.
 """
 
 from __future__ import annotations
