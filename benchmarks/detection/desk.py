@@ -23,7 +23,7 @@ from sensor.detect import detectors
 from sensor.detect.runner import Runner
 from sensor.ledger import Ledger
 from sensor.pipeline import Pipeline
-from sensor.settings import AlertSettings, AllowEntry, Settings
+from sensor.settings import AlertSettings, AllowEntry
 
 OURS = "all detectors"
 """The name under which the alarms of all detectors together are scored."""
@@ -47,8 +47,7 @@ def allow_entries(allowed: Sequence[Allowed]) -> tuple[AllowEntry, ...]:
 class Desk:
     """Takes what the sensor sees and gives alarms: those of the product and those of the baselines."""
 
-    def __init__(self, allowed: Sequence[Allowed], settings: Settings | None = None) -> None:
-        settings = settings or Settings()
+    def __init__(self, allowed: Sequence[Allowed]) -> None:
         domains = Domains(DOMAINS)
         self.pipeline = Pipeline(
             domains,
@@ -56,7 +55,7 @@ class Desk:
             transaction_type=_as_any(Sight),
             session_type=_as_any(TlsSight),
         )
-        self.runner = Runner(detectors(settings))
+        self.runner = Runner(detectors())
         self._policy = Policy(AlertSettings(allow=allow_entries(allowed)))
         self._baselines: list[Baseline] = [kind(AllowList(allowed)) for kind in BASELINES]
 

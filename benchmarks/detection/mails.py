@@ -153,13 +153,6 @@ class Reply:
 
 WHOLE = Completeness()
 _TAKEN = Reply()
-# What the core draws from content; all else is of the session, and known here.
-_READ = frozenset(
-    (
-        "fields", "received", "attachments", "attached_messages", "content_type", "report_type", "calendar_method",
-        "body_digest", "body_marks", "labelled_marks", "label_languages", "reported_addresses",
-    )
-)  # fmt: skip
 
 
 class Sight:
@@ -212,7 +205,8 @@ class Sight:
         return header
 
     def __getattr__(self, name: str) -> Any:
-        if name not in _READ:
+        # What is not of the session, and so known here, the core draws from the content.
+        if name.startswith("_"):
             raise AttributeError(name)
         if name == "body_digest" and self.completeness.missing_octets:
             return None

@@ -142,7 +142,7 @@ class Programs:
 
 @dataclass(frozen=True, slots=True)
 class Tickets:
-    """A help desk: an answer to each writer at once, in its own name, and of some a copy to a supplier's agent outside."""
+    """A help desk: an answer to each writer at once, in its own name, and of some a copy to a supplier's agent."""
 
     desk: str
     supplier: str
