@@ -23,7 +23,7 @@ from pathlib import Path
 from benchmarks.detection.alarms import Alarm
 from benchmarks.detection.baselines import BASELINES
 from benchmarks.detection.chance import START_MS
-from benchmarks.detection.desk import OURS, Desk
+from benchmarks.detection.desk import OURS, Desk, Minute, keep, kept, minutes_of
 from benchmarks.detection.intruders import KINDS, Case, placed_intruders
 from benchmarks.detection.mails import date_of
 from benchmarks.detection.organisation import drawn_organisation
@@ -33,14 +33,19 @@ from benchmarks.detection.traffic import Traffic, Wire
 BASELINE_NAMES = tuple(each.name for each in BASELINES)
 
 
-def run(seed: int, mailboxes: int, days: int, wire: Wire) -> Run:
-    """One seed from its mail to its score."""
+def run(seed: int, mailboxes: int, days: int, wire: Wire, folder: Path | None = None) -> Run:
+    """
+    One seed from its mail to its score.
+
+    With *folder*, what the pipeline tells is kept there, and taken from there the next time: for trying detectors, and
+    wrong once pipeline or simulation have changed.
+    """
     started = time.perf_counter()
     organisation = drawn_organisation(seed, mailboxes, days)
     cases = placed_intruders(seed, organisation, days)
     traffic = Traffic(organisation, cases, seed, days, wire)
     scorer, desk = Scorer(cases, organisation.legitimate), Desk(organisation.allowed)
-    for alarm in desk.alarms(traffic):
+    for alarm in desk.alarms(_minutes(traffic, cases, folder, f"{seed}-{mailboxes}-{days}-{wire.blind}-{wire.twice}")):
         scorer.take(alarm, *(() if alarm.source in BASELINE_NAMES else (OURS,)))
     forwarded = [case for case in cases if case.copies]
     scores = scorer.scores()
@@ -53,6 +58,21 @@ def run(seed: int, mailboxes: int, days: int, wire: Wire) -> Run:
         mails=sum(traffic.written.values()),
         seconds=time.perf_counter() - started,
     )
+
+
+def _minutes(traffic: Traffic, cases: Sequence[Case], folder: Path | None, name: str) -> Iterator[Minute]:
+    if folder is None:
+        yield from minutes_of(traffic)
+        return
+    events, truth = folder / f"{name}.events", folder / f"{name}.truth.json"
+    if not truth.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        yield from keep(minutes_of(traffic), events)
+        truth.write_text(json.dumps([case.copies for case in cases]), encoding="utf-8")
+        return
+    for case, copies in zip(cases, json.loads(truth.read_text(encoding="utf-8")), strict=True):
+        case.copies[:] = copies
+    yield from kept(events)
 
 
 # ---- tables
@@ -151,7 +171,8 @@ def seeds_of(text: str) -> list[int]:
 
 def _runs(options: argparse.Namespace) -> Iterator[Run]:
     wire = Wire(blind=options.blind, twice=options.twice)
-    jobs = [(seed, options.mailboxes, options.days, wire) for seed in options.seeds]
+    folder = Path(options.keep) if options.keep else None
+    jobs = [(seed, options.mailboxes, options.days, wire, folder) for seed in options.seeds]
     if options.jobs == 1:
         yield from (run(*job) for job in jobs)
         return
@@ -169,6 +190,9 @@ def main() -> None:
     parser.add_argument("--twice", type=float, default=Wire().twice, help="share of mails that pass two gateways")
     parser.add_argument("--jobs", type=int, default=1, help="seeds at a time")
     parser.add_argument("--details", action="store_true", help="tell each missed case and each false alarm")
+    parser.add_argument(
+        "--keep", metavar="FOLDER", help="keep what the pipeline tells, and go on from it the next time"
+    )
     parser.add_argument("--json", metavar="FILE", help="write the results as JSON too")
     options = parser.parse_args()
     start = date_of(START_MS)
