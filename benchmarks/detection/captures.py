@@ -99,7 +99,7 @@ def transactions_of(path: Path) -> Iterator[Transaction]:
     return iter(sorted((each for each in events if isinstance(each, kind)), key=lambda each: each.started_at_ns))
 
 
-def _verdict(mail: Transaction | Sight, domains: Domains) -> Verdict:
+def _verdict(mail: Transaction, domains: Domains) -> Verdict:
     header = mail.header
     return Verdict(
         # The simulation's clock ticks in milliseconds, and a session takes some.
@@ -109,7 +109,7 @@ def _verdict(mail: Transaction | Sight, domains: Domains) -> Verdict:
         outcome=mail.outcome,
         message_id=None if header is None else header.message_id,
         body_digest=mail.body_digest,
-        forwarding=classify(mail, domains),  # type: ignore[arg-type] # a sight has all that a transaction has
+        forwarding=classify(mail, domains),
     )
 
 

@@ -153,7 +153,7 @@ def _one_drop(rng: Random, case: Case, plain: list[Person], days: int) -> None:
 def _short_lived(rng: Random, case: Case, plain: list[Person], days: int) -> None:
     person = _taken(plain, busy=6.0)
     # A morning's or a day's work: on a work day, in the hours in which mail comes.
-    day = rng.choice([each for each in range(1, days - 1) if each % 7 < 5])
+    day = rng.choice([each for each in range(1, max(2, days - 1)) if each % 7 < 5])
     starts = START_MS + day * DAY_MS + int(rng.uniform(6, 14) * HOUR_MS)
     mechanism = rng.choice((copies.REDIRECTS[person.platform], _forward_of(person)))
     ends = starts + int(lognormal(rng, 6, 0.6) * HOUR_MS)

@@ -16,6 +16,7 @@ from typing import Any
 from benchmarks.detection.chance import DAY_MS, START_MS
 from sensor import _core
 from sensor.classify import builtin_table
+from sensor.model import Outcome, SessionProtocol
 from sensor.taps.capture import core_interest
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -127,7 +128,7 @@ class Session:
     helo: str | None
     client_ip: str | None
     tls: bool = False
-    protocol: str | None = "esmtp"
+    protocol: SessionProtocol | None = "esmtp"
     auth_user: str | None = None
     transaction_index: int = 0
 
@@ -159,7 +160,7 @@ class Sight:
     """One mail transaction that the sensor saw. What its content shows is read by the core."""
 
     __slots__ = (
-        "_header", "_read", "case", "completeness", "ended_at_ns", "flow", "forward_paths", "id", "outcome", "reply",
+        "_header", "_read", "completeness", "ended_at_ns", "flow", "forward_paths", "id", "outcome", "reply",
         "reverse_path", "session", "size_octets", "started_at_ns", "touched",
     )  # fmt: skip
     anomalies: Sequence[str] = ()
@@ -177,7 +178,6 @@ class Sight:
         self._read: Any = read
         self._header: Any = None
         self.id = f"{number:032x}"
-        self.case = mail.case
         self.started_at_ns = mail.at_ms * 1_000_000
         self.ended_at_ns = self.started_at_ns + 40_000_000
         self.flow = _flow(mail.client_ip, mail.server_ip)
@@ -187,7 +187,8 @@ class Sight:
         self.size_octets = mail.octets
         self.completeness = Completeness(missing_octets, truncated=True) if missing_octets else WHOLE
         self.touched = read.touched
-        self.outcome, self.reply = "delivered", _TAKEN
+        self.outcome: Outcome = "delivered"
+        self.reply = _TAKEN
         if mail.refused is not None:
             self._refuse(mail.refused)
 

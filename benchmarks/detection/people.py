@@ -255,7 +255,7 @@ class Rule:
 
 def fresh_mail(rng: Random, person: Person, at_ms: int, number: int) -> Mail:
     """A mail of the person's own to somebody outside, sometimes with a blind copy home."""
-    to = (favourite(rng, person.correspondents),)
+    to: tuple[str, ...] = (favourite(rng, person.correspondents),)
     if rng.random() < 0.15:
         to = tuple(dict.fromkeys((*to, favourite(rng, person.correspondents), outside_address(rng, partners=800))))
     recipients = to
