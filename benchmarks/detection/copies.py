@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from benchmarks.detection.chance import chance
-from benchmarks.detection.mails import Mail, date_of, received
+from benchmarks.detection.mails import Mail, date_of, octets_of, received
 
 _BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
@@ -245,6 +245,16 @@ _SUBDOMAINS = {
 }
 
 
+def resent(rng: Random, mail: Mail, mailbox: str, destination: str, at_ms: int) -> Mail:
+    """A mail that a person resends as it is, with the whole Resent block (RFC 5322 3.6.6)."""
+    copy = _leaving(mail, at_ms, POSTFIX, destination, mailbox)
+    copy.top = (
+        f"Resent-From: {mailbox}\r\nResent-To: {destination}\r\nResent-Date: {date_of(at_ms)}\r\n"
+        f"Resent-Message-ID: <{_code(rng, _BASE32, 20)}@{_domain(mailbox)}>\r\n{mail.top}"
+    )
+    return copy
+
+
 def _outlook_block(mail: Mail) -> str:
     return (
         f"________________________________\r\nFrom: {mail.author}\r\nSent: {date_of(mail.at_ms)}\r\n"
@@ -289,12 +299,22 @@ def _apple(forwarded: Mail, mail: Mail, words: str) -> None:
     )
 
 
+def _attachment(forwarded: Mail, mail: Mail, words: str) -> None:
+    forwarded.subject = f"FW: {mail.subject}"
+    forwarded.content_type = "multipart/mixed; boundary=f"
+    forwarded.body = (
+        f"--f\r\nContent-Type: text/plain\r\n\r\n{words}\r\n--f\r\nContent-Type: message/rfc822\r\n"
+        f'Content-Disposition: attachment; filename="mail.eml"\r\n\r\n{octets_of(mail).decode()}\r\n--f--\r\n'
+    )
+
+
 _CLIENTS: dict[str, Callable[[Mail, Mail, str], None]] = {
     "outlook": _outlook,
     "outlook_german": _outlook_german,
     "gmail": _gmail,
     "thunderbird": _thunderbird,
     "apple": _apple,
+    "attachment": _attachment,
 }
 
 

@@ -73,6 +73,10 @@ FOREIGN_FORWARDS = 0.01
 ROLE_ADDRESSES = 0.008
 BLOCKED = 0.001
 BCC_HOME = 0.03
+RESENDERS = 0.005
+"""People whose mail program resends instead of forwarding."""
+TO_COLLEAGUES_TOO = 0.15
+"""Share of mail from people outside that also goes to one or two colleagues."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +119,9 @@ def drawn_organisation(seed: int, mailboxes: int, days: int) -> Organisation:
     """The organisation of that seed."""
     rng = chance(seed, "organisation")
     organisation = Organisation(people=[_person(rng, number) for number in range(mailboxes)])
+    addresses = [person.address for person in organisation.people]
+    for person in organisation.people:
+        person.colleagues = rng.choices(addresses, k=6)
     free = list(organisation.people)
     rng.shuffle(free)
     _legitimate_rules(rng, organisation, free, days)
@@ -142,8 +149,10 @@ def _person(rng: Random, number: int) -> Person:
         reply_share=min(0.6, lognormal(rng, 0.3, 0.5)),
         forward_share=min(0.15, lognormal(rng, 0.008, 1.3)) if is_forwarder else 0.0,
         correspondents=correspondents,
+        colleagues=(),
         contacts=[outside_address(rng, partners=PARTNERS) for _ in range(rng.randint(2, 9))],
         home=private_address(rng),
+        resends=rng.random() < RESENDERS,
         bcc_home_share=rng.uniform(0.01, 0.2) if rng.random() < BCC_HOME else 0.0,
         reactions=[Answers()],
     )
@@ -224,7 +233,8 @@ def _role_addresses(rng: Random, organisation: Organisation, days: int) -> None:
             outside = [outside_address(rng, partners=PARTNERS)]
             entry = Allowed("agency", mailbox=address) if number % 20 else None
             organisation.allow("role address", address, outside[0], entry=entry)
-        organisation.services.append(RoleAddress(address, members, outside, lognormal(rng, 6, 0.8)))
+        mechanism = rng.choice((copies.dot_forward, copies.stripped))
+        organisation.services.append(RoleAddress(address, members, outside, lognormal(rng, 6, 0.8), mechanism))
     for number in range(2):
         address, destination = f"orders{number}@shop.corp.example", f"edi@carrier{number}.example"
         entry = Allowed("carrier", mailbox=address) if number == 0 else None
@@ -296,6 +306,11 @@ def _as_persons_write(rng: Random, person: Person, mail: Mail) -> None:
         mail.parents = (f"{rng.getrandbits(80):x}@{person.address.rpartition('@')[2]}",)
     elif draw < 0.50:
         mail.subject = f"FW: {mail.subject}"
+    if rng.random() < TO_COLLEAGUES_TOO:
+        others = rng.choices(person.colleagues, k=1 + (rng.random() < 0.3))
+        mail.recipients = mail.to = tuple(dict.fromkeys((*mail.to, *others)))
+        # Servers name the recipient where there is one.
+        mail.top = mail.top.replace(f"\r\n\tfor <{person.address}>", "")
     if rng.random() < 0.15:
         mail.cc = (person.correspondents[int(len(person.correspondents) * rng.random())],)
 

@@ -27,6 +27,16 @@ from benchmarks.detection.copies import Mechanism, by_client, is_ours
 from benchmarks.detection.mails import Mail
 from benchmarks.detection.text import body_of, is_about_money, outside_address, subject_of
 
+ATTACHMENT_SHARE = 0.06
+"""Of mail that people write to outside; more would change nothing here and take longer."""
+_ATTACHED = (
+    ("offer.pdf", "application/pdf"),
+    ("plan.docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"),
+    ("figures.xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+    ("drawings.zip", "application/zip"),
+    ("photo.jpg", "image/jpeg"),
+)
+
 
 class Reaction(Protocol):
     """What a mailbox does with a mail that has arrived."""
@@ -56,7 +66,9 @@ class Person:
     forward_share: float
     correspondents: Sequence[str]
     contacts: Sequence[str]
+    colleagues: Sequence[str]
     home: str
+    resends: bool
     bcc_home_share: float
     reactions: list[Reaction] = field(default_factory=list)
 
@@ -108,12 +120,16 @@ def _reply(rng: Random, person: Person, mail: Mail) -> Mail:
 
 
 def forward_by_hand(rng: Random, person: Person, mail: Mail) -> Mail:
-    """A forward by hand to one of the people outside whom *person* forwards to."""
+    """A forward by hand to one of the people outside whom *person* forwards to; some resend, some attach the mail."""
     destination = favourite(rng, person.contacts)
     at_ms = person.hours.when_done(rng, mail.at_ms, _human_delay_ms(rng, 25 * MINUTE_MS))
-    forwarded = by_client(
-        rng, mail, person.address, destination, at_ms, client=person.client, words=body_of(rng, at_ms)[:90]
-    )
+    if person.resends:
+        forwarded = copies.resent(rng, mail, person.address, destination, at_ms)
+    else:
+        client = "attachment" if rng.random() < 0.03 else person.client
+        forwarded = by_client(
+            rng, mail, person.address, destination, at_ms, client=client, words=body_of(rng, at_ms)[:90]
+        )
     forwarded.note = "hand forward"
     return forwarded
 
@@ -262,7 +278,7 @@ def fresh_mail(rng: Random, person: Person, at_ms: int, number: int) -> Mail:
     if rng.random() < person.bcc_home_share:
         recipients = (*to, person.home)
     host = copies.HOSTS[person.platform]
-    return Mail(
+    mail = Mail(
         at_ms=at_ms,
         reverse_path=person.address,
         recipients=recipients,
@@ -276,4 +292,18 @@ def fresh_mail(rng: Random, person: Person, at_ms: int, number: int) -> Mail:
         client_ip=host.client_ip,
         server_ip="10.0.0.12",
         note="fresh",
+    )
+    draw = rng.random()
+    if draw < ATTACHMENT_SHARE:
+        _attach(mail, _ATTACHED[int(len(_ATTACHED) * draw / ATTACHMENT_SHARE)])
+    return mail
+
+
+def _attach(mail: Mail, file: tuple[str, str]) -> None:
+    name, content_type = file
+    mail.content_type = "multipart/mixed; boundary=a"
+    mail.body = (
+        f'--a\r\nContent-Type: text/plain\r\n\r\n{mail.body}\r\n--a\r\nContent-Type: {content_type}; name="{name}"\r\n'
+        f'Content-Disposition: attachment; filename="{name}"\r\nContent-Transfer-Encoding: base64\r\n\r\n'
+        f"{'UEsDBBQAAAAIAG9t' * 4}\r\n--a--\r\n"
     )
