@@ -19,8 +19,8 @@ class ClearSessions:
     """
     Mail sessions in clear and in TLS, by hour of packet time.
 
-    Hours are kept in the order in which they were first seen and the first goes first, so that packets of an absurd time
-    take a place and no more.
+    Hours are kept in the order in which they were first seen and the first goes first, so that packets of an absurd
+    time take a place and no more.
     """
 
     def __init__(self) -> None:

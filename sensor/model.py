@@ -466,9 +466,9 @@ class TransactionRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     """
     A line with ``"record": "transaction"``.
 
-    It satisfies ``Transaction``. What only classifier and pairing need (raw fields, the Received chain, body marks, octets
-    of the body) is not part of a record: read back, those are empty and ``touched`` is false, so a record is never
-    classified anew.
+    It satisfies ``Transaction``. What only classifier and pairing need (raw fields, the Received chain, body marks,
+    octets of the body) is not part of a record: read back, those are empty and ``touched`` is false, so a record is
+    never classified anew.
     """
 
     record: Literal["transaction"]

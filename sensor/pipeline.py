@@ -8,7 +8,7 @@ needs of a batch comes as a tally, which the core draws in one go.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -42,8 +42,8 @@ class Pipeline:
     """
     Runs batches of events through classifier and ledger, and tells what detectors work on.
 
-    *transaction_type* and *session_type* are the classes that the tap's events are of. What comes out does not depend on
-    how the mails were cut into batches.
+    *transaction_type* and *session_type* are the classes that the tap's events are of. What comes out does not depend
+    on how the mails were cut into batches.
     """
 
     def __init__(

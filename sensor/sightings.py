@@ -165,7 +165,9 @@ def lines_of(artifacts: Iterable[Artifact]) -> tuple[Artifact, ...]:
     """The lines that an event shows, each once, cut to what is bounded."""
     kept = dict.fromkeys(artifacts)
     return tuple(
-        each if len(each.value) <= MAX_LINE_CHARS else Artifact(slug=each.slug, field=each.field, value=_cut(each.value))
+        each
+        if len(each.value) <= MAX_LINE_CHARS
+        else Artifact(slug=each.slug, field=each.field, value=_cut(each.value))
         for each in list(kept)[:MAX_LINES]
     )
 
