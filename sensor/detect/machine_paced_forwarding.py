@@ -42,7 +42,7 @@ from sensor.detect.episode import Episode, episode_of
 from sensor.detect.events import ForwardSeen
 from sensor.detect.windows import MOST, Counts, Window, add
 from sensor.intervals import share_exceeds
-from sensor.model import Confidence, Finding
+from sensor.model import Confidence, Finding, Measured
 
 FORTNIGHT = Window(slot_ms=DAY_MS, slots=14, cells=5)
 """By day: forwards of known delay, those that were fast, those that were prompt, unknown ones; and hours as bits."""
@@ -64,6 +64,15 @@ NEVER_RESTING_SHARE = 0.8
 
 QUIET_MS = 14 * DAY_MS
 
+LEVEL_REASON = (
+    "The mails come from the mailbox itself and look like a user's: the work of a mail program's rule or of a script "
+    "with the mailbox's password, not of an administrator's setting."
+)
+ASSUMPTIONS = (
+    "Delays are from the original's arrival on the wire to the forward's.",
+    "A program that forwards with leave, such as a ticket system's connector, keeps the same pace.",
+)
+
 
 class Pace(msgspec.Struct, kw_only=True):
     """How quickly one outside address was forwarded to. ``delays_ms`` are the latest ones known."""
@@ -83,7 +92,7 @@ class Pace(msgspec.Struct, kw_only=True):
 
 
 class Measure(msgspec.Struct, frozen=True, kw_only=True):
-    """Forwards to one address in the window. ``rest_h`` is the longest pause of prompt ones over the hours of the day."""
+    """Forwards to one address in the window. ``rest_h`` is the longest pause in the hours of the day of prompt ones."""
 
     known: int
     fast: int
@@ -128,7 +137,7 @@ class MachinePacedForwarding(BaseDetector[PaceState, ForwardSeen]):
         outside = tuple(dict.fromkeys(map(address, event.outside[:MAX_ADDRESSES])))
         for destination in outside:
             self._count(state.to, event, destination)
-        if not any(self._has_crossed(state.to[to].measure(event.at_ms)) for to in outside):
+        if not any(self._has_crossed(state.to[to].measure(event.at_ms)) for to in outside if to in state.to):
             return ()
         measures = {to: pace.measure(event.at_ms) for to, pace in state.to.items()}
         crossed = [to for to, measure in measures.items() if self._has_crossed(measure)]
@@ -176,15 +185,12 @@ class MachinePacedForwarding(BaseDetector[PaceState, ForwardSeen]):
     def _finding(
         self, state: PaceState, episode: Episode, event: ForwardSeen, ranked: list[str], measure: Measure
     ) -> Finding:
-        median_s = median_low(state.to[ranked[0]].delays_ms) / SECOND_MS
-        is_fast, received = self._is_fast(measure), event.context.received_7d
-        pace = f"{measure.fast} of {measure.known} within {self.options['fast_s']:g} s of the original"
-        if not is_fast:
-            pace = f"{measure.prompt} of {measure.known} within {self.options['prompt_s']:g} s, at all hours"
         confidence, why = self._confidence(state, measure)
-        others = f" and {len(ranked) - 1} more" if len(ranked) > 1 else ""
         facts = episode.facts(event)
         facts["destinations"] = tuple(dict.fromkeys((*ranked, *facts["destinations"])))
+        others = f" and {len(ranked) - 1} more" if len(ranked) > 1 else ""
+        pace, observed = self._told(measure)
+        median_s = median_low(state.to[ranked[0]].delays_ms) / SECOND_MS
         return claim(
             detector=self.name,
             **facts,
@@ -200,27 +206,25 @@ class MachinePacedForwarding(BaseDetector[PaceState, ForwardSeen]):
                 "unknown_14d": measure.unknown,
                 "while_idle": state.idle,
                 "rest_h": measure.rest_h,
-                "received_7d": received,
+                "received_7d": event.context.received_7d,
             },
-            observed=measured_share(
-                "forwards too fast for a person" if is_fast else "prompt forwards",
-                measure.fast if is_fast else measure.prompt,
-                measure.known,
-            ),
+            observed=observed,
             level="user",
-            level_reason=(
-                "The mails come from the mailbox itself and look like a user's: a rule of a mail program or a script with "
-                "the mailbox's password, not an administrator's setting."
-            ),
+            level_reason=LEVEL_REASON,
             severity="high",
             confidence=confidence,
             confidence_reason=why,
             gaps=_gaps(measure),
-            assumptions=(
-                "Delays are from the original's arrival on the wire to the forward's.",
-                "A program that forwards with leave, such as a ticket system's connector, keeps the same pace.",
-            ),
+            assumptions=ASSUMPTIONS,
         )
+
+    def _told(self, measure: Measure) -> tuple[str, Measured | None]:
+        """The sign that crossed, in words and as a share."""
+        if self._is_fast(measure):
+            words = f"{measure.fast} of {measure.known} within {self.options['fast_s']:g} s of the original"
+            return words, measured_share("forwards too fast for a person", measure.fast, measure.known)
+        words = f"{measure.prompt} of {measure.known} within {self.options['prompt_s']:g} s, at all hours"
+        return words, measured_share("prompt forwards", measure.prompt, measure.known)
 
     def _confidence(self, state: PaceState, measure: Measure) -> tuple[Confidence, str]:
         if measure.unknown > measure.known:
