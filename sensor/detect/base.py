@@ -188,8 +188,8 @@ class BaseDetector(Generic[StateT, EventT]):
 
     name: ClassVar[str]
     version: ClassVar[int] = 1
-    ttl_ms: ClassVar[int]
-    lateness_ms: ClassVar[int] = LATENESS_MS
+    ttl_ms: int
+    lateness_ms: int = LATENESS_MS
     needs_timers: ClassVar[bool] = False
     derives: ClassVar[bool] = False
     OPTIONS: ClassVar[tuple[Option, ...]] = ()
@@ -233,6 +233,7 @@ class BaseDetector(Generic[StateT, EventT]):
             state = self.begin(event)
         if not state.seen.add(event):
             return Out(state)
+        state.first_ms = min(state.first_ms, event.at_ms)
         state.last_ms = max(state.last_ms, event.at_ms)
         return Out(state, tuple(self.observe(state, event)))
 
