@@ -3,10 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
+from sensor.detect.archive_sent import ArchiveSent
 from sensor.detect.base import BaseDetector, Detector, Option, OptionError, Out, State
 from sensor.detect.events import DetectorEvent
+from sensor.detect.forwarding_blocked import ForwardingBlocked
+from sensor.detect.new_destination import NewDestination
 from sensor.detect.new_forwarder import NewForwarder
 from sensor.detect.runner import LIMITS, Runner
+from sensor.detect.shared_destination import SharedDestination
 
 __all__ = [
     "DETECTORS",
@@ -22,7 +26,13 @@ __all__ = [
     "detectors",
 ]
 
-DETECTORS: tuple[type[BaseDetector[Any, Any]], ...] = (NewForwarder,)
+DETECTORS: tuple[type[BaseDetector[Any, Any]], ...] = (
+    NewForwarder,
+    NewDestination,
+    SharedDestination,
+    ForwardingBlocked,
+    ArchiveSent,
+)
 """The one list of them, in the order in which they see an event: whoever derives stands before those that listen."""
 
 

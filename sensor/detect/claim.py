@@ -14,6 +14,7 @@ import msgspec
 
 from sensor.detect.base import DAY_MS, HOUR_MS
 from sensor.detect.events import Context, stable_id
+from sensor.intervals import jeffreys
 from sensor.model import Actor, Artifact, Confidence, Exhibit, Finding, Level, Measured, Seen, Severity
 
 MAX_EXHIBITS_EACH = 8
@@ -127,6 +128,15 @@ def claim(
         exhibits=_bounded_exhibits(tuple(exhibits)),
         technique=technique,
     )
+
+
+def measured_share(what: str, part: int, whole: int) -> Measured | None:
+    """*part* of *whole* with its Jeffreys interval; none where there is no whole. A larger *part* counts as all."""
+    if whole <= 0:
+        return None
+    part = max(0, min(part, whole))
+    low, high = jeffreys(part, whole)
+    return Measured(what=what, value=part / whole, low=low, high=high)
 
 
 def sentence(text: str) -> str:

@@ -2,8 +2,7 @@
 Runs the detectors in this process: live states in bounded memory, events put in order, checkpoints of what changed.
 
 Time is that of the events. Each detector is a stage with a queue of its own: an event waits there until the clock has
-moved on by the stage's lag, and so meets the detector in order. A stage's lag is its ``lateness_ms``; behind a stage
-that derives events it is that stage's lag and lateness together, since that much older may a derived event be.
+moved on by the stage's lag (``lags``), and so meets the detector in order.
 
 Beside each live state stands its latest blob. It is what a detector that raises goes back to, what bounds the memory,
 and what a checkpoint writes; making it costs a few microseconds, and mails that show forwarding are few.
@@ -20,6 +19,7 @@ from typing import Any
 import msgspec
 
 from sensor.detect.base import DAY_MS, MAX_TIME_MS, BlobError, Detector, Out, order
+from sensor.detect.drive import lags
 from sensor.detect.events import DetectorEvent
 from sensor.detect.shards import Entry, shard_of
 from sensor.model import Finding
@@ -66,7 +66,9 @@ class Runner:
         bounds = {name: default for name, _, default in LIMITS} | dict(limits or {})
         self._max_states = max(1, bounds["detector_states"])
         self._max_octets = bounds["detector_octets"]
-        self._stages = _stages(detectors, max(1, bounds["detector_events_held"]))
+        stages = tuple(detectors)
+        most = max(1, bounds["detector_events_held"])
+        self._stages = tuple(_Stage(each, lag_ms, most) for each, lag_ms in zip(stages, lags(stages), strict=True))
         self._by_name = {stage.name: stage for stage in self._stages}
         self._clock_ms: int | None = None
         self._doubted_ms: int | None = None
@@ -370,18 +372,6 @@ class _Stage:
             if name not in self._held_written:
                 self._held_written[name] = None
                 yield HELD, name, _encode_held(self.name, event)
-
-
-def _stages(detectors: Iterable[Detector[Any]], max_held: int) -> tuple[_Stage, ...]:
-    """Each detector with its lag: what it waits for lateness, its own and that of all who derive before it."""
-    stages: list[_Stage] = []
-    derived_lag_ms = 0
-    for detector in detectors:
-        lag_ms = max(detector.lateness_ms, derived_lag_ms)
-        stages.append(_Stage(detector, lag_ms, max_held))
-        if detector.derives:
-            derived_lag_ms = lag_ms + detector.lateness_ms
-    return tuple(stages)
 
 
 # ---- waiting events at rest
