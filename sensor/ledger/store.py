@@ -9,7 +9,7 @@ there are too many, those with the fewest forwards lose their forwards and age l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from sensor.ledger.blob import BlobFault, decode, encode
@@ -171,19 +171,25 @@ class Ledger:
 
     # ---- keeping
 
-    def changed(self) -> Iterator[tuple[str, bytes]]:
+    def changed(self, *, everything: bool = False) -> Generator[tuple[str, bytes]]:
         """
-        The accounts that changed since the last call, each with its blob; all at the first call. An empty blob: the
-        mailbox was forgotten.
+        The accounts that changed since the last call, each with its blob; all of them at the first call, and with
+        *everything*. An empty blob: the mailbox was forgotten.
 
-        Where more changed than the ledger holds, all are given, and those forgotten meanwhile are not named.
+        Where more changed than the ledger holds, all are given too, and those forgotten meanwhile are not named. What a
+        reader does not come to, or was given last when it stopped, is given again next time.
         """
         names, self._changed = self._changed, set()
-        if names is None:
+        if names is None or everything:
             names = self._young.keys() | self._old.keys() | self._forwarders.keys()
-        for name in names:
-            account = self.account(name)
-            yield name, encode(account) if account is not None else b""
+        try:
+            for name in tuple(names):
+                account = self.account(name)
+                yield name, encode(account) if account is not None else b""
+                names.discard(name)
+        finally:
+            if self._changed is not None:
+                self._changed |= names
 
     def restore(self, mailbox: str, blob: bytes) -> BlobFault | None:
         """Open the account that a blob holds, in place of any other; none if that went well, else what is wrong."""
