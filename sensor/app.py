@@ -9,12 +9,14 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from itertools import chain, islice
 from types import FrameType
 from typing import BinaryIO, Protocol
 
 import msgspec
 
+from sensor.alert.errors import SinkError, SpoolError
 from sensor.classify import NONE, ArtifactError, Organisation, Table, load_table
 from sensor.classify.inference import infer_domains
 from sensor.ledger import LIMITS as LEDGER_LIMITS
@@ -22,11 +24,11 @@ from sensor.ledger import Ledger
 from sensor.log import Log, printable
 from sensor.model import Direction, Forwarding, Transaction
 from sensor.pipeline import Pipeline
-from sensor.settings import Limit, Settings, SettingsError, load_settings
+from sensor.settings import Limit, Settings, SettingsError, allow_entry, load_settings
 from sensor.taps.base import Batch, Tap, TapError
 
 READ_WHOLE, READ_NOTHING, READ_WITH_DAMAGE, INTERRUPTED = 0, 1, 3, 130
-USER_ERRORS = (SettingsError, TapError, ArtifactError)
+USER_ERRORS = (SettingsError, TapError, ArtifactError, SinkError, SpoolError)
 """What the caller of the command line can put right."""
 
 # Damage of these kinds means that a file gave nothing at all.
@@ -235,6 +237,60 @@ def explain(options: ExplainOptions, environment: Mapping[str, str]) -> int:
     if not read:
         return READ_NOTHING
     return READ_WITH_DAMAGE if problems else READ_WHOLE
+
+
+@dataclass(frozen=True, slots=True)
+class AlertsOptions:
+    """What the command line asks of a file of alerts. *show* is an id or its beginning."""
+
+    path: str
+    show: str | None = None
+    verify: bool = False
+    mailbox: str | None = None
+    destination: str | None = None
+
+
+def show_alerts(options: AlertsOptions) -> int:
+    """
+    Print the alerts of a file: a list, one whole, or whether their evidence is as it was written.
+
+    Raises ``SettingsError`` for an id that is of none or of several, ``OSError`` for a file that can't be read.
+    """
+    from sensor.alert.reading import read_alerts
+    from sensor.report.alerts import render_alert, render_list, render_verification
+
+    file = read_alerts(options.path)
+    status = READ_WITH_DAMAGE if file.problems else READ_WHOLE
+    if not file.alerts and file.problems:
+        status = READ_NOTHING
+    if options.show is not None:
+        matching = file.matching(options.show)
+        if len(matching) != 1:
+            how_many = f"{len(matching)} alerts have ids that begin so" if matching else "no alert has such an id"
+            raise SettingsError(f"--show {options.show}: {how_many}")
+        _print(render_alert(matching[0]))
+        return READ_WITH_DAMAGE if matching[0].problems() else status
+    if options.verify:
+        text, whole = render_verification(file)
+        _print(text)
+        return status if whole or status else READ_WITH_DAMAGE
+    _print(render_list(file, mailbox=options.mailbox, destination=options.destination))
+    return status
+
+
+def allow(settings_path: str, parts: Mapping[str, str | None], environment: Mapping[str, str], today: date) -> int:
+    """
+    Add an entry to the allow-list in the settings file; *parts* are its keys.
+
+    Raises ``SettingsError`` for an entry that is wrong, past or there already, ``OSError`` for a file not written.
+    """
+    from sensor.alert.allowfile import add_entry
+
+    entry = allow_entry({name: value for name, value in parts.items() if value is not None})
+    present = _settings(settings_path, environment).alerts.allow
+    added = add_entry(settings_path, entry, present, today)
+    _print(f"Added to {printable(settings_path)}:\n\n{added}")
+    return READ_WHOLE
 
 
 def show_artifacts(settings_path: str | None, environment: Mapping[str, str], *, as_json: bool = False) -> int:

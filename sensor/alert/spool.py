@@ -30,6 +30,7 @@ from typing import NoReturn
 
 import msgspec
 
+from sensor.alert.errors import SpoolError
 from sensor.alert.record import AlertRecord, read_alert, to_line
 
 MAGIC = b"MSSPOOL1"
@@ -42,10 +43,6 @@ MAX_RECORD_OCTETS = 4 * 1024 * 1024
 
 TIDY_OCTETS = 1024 * 1024
 """An empty spool is cut back to nothing once it is larger than this; before, cutting would cost more than it gives."""
-
-
-class SpoolError(Exception):
-    """The spool can't be used; the message says what the caller must put right."""
 
 
 class SpoolFullError(SpoolError):

@@ -15,10 +15,6 @@ from typing import Protocol
 from sensor.alert.record import AlertRecord
 
 
-class SinkError(Exception):
-    """A sink can't be opened, or can't be used as it is meant; the message says what the caller must put right."""
-
-
 @dataclass(frozen=True, slots=True)
 class Delivered:
     """

@@ -7,8 +7,9 @@ import stat
 import sys
 from collections.abc import Callable, Sequence
 
+from sensor.alert.errors import SinkError
 from sensor.alert.record import AlertRecord
-from sensor.alert.sinks.base import Delivered, SinkError
+from sensor.alert.sinks.base import Delivered
 
 STANDARD_OUTPUT = "-"
 
