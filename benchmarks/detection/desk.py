@@ -58,7 +58,7 @@ def minutes_of(sights: Iterable[Sight | TlsSight]) -> Iterator[Minute]:
             waiting = []
         minute = of_minute
         waiting.append(sight)
-    yield Minute((minute + 1) * MINUTE_MS, pipeline.feed(_as_any(waiting)).events)
+    yield Minute((minute + 1) * MINUTE_MS, [*pipeline.feed(_as_any(waiting)).events, *pipeline.finish()])
 
 
 def keep(minutes: Iterable[Minute], path: Path) -> Iterator[Minute]:
@@ -81,8 +81,13 @@ class Desk:
     """Detectors and policy, and the baselines beside them: takes minutes, gives alarms."""
 
     def __init__(self, allowed: Sequence[Allowed]) -> None:
-        self.runner = Runner(detectors())
+        from sensor.detect.auto_forward_ratio import AutoForwardRatio
+        from sensor.detect.silent_copy import SilentCopy
+        from sensor.detect.machine_paced_forwarding import MachinePacedForwarding
+        from sensor.detect.forward_volume_shift import ForwardVolumeShift
+        self.runner = Runner((*detectors(), AutoForwardRatio(), SilentCopy(), MachinePacedForwarding(), ForwardVolumeShift()))
         self._policy = Policy(AlertSettings(allow=_entries(allowed)))
+        self._firing: set[str] = set()
         self._baselines: list[Baseline] = [kind(AllowList(allowed)) for kind in BASELINES]
 
     def alarms(self, minutes: Iterable[Minute]) -> Iterator[Alarm]:
@@ -98,10 +103,12 @@ class Desk:
         yield from self._told(self.runner.finish(), now_ms)
 
     def _told(self, findings: Sequence[Finding], now_ms: int) -> Iterator[Alarm]:
-        if findings:
-            for alert in self._policy.take(findings, now_ms):
-                if alert.status == "firing":
-                    yield _alarm(alert, now_ms)
+        for alert in self._policy.take(findings, now_ms):
+            if alert.status == "firing":
+                yield _alarm(alert, now_ms, is_first=alert.id not in self._firing)
+                self._firing.add(alert.id)
+            else:
+                self._firing.discard(alert.id)
 
 
 def _entries(allowed: Sequence[Allowed]) -> tuple[AllowEntry, ...]:
@@ -118,7 +125,7 @@ def _entries(allowed: Sequence[Allowed]) -> tuple[AllowEntry, ...]:
     )
 
 
-def _alarm(alert: Alert, now_ms: int) -> Alarm:
+def _alarm(alert: Alert, now_ms: int, *, is_first: bool) -> Alarm:
     finding = alert.finding
     return Alarm(
         at_ms=now_ms,
@@ -127,7 +134,7 @@ def _alarm(alert: Alert, now_ms: int) -> Alarm:
         destinations=frozenset(finding.destinations),
         severity=alert.severity,
         said=finding.summary,
-        is_first=alert.updates == 0,
+        is_first=is_first,
     )
 
 
