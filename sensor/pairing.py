@@ -50,7 +50,7 @@ LIMITS: tuple[tuple[str, str, int], ...] = (
     ),
 )
 
-MAX_NAMED_RECIPIENTS = 256
+MAX_NAMED_RECIPIENTS = 128
 """Recipients of an incoming leg that are told to the stage, which keeps no more."""
 
 # Hosts that hybrid Exchange routes to, inside one organisation; the mailbox keeps its name.
