@@ -23,7 +23,7 @@ from sensor import sightings
 from sensor.classify import Organisation
 from sensor.classify.text import domain_of, split_subject
 from sensor.detect.events import ForwardSeen, Leg, stable_id
-from sensor.detect.pairing import MAX_OUT, PARENT_WITHIN_MS, SETTLE_MS, WINDOW_MS, Pairing, PairingState
+from sensor.detect.pairing import PARENT_WITHIN_MS, SETTLE_MS, WINDOW_MS, Pairing, PairingState
 from sensor.model import Actor, Artifact, Transaction
 from sensor.tally import Trace
 
@@ -50,7 +50,7 @@ LIMITS: tuple[tuple[str, str, int], ...] = (
     ),
 )
 
-MAX_NAMED_RECIPIENTS = 256
+MAX_NAMED_RECIPIENTS = 128
 """Recipients of an incoming leg that are told to the stage, which keeps no more."""
 
 # Hosts that hybrid Exchange routes to, inside one organisation; the mailbox keeps its name.
@@ -72,10 +72,10 @@ class Original(NamedTuple):
 
 
 class Found(NamedTuple):
-    """A forward found by pairing, and the fingerprint of its own Message-ID (0: it has none)."""
+    """A forward found by pairing, and the fingerprint of its own Message-ID (empty: it has none)."""
 
     forward: ForwardSeen
-    message_id: int
+    message: str
 
 
 class PairingFront:
@@ -103,7 +103,6 @@ class PairingFront:
         self._states: dict[int, PairingState] = {}
         self._max_states = max(1, bounds["pairing_in_progress"])
         self._wakes: list[tuple[int, int]] = []
-        self._message_ids: dict[str, int] = {}
         self._found: list[Found] = []
         self.next_due_ms = _FOREVER_MS
         self.judged_early = 0
@@ -155,6 +154,10 @@ class PairingFront:
         self._set_due()
         found, self._found = self._found, []
         return found
+
+    def held(self) -> int:
+        """How many mails and fingerprints are remembered in all."""
+        return len(self._originals) + len(self._waiting) + len(self._states) + len(self._wakes)
 
     def finish(self) -> list[Found]:
         """The forwards among what still waits: nothing more will come."""
@@ -227,9 +230,6 @@ class PairingFront:
 
     def _depart(self, trace: Trace, basis: Basis, key: int, transaction: Transaction | None) -> None:
         leg = self._leaving(key, basis, trace, transaction)
-        if len(self._message_ids) >= MAX_OUT * self._max_states:
-            del self._message_ids[next(iter(self._message_ids))]
-        self._message_ids[leg.transaction_id] = trace.message_id
         for original in self._originals.get(key):
             self._step(key, self._arrived(key, original))
         self._step(key, leg)
@@ -258,9 +258,10 @@ class PairingFront:
         out = self._stage.wake(state, _fingerprint(key), at_ms)
         for verdict in [leg.verdict for leg in waiting if leg.verdict]:
             self.verdicts[verdict] = self.verdicts.get(verdict, 0) + 1
+        messages = {leg.transaction_id: leg.message for leg in waiting}
         for forward in out.derived:
             if isinstance(forward, ForwardSeen):
-                self._found.append(Found(forward, self._message_ids.get(forward.transaction_id, 0)))
+                self._found.append(Found(forward, messages[forward.transaction_id]))
         if out.wake_at_ms is not None:
             heappush(self._wakes, (out.wake_at_ms, key))
 
@@ -302,11 +303,12 @@ class PairingFront:
             side="out",
             sender=trace.sender or "",
             author=trace.author or "",
+            message=message_key(trace.message_id),
             recipients=recipients,
             unaddressed=tuple(each for each in recipients if each in unaddressed),
             written_to=tuple(each.lower() for each in (*header.to, *header.cc)) if header is not None else (),
             named=tuple(trace.named),
-            from_ours=any(organisation.owns(each) for each in (trace.sender, trace.author) if each),
+            from_ours=organisation.owns(trace.author or trace.sender or ""),
             is_reply=header is not None and split_subject(header.subject)[0] in self._reply_prefixes,
             needs_sign=not organisation.known,
             octets=trace.octets,
@@ -348,6 +350,9 @@ class _Originals:
             return ()
         return known if isinstance(known, list) else (known,)
 
+    def __len__(self) -> int:
+        return len(self._young) + len(self._old)
+
     def _joined(self, known: Trace | list[Trace], trace: Trace) -> list[Trace]:
         if not isinstance(known, list):
             return [known, trace]
@@ -367,6 +372,11 @@ class _Originals:
                 self.forgotten += len(self._old)
             self._old, self._young = self._young, {}
             self._young_since_ms = at_ms
+
+
+def message_key(message_id: int) -> str:
+    """The fingerprint of a Message-ID as the ledger tells copies apart by; empty for none."""
+    return f"{message_id:016x}" if message_id else ""
 
 
 def _fingerprint(key: int) -> str:

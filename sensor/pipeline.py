@@ -21,7 +21,7 @@ from sensor.coverage import ClearSessions, Coverage
 from sensor.detect.events import AttachmentsSent, Context, DetectorEvent, ForwardRefused, ForwardSeen
 from sensor.ledger import Ledger
 from sensor.model import Event, Forwarding, TlsSession, Transaction
-from sensor.pairing import Found, PairingFront
+from sensor.pairing import Found, PairingFront, message_key
 from sensor.tally import Tally, Trace, tally
 
 __all__ = ["Coverage", "Pipeline", "Verdicts"]
@@ -144,7 +144,7 @@ class Pipeline:
             return
         self.coverage.untold_destinations += len(set(forwarding.destinations)) - len(forward.destinations)
         slugs = {artifact.slug for artifact in forwarding.artifacts}
-        if self.ledger.count_forward(forward, message_id=_key_of(sight.trace.message_id), slugs=slugs):
+        if self.ledger.count_forward(forward, message_id=message_key(sight.trace.message_id) or None, slugs=slugs):
             told = self._in_context(sight, self._with_original(sight.trace, forward))
             sight.verdicts.events += (told, *sightings.destinations_seen(told))
 
@@ -159,9 +159,9 @@ class Pipeline:
         self._tell_pairs(found, verdicts)
 
     def _tell_pairs(self, found: Iterable[Found], verdicts: Verdicts) -> None:
-        for forward, message_id in found:
+        for forward, message in found:
             slugs = {line.slug for line in forward.lines}
-            if self.ledger.count_forward(forward, message_id=_key_of(message_id), slugs=slugs):
+            if self.ledger.count_forward(forward, message_id=message or None, slugs=slugs):
                 told = replace(forward, context=self._context(forward.mailbox, forward.at_ms))
                 verdicts.events += (told, *sightings.destinations_seen(told))
 
@@ -173,7 +173,7 @@ class Pipeline:
             return
         slugs = {artifact.slug for artifact in forwarding.artifacts}
         self.ledger.count_attempt(
-            attempt, message_id=_key_of(sight.trace.message_id), evidence=forwarding.evidence, slugs=slugs
+            attempt, message_id=message_key(sight.trace.message_id) or None, evidence=forwarding.evidence, slugs=slugs
         )
         if attempt.is_policy or transaction.outcome == "rejected":
             # Deferrals are left out otherwise: a next hop that greylists defers the first try of every mail.
@@ -227,8 +227,3 @@ class _Sight:
     trace: Trace
     taken: bool
     verdicts: Verdicts
-
-
-def _key_of(message_id: int) -> str | None:
-    """The Message-ID as the ledger tells copies apart by."""
-    return f"{message_id:016x}" if message_id else None

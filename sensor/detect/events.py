@@ -128,10 +128,11 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True, tag="leg"):
     parent's, or its body. ``sender`` is the reverse-path, ``author`` the first of From. ``recipients`` are those of
     ours on the way in, and those outside on the way out.
 
-    The rest concerns outgoing legs: ``unaddressed`` are recipients that neither To nor Cc names, ``written_to`` all
-    that those name, ``named`` the mailboxes that the mail says it came through (ORCPT, Resent-From, Delivered-To).
-    ``from_ours`` is true if sender or author is the organisation's, ``is_reply`` if the subject says so, and
-    ``needs_sign`` where nothing tells whose mail is whose, so that only a mail that names a mailbox can be paired.
+    The rest concerns outgoing legs: ``message`` is the fingerprint of its own Message-ID, ``unaddressed`` are
+    recipients that neither To nor Cc names, ``written_to`` all that those name, ``named`` the mailboxes that the mail
+    says it came through (ORCPT, Resent-From, Delivered-To). ``from_ours`` is true if its author is the organisation's,
+    ``is_reply`` if the subject says so, and ``needs_sign`` where nothing tells whose mail is whose, so that only a mail
+    that names a mailbox can be paired.
     """
 
     id: str
@@ -143,6 +144,7 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True, tag="leg"):
     sender: str
     recipients: tuple[str, ...]
     author: str = ""
+    message: str = ""
     unaddressed: tuple[str, ...] = ()
     written_to: tuple[str, ...] = ()
     named: tuple[str, ...] = ()

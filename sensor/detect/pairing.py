@@ -52,11 +52,12 @@ MAX_IN = 8
 MAX_OUT = 12
 MAX_FAN_OUT = 3
 MAX_SIGNS = 4
-MAX_MARKED_RECIPIENTS = 256
-MAX_MARKED_ADDRESSES = 64
+MAX_MARKED_RECIPIENTS = 128
+MAX_MARKED_ADDRESSES = 32
 MAX_ADDRESS_OCTETS = 254
 """RFC 5321 4.5.3.1.3: a path has 256 octets, brackets included. Longer addresses are left out."""
-MAX_LINES = 3
+MAX_LINES = 1
+MAX_MESSAGE_CHARS = 32
 
 Verdict = Literal["paired", "hop", "answer", "own", "late", "ambiguous", "list", "crowded"]
 """
@@ -86,6 +87,7 @@ class _Leaving(msgspec.Struct, array_like=True):
     at_ms: int
     id: str
     transaction_id: str
+    message: str
     basis: Literal["message_id", "parent", "body"]
     destinations: list[str]
     recipients: list[int]
@@ -205,6 +207,7 @@ def _leaving(leg: Leg) -> _Leaving:
         at_ms=leg.at_ms,
         id=leg.id,
         transaction_id=leg.transaction_id,
+        message=leg.message[:MAX_MESSAGE_CHARS],
         basis=leg.basis,
         # One more than a forward has, so that a list shows.
         destinations=sorted(filter(_fits, destinations))[: MAX_FAN_OUT + 1],
@@ -217,7 +220,7 @@ def _leaving(leg: Leg) -> _Leaving:
         octets=leg.octets,
         missing_octets=leg.missing_octets,
         actor=_short_actor(leg.actor),
-        lines=tuple(line for line in leg.lines if _fits(line.value))[:MAX_LINES],
+        lines=tuple(line for line in leg.lines if _fits(line.slug + line.field + line.value))[:MAX_LINES],
     )
 
 
