@@ -33,7 +33,7 @@ from benchmarks.detection.traffic import Traffic, Wire
 BASELINE_NAMES = tuple(each.name for each in BASELINES)
 
 
-def run(seed: int, mailboxes: int, days: int, wire: Wire, folder: Path | None = None) -> Run:
+def run(seed: int, mailboxes: int, days: int, wire: Wire, folder: Path | None = None, each: int | None = None) -> Run:
     """
     One seed from its mail to its score.
 
@@ -42,10 +42,11 @@ def run(seed: int, mailboxes: int, days: int, wire: Wire, folder: Path | None = 
     """
     started = time.perf_counter()
     organisation = drawn_organisation(seed, mailboxes, days)
-    cases = placed_intruders(seed, organisation, days)
+    cases = placed_intruders(seed, organisation, days, each)
     traffic = Traffic(organisation, cases, seed, days, wire)
     scorer, desk = Scorer(cases, organisation.legitimate), Desk(organisation.allowed)
-    for alarm in desk.alarms(_minutes(traffic, cases, folder, f"{seed}-{mailboxes}-{days}-{wire.blind}-{wire.twice}")):
+    name = f"{seed}-{mailboxes}-{days}-{wire.blind}-{wire.twice}-{each}"
+    for alarm in desk.alarms(_minutes(traffic, cases, folder, name)):
         scorer.take(alarm, *(() if alarm.source in BASELINE_NAMES else (OURS,)))
     forwarded = [case for case in cases if case.copies]
     scores = scorer.scores()
@@ -172,7 +173,7 @@ def seeds_of(text: str) -> list[int]:
 def _runs(options: argparse.Namespace) -> Iterator[Run]:
     wire = Wire(blind=options.blind, twice=options.twice)
     folder = Path(options.keep) if options.keep else None
-    jobs = [(seed, options.mailboxes, options.days, wire, folder) for seed in options.seeds]
+    jobs = [(seed, options.mailboxes, options.days, wire, folder, options.cases) for seed in options.seeds]
     if options.jobs == 1:
         yield from (run(*job) for job in jobs)
         return
@@ -186,6 +187,7 @@ def main() -> None:
     parser.add_argument("--mailboxes", type=int, default=2_000)
     parser.add_argument("--days", type=int, default=28)
     parser.add_argument("--seeds", type=seeds_of, default=[1], help="3, 1..5 or 1,4,7 (default 1)")
+    parser.add_argument("--cases", type=int, help="intruders of each kind (default 3 for 2,000 mailboxes)")
     parser.add_argument("--blind", type=float, default=Wire().blind, help="share of hops that speak TLS")
     parser.add_argument("--twice", type=float, default=Wire().twice, help="share of mails that pass two gateways")
     parser.add_argument("--jobs", type=int, default=1, help="seeds at a time")

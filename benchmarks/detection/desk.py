@@ -81,11 +81,7 @@ class Desk:
     """Detectors and policy, and the baselines beside them: takes minutes, gives alarms."""
 
     def __init__(self, allowed: Sequence[Allowed]) -> None:
-        from sensor.detect.auto_forward_ratio import AutoForwardRatio
-        from sensor.detect.silent_copy import SilentCopy
-        from sensor.detect.machine_paced_forwarding import MachinePacedForwarding
-        from sensor.detect.forward_volume_shift import ForwardVolumeShift
-        self.runner = Runner((*detectors(), AutoForwardRatio(), SilentCopy(), MachinePacedForwarding(), ForwardVolumeShift()))
+        self.runner = Runner(detectors())
         self._policy = Policy(AlertSettings(allow=_entries(allowed)))
         self._firing: set[str] = set()
         self._baselines: list[Baseline] = [kind(AllowList(allowed)) for kind in BASELINES]

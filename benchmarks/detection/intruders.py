@@ -39,13 +39,13 @@ class Case:
 Kind = Callable[[Random, Case, list[Person], int], None]
 
 
-def placed_intruders(seed: int, organisation: Organisation, days: int) -> list[Case]:
-    """Cases of every kind, each in mailboxes of its own that have no rule yet."""
+def placed_intruders(seed: int, organisation: Organisation, days: int, each: int | None = None) -> list[Case]:
+    """Cases of every kind (*each*, or as many as the size calls for), in mailboxes of their own without a rule yet."""
     rng = chance(seed, "intruders")
     plain = [person for person in organisation.people if len(person.reactions) == 1 and person.inbound >= 3]
     rng.shuffle(plain)
     cases: list[Case] = []
-    each = max(1, round(CASES_OF_EACH * len(organisation.people) / 2_000))
+    each = each or max(1, round(CASES_OF_EACH * len(organisation.people) / 2_000))
     for kind, place in KINDS.items():
         for _ in range(each):
             case = Case(len(cases), kind)
