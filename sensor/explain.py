@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from sensor.classify import Judgement, Organisation, Table, judge
+from sensor.classify.road import related
 from sensor.classify.text import bare_address, domain_of
-from sensor.classify.trust import related
 from sensor.model import InterestSpec, ReceivedView, Transaction
 from sensor.taps.mailfiles import MailEnvelope, MailReader
 

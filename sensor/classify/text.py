@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from sensor.model import ForwardPathView, Transaction
@@ -44,7 +45,11 @@ def recipients(paths: Sequence[ForwardPathView]) -> list[str]:
 
 def bare_address(text: str) -> str | None:
     """An address without brackets, quotes and blanks around it, in lower case; none where there is no ``@`` in it."""
-    address = text.strip().strip("<>\"'").rstrip(".").lower()
+    address = text.strip().strip("<>")
+    # Quotation marks around a local part alone belong to it (RFC 5321 4.1.2).
+    if not re.match(r'"[^"]+"@', address):
+        address = address.strip("\"'")
+    address = address.rstrip(".").lower()
     return address if "@" in address.strip("@") else None
 
 

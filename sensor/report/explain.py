@@ -65,11 +65,8 @@ def _mark(weighed: Weighed, explanation: Explanation) -> Iterator[str]:
     match = weighed.match
     yield f"  {match.row.slug}: {_standing(weighed, explanation)}"
     yield from _wrapped(f"{printable(match.field)}: {_cut(printable(match.value))}", "    ")
-    named = [
-        f"{what} {printable(address)}"
-        for what, address in (("mailbox", match.mailbox), ("destination", match.destination))
-        if address is not None
-    ]
+    named = [f"mailbox {printable(match.mailbox)}"] if match.mailbox is not None else []
+    named += [f"destination {printable(address)}" for address in match.destinations]
     if named:
         yield from _wrapped("names " + ", ".join(named), "    ")
     for rule in weighed.passed:
