@@ -44,7 +44,7 @@ def related(one: str, other: str) -> bool:
 
 def is_own_hop(line: ReceivedView, domains: Sequence[str], organisation: Organisation) -> bool:
     """True if the line tells of a hop on the side of *domains*: a local pick-up, a filter, a relay of the house."""
-    if line.from_ is None or _is_inside_exchange(line):
+    if line.from_ is None or _is_inside_exchange(line) or _is_submission(line):
         return True
     address = _address(line.from_ip)
     if address is not None:
@@ -65,6 +65,11 @@ def _is_inside_exchange(line: ReceivedView) -> bool:
         and below_any(line.from_, _EXCHANGE_INSIDE)
         and below_any(line.by, _EXCHANGE_INSIDE)
     )
+
+
+def _is_submission(line: ReceivedView) -> bool:
+    """True if the client logged in (RFC 3848: ESMTPA, ESMTPSA and kin): somebody of the house, wherever he is."""
+    return (line.with_ or "").upper() in ("ESMTPA", "ESMTPSA", "UTF8SMTPA", "UTF8SMTPSA")
 
 
 def _are_neighbours(line: ReceivedView) -> bool:

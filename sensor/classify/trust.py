@@ -76,7 +76,7 @@ class Context:
 def weigh(context: Context) -> list[Weighed]:
     """Each match with the evidence it is worth here."""
     weighed = [_weighed_alone(match, context) for match in context.matches]
-    anchors = [each.match for each in weighed if each.evidence != "weak" and each.match.row.kind == "auto"]
+    anchors = [each.match for each in weighed if each.evidence != "weak"]
     if not anchors:
         return weighed
     return [_leaning(each, anchors) if each.failed == (_REACH,) else each for each in weighed]
@@ -92,7 +92,11 @@ def _weighed_alone(match: Match, context: Context) -> Weighed:
 def _leaning(weighed: Weighed, anchors: Sequence[Match]) -> Weighed:
     """A marker at the foot of the header section counts with evidence from elsewhere for the same mailbox."""
     match = weighed.match
-    same = tuple(each for each in anchors if match.mailbox is None or each.mailbox == match.mailbox)
+    same = tuple(
+        each
+        for each in anchors
+        if each.row.kind == match.row.kind and (match.mailbox is None or each.mailbox == match.mailbox)
+    )
     if match.row.prepended or not same:
         return weighed
     return Weighed(match, match.row.evidence, (), (*weighed.passed, _LEANS), same)
@@ -104,8 +108,8 @@ def _common_rules(match: Match) -> Iterator[str]:
         yield "destination_is_recipient"
     if match.mailbox is not None:
         yield "mailbox_on_sending_side"
-    if match.row.place == "field" and match.row.kind == "auto":
-        if match.mailbox is None:
+    if match.row.place == "field":
+        if match.row.kind == "auto" and match.mailbox is None:
             yield "forwarder_is_sending"
         yield _REACH
     if match.mailbox is not None and match.row.kind == "auto":
@@ -143,20 +147,27 @@ def _sends_now(mailbox: str, hosts: Sequence[str], context: Context) -> bool:
         return True
     if _is_its_tenant(domain, context):
         return True
-    leaves_us = organisation.known and not all(map(organisation.owns, context.recipients))
     if organisation.owns(mailbox):
-        return leaves_us
-    if leaves_us and helo is not None and organisation.owns_host(helo):
+        return _leaves_us(context)
+    if _leaves_us(context) and helo is not None and organisation.owns_host(helo):
         return False
     if transaction.reverse_path and related(domain_of(transaction.reverse_path), domain):
         return True
     return bool(transaction.received) and related(transaction.received[0].by or "", domain)
 
 
+def _leaves_us(context: Context) -> bool:
+    """True if we know who we are and somebody elsewhere gets the mail."""
+    return context.organisation.known and not all(map(context.organisation.owns, context.recipients))
+
+
 def _forwarder_is_sending(match: Match, context: Context) -> bool:
     """A marker that names nobody: somebody whom the mail had reached must be on the side that sends."""
-    transaction = context.transaction
-    if context.organisation.known and sender_inside(context.organisation, transaction):
+    transaction, organisation = context.transaction, context.organisation
+    if _leaves_us(context) and sender_inside(organisation, transaction):
+        return True
+    helo = transaction.session.helo
+    if not organisation.knows_networks and helo is not None and organisation.owns_host(helo):
         return True
     named = [other.mailbox for other in context.matches if other.row.place == "reverse_path" and other.mailbox]
     return any(_sends_now(each, match.row.hosts, context) for each in (*named, *addressees(transaction)))

@@ -217,7 +217,8 @@ def _on_our_side(address: str, context: Context) -> bool:
 
 
 def _destinations(auto: Sequence[Weighed], mailbox: str | None, context: Context) -> tuple[str, ...]:
-    drawn = [address for each in auto for address in each.match.destinations if address in context.recipients]
+    certain = [each.match for each in auto if not each.leans_on]
+    drawn = [address for match in certain for address in match.destinations if address in context.recipients]
     return tuple(dict.fromkeys(drawn)) or tuple(
         address for address in dict.fromkeys(context.recipients) if address != mailbox
     )
