@@ -201,7 +201,7 @@ class Table:
         for row in self._structure:
             shape = shapes.get(row.shape or "")
             if shape is not None:
-                yield Match(row, shape.field, shape.value, shape.mailbox)
+                yield Match(row, shape.field, shape.value, shape.mailbox, received_above=shape.received_above)
 
 
 def load_table(extra: Sequence[object] = ()) -> Table:

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sensor.classify.road import related
-from sensor.classify.text import addressees, domain_of
-from sensor.classify.trust import Context, Weighed
+from sensor.classify.text import domain_of
+from sensor.classify.trust import Context, Weighed, addressees
 from sensor.model import Evidence
 
 _DAEMONS = ("postmaster", "mailer-daemon", "microsoftexchange", "noreply", "no-reply")
@@ -52,7 +52,7 @@ def _bears_a_mark(weighed: Sequence[Weighed]) -> bool:
 def _mailbox_of_copy(context: Context, weighed: Sequence[Weighed]) -> str | None:
     """Whom a mark of the copy names, however weak: the refusal is what proves that there was a forward."""
     named = [each.match.mailbox for each in weighed if each.match.row.kind == "auto" and each.match.mailbox]
-    inside = [mailbox for mailbox in [*named, *addressees(context.transaction)] if context.organisation.owns(mailbox)]
+    inside = [mailbox for mailbox in [*named, *addressees(context)] if context.organisation.owns(mailbox)]
     reverse_path = (context.transaction.reverse_path or "").lower()
     for candidates in (inside, named, [reverse_path] if reverse_path else []):
         if candidates:

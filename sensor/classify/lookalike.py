@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 from sensor.classify.road import related
 from sensor.classify.text import domain_of, split_subject
-from sensor.classify.trust import Context, Weighed
+from sensor.classify.trust import Context, Weighed, delivered_to, taken_for
 
 # These say what the forward is, not that there was none: the verdict keeps its kind, and the ledger leaves it out.
 STILL_A_FORWARD = frozenset(("alias_service", "meeting_forward", "foreign_forward"))
@@ -178,16 +178,12 @@ def _list(context: Context, weighed: Sequence[Weighed]) -> bool:
 
 def _left_by_a_member(context: Context, list_domain: str) -> bool:
     """True if the mail of a list elsewhere was delivered to a mailbox of ours and now leaves it: that is a forward."""
-    header, organisation = context.header, context.organisation
-    if header is None or not organisation.known or len(context.recipients) != 1:
+    organisation = context.organisation
+    if not organisation.known or len(context.recipients) != 1:
         return False
     if organisation.owns_host(list_domain) or organisation.owns(context.recipients[0]):
         return False
-    reached = [
-        *header.delivered_to,
-        *(line.for_address for line in context.transaction.received if line.for_address),
-    ]
-    return any(organisation.owns(address) for address in reached)
+    return any(organisation.owns(address) for address in (*delivered_to(context), *taken_for(context)))
 
 
 def _digest(context: Context, weighed: Sequence[Weighed]) -> bool:

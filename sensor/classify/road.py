@@ -73,8 +73,10 @@ def _is_submission(line: ReceivedView) -> bool:
 
 
 def _are_neighbours(line: ReceivedView) -> bool:
-    """True if both ends have names in one domain, that of no service which many share."""
+    """True if the client's name is a bare host name, or in the receiver's domain, which is no service of many."""
     here, there = _parent(line.by), _parent(line.from_)
+    if "." not in (line.from_ or ""):
+        return True
     return here is not None and here == there and not below_any(here, SHARED_HOSTS)
 
 

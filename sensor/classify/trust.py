@@ -24,9 +24,10 @@ from sensor.classify.artifacts import Match
 from sensor.classify.direction import Organisation, below, below_any, sender_inside
 from sensor.classify.road import SHARED_HOSTS, is_own_hop, related
 from sensor.classify.rows import languages
-from sensor.classify.text import addressees, domain_of, split_subject
+from sensor.classify.text import bare_address, domain_of, original_recipient, split_subject
 from sensor.model import Evidence, HeaderView, Transaction
 
+_DELIVERED = "delivered-to"
 _REACH = "out_of_senders_reach"
 _LEANS = "leans_on_other_evidence"
 
@@ -73,6 +74,36 @@ class Context:
         return self._fields.get(name)
 
 
+def addressees(context: Context) -> list[str]:
+    """
+    Whom the mail was written or delivered to before it came to this transaction, best source first.
+
+    ORCPT names the address before aliasing (RFC 3461 4.2), Delivered-To the mailbox it reached (RFC 9228), a Received
+    line whom a hop took it for. Of these two only what the mail's sender could not write is believed.
+    """
+    transaction, header = context.transaction, context.header
+    originals = [original_recipient(path.orcpt) for path in transaction.forward_paths]
+    originals += [address for address in delivered_to(context) if address not in originals]
+    if header is not None:
+        originals += [*header.to, *header.cc]
+    originals += taken_for(context)
+    folded = [address.lower() for address in originals if address]
+    return [address for address in dict.fromkeys(folded) if address not in context.recipients]
+
+
+def delivered_to(context: Context) -> list[str]:
+    """The mailboxes that Delivered-To names above the last hop from a foreign host."""
+    found = [(bare_address(each.value), each) for each in context.transaction.fields if each.name.lower() == _DELIVERED]
+    return [address for address, each in found if address and _own_hops_above(each.received_above, address, context)]
+
+
+def taken_for(context: Context) -> list[str]:
+    """Whom the hops of the sending side took the mail for, down to the one that took it from elsewhere."""
+    lines = enumerate(context.transaction.received)
+    named = [(line.for_address.lower(), at) for at, line in lines if line.for_address is not None]
+    return [address for address, at in named if _own_hops_above(at, address, context)]
+
+
 def weigh(context: Context) -> list[Weighed]:
     """Each match with the evidence it is worth here."""
     weighed = [_weighed_alone(match, context) for match in context.matches]
@@ -108,7 +139,7 @@ def _common_rules(match: Match) -> Iterator[str]:
         yield "destination_is_recipient"
     if match.mailbox is not None:
         yield "mailbox_on_sending_side"
-    if match.row.place == "field":
+    if match.row.place == "field" or match.received_above is not None:
         if match.row.kind == "auto" and match.mailbox is None:
             yield "forwarder_is_sending"
         yield _REACH
@@ -170,7 +201,7 @@ def _forwarder_is_sending(match: Match, context: Context) -> bool:
     if not organisation.knows_networks and helo is not None and organisation.owns_host(helo):
         return True
     named = [other.mailbox for other in context.matches if other.row.place == "reverse_path" and other.mailbox]
-    return any(_sends_now(each, match.row.hosts, context) for each in (*named, *addressees(transaction)))
+    return any(_sends_now(each, match.row.hosts, context) for each in (*named, *addressees(context)))
 
 
 def _is_its_tenant(domain: str, context: Context) -> bool:
@@ -180,11 +211,13 @@ def _is_its_tenant(domain: str, context: Context) -> bool:
 
 
 def _out_of_senders_reach(match: Match, context: Context) -> bool:
-    if not match.received_above:
-        return True
-    above = context.transaction.received[: match.received_above]
-    domains = _side_of(match.mailbox, context)
-    return all(is_own_hop(line, domains, context.organisation) for line in above)
+    return not match.received_above or _own_hops_above(match.received_above, match.mailbox, context)
+
+
+def _own_hops_above(lines: int, mailbox: str | None, context: Context) -> bool:
+    """True if each of the topmost *lines* Received lines tells of a hop on the side of *mailbox*."""
+    domains = _side_of(mailbox, context)
+    return all(is_own_hop(line, domains, context.organisation) for line in context.transaction.received[:lines])
 
 
 def _never_alone(match: Match, context: Context) -> bool:
@@ -225,7 +258,7 @@ def _one_recipient(match: Match, context: Context) -> bool:
 
 
 def _mailbox_addressed(match: Match, context: Context) -> bool:
-    return match.mailbox is not None and match.mailbox in addressees(context.transaction)
+    return match.mailbox is not None and match.mailbox in addressees(context)
 
 
 def _recipient_unaddressed(match: Match, context: Context) -> bool:
@@ -462,6 +495,8 @@ __all__ = [
     "Rule",
     "Weighed",
     "addressees",
+    "delivered_to",
     "domain_of",
+    "taken_for",
     "weigh",
 ]

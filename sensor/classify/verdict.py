@@ -17,8 +17,8 @@ from sensor.classify.blocked import blocked_attempt
 from sensor.classify.direction import Organisation, direction, sender_inside
 from sensor.classify.lookalike import STILL_A_FORWARD, explanation_of_marks, look_alikes
 from sensor.classify.road import related
-from sensor.classify.text import addressees, domain_of, recipients
-from sensor.classify.trust import Context, Weighed, weigh
+from sensor.classify.text import domain_of, recipients
+from sensor.classify.trust import Context, Weighed, addressees, weigh
 from sensor.classify.view import read_once
 from sensor.classify.visible import visible_signs
 from sensor.model import (
@@ -205,7 +205,7 @@ def _mailbox(auto: Sequence[Weighed], context: Context) -> str | None:
     for each in auto:
         if each.match.mailbox is not None:
             return each.match.mailbox
-    candidates = [address for address in addressees(context.transaction) if _on_our_side(address, context)]
+    candidates = [address for address in addressees(context) if _on_our_side(address, context)]
     return candidates[0] if candidates else None
 
 

@@ -63,6 +63,12 @@ FORGED = {
     "resent_by_hand": "Resent-From: <M>\nResent-To: D\nResent-Date: Sun, 22 Nov 2026 01:00:00 +0000",
     "meeting_forward": "Sender: M\nX-MS-Exchange-MeetingForward-Message: Forward",
 }
+# Lines of the road that an outsider may write as well, in the name of a server of ours.
+FORGED_LINES = {
+    "received_for": "Received: from mx.far.example by mx.corp.example id 7 for <M>; Sun, 22 Nov 2026 00:59:00 +0000",
+    "received_by_us": "Received: by mx.corp.example (Postfix) id 8; Sun, 22 Nov 2026 00:59:00 +0000\nDelivered-To: M",
+    "arc_set": "ARC-Seal: i=2; a=rsa-sha256; d=corp.example; cv=pass; b=AA",
+}
 # The line by which each platform took the outsider's mail in, and what it puts above and below while it delivers.
 POSTFIX = (
     "Received: from localhost (localhost [127.0.0.1]) by mx.corp.example (Postfix) with ESMTP id 2\n"
@@ -210,13 +216,13 @@ def test_every_row_that_stands_in_a_field_can_be_forged_here() -> None:
 
 
 def _forged(slug: str, mailbox: str, destination: str) -> str:
-    return re.sub(r"\b[MD]\b", lambda found: {"M": mailbox, "D": destination}[found[0]], FORGED[slug])
+    return re.sub(r"\b[MD]\b", lambda found: {"M": mailbox, "D": destination}[found[0]], (FORGED | FORGED_LINES)[slug])
 
 
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     road=st.sampled_from(sorted(ROADS)),
-    slugs=st.lists(st.sampled_from(sorted(FORGED)), min_size=1, max_size=4, unique=True),
+    slugs=st.lists(st.sampled_from(sorted(FORGED | FORGED_LINES)), min_size=1, max_size=4, unique=True),
     mailbox=st.sampled_from(MAILBOXES),
     recipients=st.sampled_from(
         [
@@ -258,7 +264,7 @@ def test_an_outsiders_marks_below_our_received_line_create_no_verdict(
 
 @QUICK
 @given(
-    slugs=st.lists(st.sampled_from(sorted(FORGED)), min_size=1, max_size=5, unique=True),
+    slugs=st.lists(st.sampled_from(sorted(FORGED | FORGED_LINES)), min_size=1, max_size=5, unique=True),
     mailbox=st.sampled_from(MAILBOXES[:3]),
     recipient=st.sampled_from(MAILBOXES[:2]),
     reverse_path=st.sampled_from(["evil@evil.example", "bob+caf_=ann=corp.example@corp.example", "team@corp.example"]),
