@@ -128,7 +128,7 @@ def _leaning(weighed: Weighed, anchors: Sequence[Match]) -> Weighed:
         for each in anchors
         if each.row.kind == match.row.kind and (match.mailbox is None or each.mailbox == match.mailbox)
     )
-    if match.row.prepended or not same:
+    if match.row.prepended or match.row.evidence == "weak" or not same:
         return weighed
     return Weighed(match, match.row.evidence, (), (*weighed.passed, _LEANS), same)
 
