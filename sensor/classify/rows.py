@@ -55,6 +55,7 @@ SHAPES = (
     "received_for_addressee",
     "recipient_unaddressed",
     "null_sender",
+    "sender_rewritten",
     "topic_behind_prefix",
 )
 NOT_A_FORWARD = (

@@ -59,6 +59,7 @@ FORGED = {
     "auto_submitted": "Auto-Submitted: auto-generated",
     "simplelogin_forward": "X-SimpleLogin-Type: Forward\nX-SimpleLogin-Envelope-To: M",
     "improvmx_forward": "X-Forwarding-Service: ImprovMX v3.0.0",
+    "arc_later_set": "ARC-Authentication-Results: i=2; mx.far.example; spf=pass smtp.mailfrom=far.example",
     "forwarded_message_id": "X-Forwarded-Message-Id: <1@far.example>",
     "resent_by_hand": "Resent-From: <M>\nResent-To: D\nResent-Date: Sun, 22 Nov 2026 01:00:00 +0000",
     "meeting_forward": "Sender: M\nX-MS-Exchange-MeetingForward-Message: Forward",
