@@ -26,9 +26,9 @@ NOTHING: dict[str, object] = {
 FIRST_SIGHT = """\
 ## At first sight
 
-A matrix of cases that the rules were mended by says little of the next mail. So 61 mails (`*_fresh_*`) were written as the
-platforms' descriptions and the RFCs have them, whole header sections, and labelled before they were run; their author knew
-the rules. The whole block was right for 46 of them (75 %), the kind for 51 (84 %).
+A matrix of cases that the rules were mended by says little of the next mail. So 61 mails (`*_fresh_*`) were written
+as the platforms' descriptions and the RFCs have them, whole header sections, and labelled before they were run;
+their author knew the rules. The whole block was right for 46 of them (75 %), the kind for 51 (84 %).
 
 | what was wrong at first sight | mails |
 |---|---:|
@@ -40,8 +40,9 @@ the rules. The whole block was right for 46 of them (75 %), the kind for 51 (84 
 | a refusal in an administrator's own words | 1 |
 | a look-alike named where nothing marks the mail at all, which the label asked for and no record tells | 1 |
 
-The rules were mended and that last label taken back. Two labels changed later, when marks that the mail's sender could have
-written ceased to count: a forward to a colleague that only such a mark shows, and Yandex's mark below the hop from outside.
+The rules were mended, that last label taken back, and one label given the look-alike it lacked. Two labels changed
+later, when marks that the mail's sender could have written ceased to count: a forward to a colleague that only such
+a mark shows, and Yandex's mark below the hop from outside.
 """
 
 
@@ -108,8 +109,8 @@ def page() -> str:
         "say nothing of\nreal mail flow. The tests also hold mailbox, destinations, level, evidence, direction and "
         "look-alike against each case.\n\n"
         f"{rendered(confusion(cases))}\n"
-        f"{FIRST_SIGHT}\n"
         f"Look-alikes among them, every one told by its name:\n\n{look_alike_table(cases)}\n"
+        f"{FIRST_SIGHT}\n"
         "Made by `python -m tests.classify.casework > docs/confusion.md`; a test compares them.\n"
     )
 
