@@ -43,6 +43,9 @@ their author knew the rules. The whole block was right for 46 of them (75 %), th
 The rules were mended, that last label taken back, and one label given the look-alike it lacked. Two labels changed
 later, when marks that the mail's sender could have written ceased to count: a forward to a colleague that only such
 a mark shows, and Yandex's mark below the hop from outside.
+
+After that twenty more were written the same way (`*_again_*`): 19 were right at first sight (95 %). An inbox rule's
+redirect of mail of a list elsewhere was taken for the list, by the list's name at the end of its `+SRS=` reverse-path.
 """
 
 

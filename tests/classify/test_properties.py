@@ -27,6 +27,7 @@ FORGED = {
     "exchange_forwarding_handled": "X-MS-Exchange-ForwardingLoop: ForwardingHandled;44d81603",
     "exchange_inbox_rules_loop": "X-MS-Exchange-Inbox-Rules-Loop: M",
     "exchange_rules_agent": "X-MS-Exchange-Generated-Message-Source: Mailbox Rules Agent",
+    "exchange_parent_message": "X-MS-Exchange-Parent-Message-Id: <1@far.example>",
     "exchange_transport_rules_loop": "X-MS-Exchange-Transport-Rules-Loop: 1",
     "exchange_auto_forwarded": "X-MS-Exchange-Organization-AutoForwarded: true",
     "exchange_processed_external_forward": "X-LD-Processed: 44d81603-6a98-429d-8ab9-bb947b669639,ExtFwd",
