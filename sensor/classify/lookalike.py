@@ -167,7 +167,8 @@ def _list(context: Context, weighed: Sequence[Weighed]) -> bool:
     reverse_path = context.transaction.reverse_path or ""
     authors = [address.lower() for address in header.from_] if header is not None else []
     # The form that a forwarder writes ends in the sender that it was, who may be a list.
-    rewritten = any(each.match.row.place == "reverse_path" and each.match.mailbox is not None for each in weighed)
+    forms = [each.match for each in weighed if each.match.row.place == "reverse_path"]
+    rewritten = any(match.mailbox is not None and match.row.look_alike is None for match in forms)
     is_list_sender = _LIST_SENDER.fullmatch(reverse_path.rpartition("@")[0]) is not None
     if is_list_sender and not rewritten and reverse_path.lower() not in authors:
         return not _left_by_a_member(context, weighed, domain_of(reverse_path))
