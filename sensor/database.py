@@ -172,7 +172,7 @@ class Database:
         for change in changes:
             if change.blob:
                 connection.execute(
-                    "INSERT INTO state (kind, key, blob) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET blob = excluded.blob",
+                    "INSERT OR REPLACE INTO state (kind, key, blob) VALUES (?, ?, ?)",
                     (_text(change.kind), _text(change.key), change.blob),
                 )
             else:
