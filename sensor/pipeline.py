@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from typing import Protocol, get_args
 
 from sensor.classify import NONE, Organisation, Table, classify
+from sensor.detect.events import Cell, ForwardRefused, ForwardSeen
 from sensor.ledger import Ledger
-from sensor.model import Event, Finding, Forwarding, Outcome, TlsSession, Transaction
+from sensor.model import Event, Finding, Forwarding, Kind, Outcome, TlsSession, Transaction
 from sensor.tally import Tally, tally
 
 
@@ -118,10 +119,12 @@ class Pipeline:
         verdicts = Verdicts({}, [])
         self.coverage.add(batch)
         count_mail = self.ledger.count_mail
+        # A tally gives no time for each mail: those that nobody looks at count at the batch's.
+        at_ms = (batch.first_seen_ns or 0) // 1_000_000
         for index, taken, sender, recipients, transaction in batch.mails:
             forwarder = None if transaction is None else self._classify(index, transaction, taken, verdicts)
             if taken:
-                count_mail(forwarder or sender, recipients)
+                count_mail(forwarder or sender, recipients, at_ms)
         return verdicts
 
     def _classify(self, index: int, transaction: Transaction, taken: bool, verdicts: Verdicts) -> str | None:
@@ -142,16 +145,55 @@ class Pipeline:
             if forwarding.kind != "none" or forwarding.mailbox is None:
                 return
             # A report that a forward was refused: no forward, but somebody tried.
-            self.ledger.count_attempt(forwarding, at_ns=event.started_at_ns)
+            self._count_attempt(event, forwarding)
         elif forwarding.mailbox is None:
             coverage.unattributed += 1
         elif taken:
             header = event.header
             message_id = header.message_id if header is not None else None
-            self.ledger.count_forward(forwarding, at_ns=event.started_at_ns, message_id=message_id)
+            self.ledger.count_forward(
+                self._forward_seen(event, forwarding, forwarding.mailbox),
+                message_id=message_id,
+                slugs=_slugs(forwarding),
+            )
         else:
-            self.ledger.count_attempt(forwarding, at_ns=event.started_at_ns)
+            self._count_attempt(event, forwarding)
         for detector in self._detectors:
             finding = detector.observe(event, forwarding, self.ledger)
             if finding is not None:
                 findings.append(finding)
+
+    def _forward_seen(self, event: Transaction, forwarding: Forwarding, mailbox: str) -> ForwardSeen:
+        return ForwardSeen(
+            id=event.id,
+            at_ms=event.started_at_ns // 1_000_000,
+            transaction_id=event.id,
+            mailbox=mailbox,
+            cell=_CELLS[forwarding.kind],
+            destinations=forwarding.destinations,
+            outside=tuple(each for each in forwarding.destinations if not self._organisation.owns(each)),
+            direction=forwarding.direction,
+            level=forwarding.level,
+            evidence=forwarding.evidence or "weak",
+            octets=event.size_octets,
+            lines=forwarding.artifacts,
+        )
+
+    def _count_attempt(self, event: Transaction, forwarding: Forwarding) -> None:
+        attempt = ForwardRefused(
+            id=event.id,
+            at_ms=event.started_at_ns // 1_000_000,
+            transaction_id=event.id,
+            mailbox=forwarding.mailbox or "",
+            destinations=forwarding.destinations,
+            is_policy=False,
+            level=forwarding.level,
+        )
+        self.ledger.count_attempt(attempt, evidence=forwarding.evidence, slugs=_slugs(forwarding))
+
+
+_CELLS: dict[Kind, Cell] = {"auto": "auto_only", "both": "auto_visible", "visible": "visible_only"}
+
+
+def _slugs(forwarding: Forwarding) -> set[str]:
+    return {artifact.slug for artifact in forwarding.artifacts}

@@ -172,14 +172,14 @@ def _mailbox(name: str, sent: int, received: int, forwards: Forwards) -> Mailbox
             DestinationSummary(
                 address=address,
                 count=each.count,
-                first_seen=_time(each.first_seen_ns),
-                last_seen=_time(each.last_seen_ns),
+                first_seen=_time(each.first_seen_ms * 1_000_000),
+                last_seen=_time(each.last_seen_ms * 1_000_000),
             )
             for address, each in by_count[:DESTINATIONS_SHOWN]
         ],
         destinations_not_shown=max(0, len(by_count) - DESTINATIONS_SHOWN),
-        first_seen=_time(forwards.first_seen_ns),
-        last_seen=_time(forwards.last_seen_ns),
+        first_seen=_time(forwards.first_seen_ms * 1_000_000),
+        last_seen=_time(forwards.last_seen_ms * 1_000_000),
     )
 
 
