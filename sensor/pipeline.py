@@ -61,7 +61,7 @@ class Pipeline:
         self._transaction_type = transaction_type
         self._session_type = session_type
         self._sessions = ClearSessions()
-        self._since_ms: int | None = None
+        self.since_ms: int | None = None
         self._next_session = 0
         self.ledger = ledger
         self.coverage = Coverage()
@@ -89,8 +89,8 @@ class Pipeline:
         count_mail, organisation, table = self.ledger.count_mail, self._organisation, self._table
         for index, taken, sender, recipients, transaction, trace in batch.mails:
             at_ms = trace.at_ms
-            if self._since_ms is None:
-                self._since_ms = at_ms
+            if self.since_ms is None:
+                self.since_ms = at_ms
             forwarder = None
             if transaction is not None:
                 forwarding = classify(transaction, organisation, table)
@@ -171,7 +171,7 @@ class Pipeline:
             sent_24h=activity.sent_24h,
             sent_7d=activity.sent_7d,
             mailbox_since_ms=activity.since_ms,
-            sensor_since_ms=self._since_ms,
+            sensor_since_ms=self.since_ms,
             mailboxes=mailboxes,
             forwarders=forwarders,
             clear_share=self._sessions.share(at_ms),
