@@ -101,7 +101,8 @@ def explain(
         list[str],
         typer.Argument(
             metavar="FILE",
-            help="Mails (.eml), mbox files, directories of either, or - for standard input.",
+            help="Mails (.eml), mbox files, directories of either, or - for standard input; with --transaction, "
+            "captures or directories of them.",
         ),
     ],
     mail_from: Annotated[
@@ -114,6 +115,22 @@ def explain(
             metavar="ADDRESS",
             help="A forward-path. Repeatable. Without any, X-Original-To, Delivered-To, Envelope-to, the topmost "
             "Received line, or To and Cc are taken.",
+        ),
+    ] = None,
+    helo: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The sending host's name. Without it, a Received line tells."),
+    ] = None,
+    client_ip: Annotated[
+        str | None,
+        typer.Option(metavar="IP", help="The sending host's address. Without it, a Received line tells."),
+    ] = None,
+    transaction: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ID",
+            help="Explain the mail of that id, as records and alerts name it, from captures, by the envelope that was "
+            "seen. Repeatable.",
         ),
     ] = None,
     internal_domain: Annotated[
@@ -134,6 +151,9 @@ def explain(
         paths=paths,
         mail_from=mail_from,
         rcpt_to=rcpt_to or (),
+        helo=helo,
+        client_ip=client_ip,
+        transactions=transaction or (),
         settings_path=settings,
         internal_domains=internal_domain or (),
         json=json,

@@ -47,6 +47,7 @@ REQUIREMENTS = (
     "forward_language",
     "label_block",
     "not_a_reply",
+    "a_persons",
 )
 SHAPES = (
     "sent_by_addressee",
