@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from sensor.errors import UserError
+
 # "mfls": tells our files from other programs' (PRAGMA application_id).
 APPLICATION_ID = 0x6D666C73
 # Milliseconds to wait for a reader that holds a lock for a moment, as at the end of a WAL checkpoint.
@@ -51,7 +53,7 @@ def _first_tables(connection: sqlite3.Connection) -> None:
 MIGRATIONS: tuple[Migration, ...] = (_first_tables,)
 
 
-class DatabaseError(Exception):
+class DatabaseError(UserError):
     """The file can't be used, or not now; the message says why and what to do."""
 
 

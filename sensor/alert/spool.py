@@ -31,6 +31,7 @@ from typing import NoReturn
 import msgspec
 
 from sensor.alert.record import AlertRecord, read_alert, to_line
+from sensor.errors import UserError
 
 MAGIC = b"MSSPOOL1"
 _MARK = b"\xf5MSE"
@@ -44,7 +45,7 @@ TIDY_OCTETS = 1024 * 1024
 """An empty spool is cut back to nothing once it is larger than this; before, cutting would cost more than it gives."""
 
 
-class SpoolError(Exception):
+class SpoolError(UserError):
     """The spool can't be used; the message says what the caller must put right."""
 
 

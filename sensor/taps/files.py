@@ -22,6 +22,7 @@ class Found:
 
     paths: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    counted_before: list[str] = field(default_factory=list)
 
 
 def find_captures(paths: Sequence[str]) -> Found:

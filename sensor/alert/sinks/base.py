@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from sensor.alert.record import AlertRecord
+from sensor.errors import UserError
 
 
-class SinkError(Exception):
+class SinkError(UserError):
     """A sink can't be opened, or can't be used as it is meant; the message says what the caller must put right."""
 
 
