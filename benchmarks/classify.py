@@ -98,7 +98,7 @@ class Dumb:
 
 
 def nanoseconds(works: tuple[Callable[[], object], ...], times: int) -> list[float]:
-    """Processor time, the best of several rounds of each, taken in turns: the rest of the machine disturbs all alike."""
+    """Processor time, the best of several rounds of each, in turns: the rest of the machine disturbs all alike."""
     best = [float("inf")] * len(works)
     for _ in range(ROUNDS):
         for at, work in enumerate(works):
