@@ -262,6 +262,29 @@ LINEAR: list[tuple[Flood, int]] = [
 ]
 
 
+def _body_of(line: bytes) -> Flood:
+    """A body of one line over and over."""
+
+    def body(octets: int) -> Iterator[bytes]:
+        talk = Talk()
+        yield talk.greet() + talk.content(b"Subject: flood", b"")
+        yield from map(talk.client, repeated(line * (MIB // len(line)), octets))
+        yield talk.end()
+
+    return body
+
+
+# Each line asks anew whether the content is over.
+QUESTIONS = [b"\n.\n", b"\n.\nmail\n", b"\r.\rx", b"\n.\nQUIT\n", b"..\r\n"]
+
+
+@pytest.mark.parametrize("line", QUESTIONS)
+def test_a_body_of_nothing_but_questions_takes_some_times_as_long_as_an_ordinary_one(line: bytes) -> None:
+    size = 20 * MIB
+    ordinary = replay(_body_of(b"The quick brown fox jumps over the lazy dog.\r\n")(size))[1].cpu_s
+    assert replay(_body_of(line)(size))[1].cpu_s < 10 * ordinary
+
+
 @pytest.mark.parametrize(("flood", "size"), LINEAR)
 def test_twice_the_input_takes_about_twice_the_time(flood: Flood, size: int) -> None:
     """By the time of the processor, so that other work on the machine does not count."""

@@ -1,7 +1,7 @@
 //! One SMTP session as both sides spoke it: octets of either side in, records out.
 //!
-//! The machine has four parts, each in its file: what the client commands ([`super::client`]) and transfers
-//! ([`super::transfer`]), what the server answers ([`super::server`]), and what is written down ([`super::emit`]). This one holds what they share, and what a loss does.
+//! The machine has five parts, each in its file: how client octets are read ([`super::reading`]), what the client commands
+//! ([`super::client`]) and transfers ([`super::transfer`]), what the server answers ([`super::server`]), and what is written down ([`super::emit`]). This one holds what they share, and what a loss does.
 //!
 //! **Client.** How the next client octets are to be read is a [`Mode`]. Some modes can't be left by the client alone: what
 //! follows DATA is content or a command, as the reply says. In [`Mode::Await`] client octets are held, in a bounded buffer,
@@ -21,6 +21,7 @@ use super::auth::SaslExchange;
 use super::context::Context;
 use super::data::DataReader;
 use super::draft::{Draft, Seal};
+use super::held::Held;
 use super::line::LineReader;
 use super::origin::Origin;
 use super::path::Path;
@@ -184,11 +185,7 @@ pub struct Session {
     pub(super) server_line: LineReader,
     pub(super) reply_lines: ReplyReader,
     pub(super) queue: ReplyQueue<Pending>,
-    pub(super) held: Vec<u8>,
-    /// Client octets are being read.
-    pub(super) is_reading: bool,
-    /// While they are: what is held may be read next.
-    pub(super) release_due: bool,
+    pub(super) held: Held,
     pub(super) data: DataReader,
     pub(super) sasl: Option<SaslExchange>,
     /// Boxed: nearly every session has one at a time, and room for four large ones is dear.
@@ -212,6 +209,8 @@ pub struct Session {
     pub(super) content_resumes: bool,
     /// Content began without a sign of DATA: it counts only if its end is seen.
     pub(super) provisional: bool,
+    /// Content is being read that was held until this was known: nothing in it is taken for a command.
+    pub(super) surely_content: bool,
     /// Replies were lost while content was transferred.
     pub(super) content_reply_gap: bool,
     pub(super) suspect_replies: Vec<Reply>,
@@ -239,9 +238,7 @@ impl Session {
             server_line: LineReader::default(),
             reply_lines: ReplyReader::default(),
             queue: ReplyQueue::default(),
-            held: Vec::new(),
-            is_reading: false,
-            release_due: false,
+            held: Held::default(),
             data: DataReader::default(),
             sasl: None,
             drafts: VecDeque::new(),
@@ -260,6 +257,7 @@ impl Session {
             content_gap: false,
             content_resumes: false,
             provisional: false,
+            surely_content: false,
             content_reply_gap: false,
             suspect_replies: Vec::new(),
             closing: None,
@@ -423,7 +421,7 @@ impl Session {
     /// Commands may have been lost, or the session was joined inside.
     pub(super) fn lose_place(&mut self, inside_line: bool) {
         self.client_line.clear();
-        self.held = Vec::new();
+        self.held.clear();
         self.sasl = None;
         self.queue.lose_commands();
         self.state = State::Unknown;
