@@ -5,7 +5,6 @@
 use core_fuzz::dialogue::{records, turns, Turn};
 use core_fuzz::{check_event, small_limits};
 use libfuzzer_sys::fuzz_target;
-use wire::limits::Limits;
 use wire::smtp::session::Beginning;
 
 fuzz_target!(|octets: &[u8]| {
@@ -14,11 +13,7 @@ fuzz_target!(|octets: &[u8]| {
     };
     let beginning = [Beginning::Start, Beginning::Midstream, Beginning::ImplicitTls][usize::from(choice % 3)];
     let turns = turns(rest);
-    // The bound on held octets is looked at chunk by chunk, so it is kept out of play here; smtp_over_tcp reaches it.
-    let limits = Limits {
-        held_octets: 1 << 20,
-        ..small_limits()
-    };
+    let limits = small_limits();
     let whole = records(&turns, beginning, 0, &limits);
     whole.iter().for_each(|event| check_event(event, &limits));
     let lossless = |turn: &Turn<'_>| matches!(turn, Turn::Client(_) | Turn::Server(_));
