@@ -199,6 +199,24 @@ def test_holes_in_many_connections_are_bounded() -> None:
     assert ended.peak_octets < BASE + count * 2048 + 2 * bound
 
 
+def _stopped_in_their_header(count: int) -> Iterator[bytes]:
+    for port in range(1024, 1024 + count):
+        talk = Talk(port=port)
+        yield talk.greet() + talk.content(b"Subject: flood", *[b"X-Flood: more and more of it"] * 1000)
+
+
+def test_large_header_sections_in_many_connections_are_bounded() -> None:
+    """Each client stops inside its header section: together they hold what one bound allows, and each mail is told."""
+    count, bound = 8_000, 32 * MIB
+    options = ("--limit", f"session_octets={bound}", "--limit", "flows=16384")
+    summary, ended = replay(_stopped_in_their_header(count), *options)
+    assert summary["counters"]["session_octets_shed"] > (count - 2_000) * 28_000
+    assert summary["anomalies"]["smtp_session_shed"] > count - 2_000
+    assert summary["counters"]["transactions"] == count
+    # Buffers grow by doubling; each session has its own size and keeps its even share.
+    assert ended.peak_octets < BASE + 2 * bound + count * (4096 + bound // 16384)
+
+
 def test_first_fragments_without_end_are_bounded() -> None:
     """Datagrams that never become whole."""
     fragment = record(b"x" * 1000, fragment=0x2000)

@@ -169,8 +169,7 @@ impl Session {
         let touched = context.interest.marks_reverse_path(path.address.as_bytes());
         if let Some(draft) = self.open_draft() {
             draft.touched |= touched;
-            draft.reverse_path = Some(path.address);
-            draft.parameters = path.parameters;
+            draft.set_sender(path);
         }
     }
 
@@ -221,7 +220,7 @@ impl Session {
             draft.touched |= orcpt.as_deref().is_some_and(|orcpt| differs(orcpt, &path.address));
             if draft.forward_paths.len() < limit {
                 index = Some(draft.forward_paths.len());
-                draft.forward_paths.push(ForwardPath {
+                draft.add_recipient(ForwardPath {
                     address: path.address,
                     reply_code: None,
                     accepted: false,

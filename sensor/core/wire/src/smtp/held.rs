@@ -29,6 +29,11 @@ impl Held {
         self.octets.len() - self.read
     }
 
+    /// Octets it takes in memory.
+    pub(super) fn capacity(&self) -> usize {
+        self.octets.capacity()
+    }
+
     /// What waits to be read.
     pub(super) fn unread(&self) -> &[u8] {
         &self.octets[self.read..]

@@ -16,6 +16,13 @@ pub struct Origin {
 }
 
 impl Origin {
+    /// Octets it holds.
+    #[must_use]
+    pub fn held_octets(&self) -> usize {
+        let texts = [&self.helo, &self.login];
+        texts.into_iter().flatten().map(String::len).sum()
+    }
+
     /// Reads the attributes of XCLIENT or XFORWARD: `NAME=value` with xtext values. None if one does not parse.
     #[must_use]
     pub fn parse_attributes(arguments: &[u8]) -> Option<Self> {

@@ -14,13 +14,13 @@
 //! Lost content is counted, and the end of data may be in it: then the server's reply tells that the content is over. What
 //! can't be known is left open and the record says so.
 
-use std::collections::VecDeque;
 use std::net::IpAddr;
 
 use super::auth::SaslExchange;
 use super::context::Context;
 use super::data::DataReader;
 use super::draft::{Draft, Seal};
+use super::drafts::Drafts;
 use super::held::Held;
 use super::line::LineReader;
 use super::origin::Origin;
@@ -115,6 +115,13 @@ impl Waiting for Pending {
     fn expects_334(&self) -> bool {
         matches!(self.step, Step::Auth)
     }
+    fn held_octets(&self) -> usize {
+        match &self.step {
+            Step::MailAgain(path) => size_of::<Path>() + path.held_octets(),
+            Step::Xclient(origin) | Step::Xforward(origin) => size_of::<Origin>() + origin.held_octets(),
+            _ => 0,
+        }
+    }
 }
 
 impl Step {
@@ -188,8 +195,7 @@ pub struct Session {
     pub(super) held: Held,
     pub(super) data: DataReader,
     pub(super) sasl: Option<SaslExchange>,
-    /// Boxed: nearly every session has one at a time, and room for four large ones is dear.
-    pub(super) drafts: VecDeque<Box<Draft>>,
+    pub(super) drafts: Drafts,
     pub(super) has_open_draft: bool,
     pub(super) next_draft: u32,
     pub(super) next_index: u32,
@@ -222,6 +228,8 @@ pub struct Session {
     pub(super) tls: Option<Box<Tls>>,
     pub(super) loose_anomalies: AnomalySet,
     pub(super) loose_missing: u64,
+    /// What the context knows this session to hold.
+    pub(super) accounted: usize,
 }
 
 impl Session {
@@ -241,7 +249,7 @@ impl Session {
             held: Held::default(),
             data: DataReader::default(),
             sasl: None,
-            drafts: VecDeque::new(),
+            drafts: Drafts::default(),
             has_open_draft: false,
             next_draft: 0,
             next_index: 0,
@@ -267,6 +275,7 @@ impl Session {
             tls: None,
             loose_anomalies: AnomalySet::default(),
             loose_missing: 0,
+            accounted: 0,
         };
         match beginning {
             Beginning::Start => session.queue.push(Pending {
@@ -295,6 +304,7 @@ impl Session {
             self.clear_suspicion(at, context);
         }
         self.read_client(octets, at, context);
+        self.account(at, context);
     }
 
     /// Octets of the server, in order, each once.
@@ -306,6 +316,7 @@ impl Session {
         if self.mode != Mode::Tls {
             self.read_server(octets, at, context);
         }
+        self.account(at, context);
     }
 
     /// *octets* of the client were never seen.
@@ -374,7 +385,7 @@ impl Session {
         };
         self.abandon_content(seal, context);
         let closing = self.closing.take().map(|reply| *reply);
-        for draft in &mut self.drafts {
+        for draft in self.drafts.iter_mut() {
             draft.awaited = 0;
             if draft.sealed != Some(Seal::Complete) && draft.refused.is_none() {
                 draft.refused.clone_from(&closing);
@@ -384,6 +395,7 @@ impl Session {
         self.has_open_draft = false;
         self.emit_settled(context);
         self.emit_tls(context);
+        context.holds(&mut self.accounted, 0);
     }
 
     /// Something odd below SMTP, or found by it: it goes to the transaction at hand, or else to the next one.
@@ -441,7 +453,7 @@ impl Session {
     /// The draft that the client is adding to.
     pub(super) fn open_draft(&mut self) -> Option<&mut Draft> {
         if self.has_open_draft {
-            self.drafts.back_mut().map(Box::as_mut)
+            self.drafts.back_mut()
         } else {
             None
         }
@@ -449,11 +461,7 @@ impl Session {
 
     pub(super) fn draft(&mut self, number: Option<u32>) -> Option<&mut Draft> {
         let number = number?;
-        self.drafts
-            .iter_mut()
-            .rev()
-            .map(Box::as_mut)
-            .find(|draft| draft.number == number)
+        self.drafts.iter_mut().rev().find(|draft| draft.number == number)
     }
 
     pub(super) fn seal_open(&mut self, seal: Seal) {

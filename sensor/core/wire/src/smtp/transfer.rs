@@ -134,6 +134,7 @@ impl Session {
         context.counters.content_octets += facts.size_octets;
         draft.anomalies.extend(facts.anomalies);
         draft.touched = touched;
+        draft.message_octets = facts.held_octets();
         draft.message = Some(Box::new(facts));
         context.spare(content);
     }
