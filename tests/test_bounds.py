@@ -199,6 +199,16 @@ def test_holes_in_many_connections_are_bounded() -> None:
     assert ended.peak_octets < BASE + count * 2048 + 2 * bound
 
 
+def test_first_octets_of_many_connections_are_bounded() -> None:
+    """What may be mail and does not tell is kept until it does, in all no more than sessions may hold."""
+    count, bound = 60_000, 16 * MIB
+    silent = record(b"x" * 4000, numbers=(1, 1))
+    flood = from_many_clients(count, SPEAKING[0], silent)
+    summary, ended = replay(flood, "--limit", f"session_octets={bound}", "--limit", "flows=65536")
+    assert summary["counters"]["session_octets_shed"] > count * 3_000
+    assert ended.peak_octets < BASE + 2 * bound + count * 2048
+
+
 def _stopped_in_their_header(count: int) -> Iterator[bytes]:
     for port in range(1024, 1024 + count):
         talk = Talk(port=port)
