@@ -148,7 +148,16 @@ def test_detectors_see_forwards_and_nothing_else() -> None:
             mailbox = forwarding.mailbox
             if mailbox is None:
                 return None
-            return Finding(detector=self.name, mailbox=mailbox, summary="seen", transaction_ids=(transaction.id,))
+            return Finding(
+                id=transaction.id,
+                detector=self.name,
+                mailbox=mailbox,
+                mailboxes=(mailbox,),
+                destinations=(),
+                summary="seen",
+                first_seen_ms=0,
+                last_seen_ms=0,
+            )
 
     verdicts = pipeline(detectors=(Claims(),)).feed([Mail(), forward(), Tls()])
     assert [(finding.detector, finding.mailbox) for finding in verdicts.findings] == [("claims", "ann@corp.example")]

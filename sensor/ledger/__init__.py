@@ -1,7 +1,6 @@
 """The account of each mailbox: what it sent, received and forwarded."""
 
-from sensor.ledger.interval import jeffreys
 from sensor.ledger.mailbox import Account, Destination, Forwards
 from sensor.ledger.store import LIMITS, Ledger
 
-__all__ = ["LIMITS", "Account", "Destination", "Forwards", "Ledger", "jeffreys"]
+__all__ = ["LIMITS", "Account", "Destination", "Forwards", "Ledger"]

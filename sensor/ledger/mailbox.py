@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sensor.ledger.interval import jeffreys
+from sensor.intervals import jeffreys
 from sensor.model import Evidence, Forwarding, Level
 
 _EVIDENCE_RANK: dict[Evidence, int] = {"conclusive": 0, "strong": 1, "weak": 2}

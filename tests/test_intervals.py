@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensor.ledger import jeffreys
-from sensor.ledger.interval import beta_cdf, beta_quantile
+from sensor.intervals import beta_cdf, beta_quantile, jeffreys
 
 # Brown, Cai and DasGupta 2001, table 5: 95 % limits for n = 10.
 PUBLISHED = [

@@ -1,0 +1,1 @@
+"""What becomes of a finding: policy makes it an alert or not, sinks carry it away."""

@@ -1,0 +1,156 @@
+"""
+The small events that detectors work on: what one mail showed, without the mail.
+
+An event's ``id`` follows from what it tells of, so the same mail seen again, or delivered again by a stream engine,
+gives the same event. Times are milliseconds of packet time since the epoch. Addresses are in lower case.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import Literal
+
+import msgspec
+
+from sensor.model import Actor, Artifact, Direction, Evidence, Level
+
+Cell = Literal["auto_only", "auto_visible", "visible_only", "paired"]
+"""How a forward shows: by a rule's marks alone, by those and by its look, by its look alone, by pairing alone."""
+
+
+class Context(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    What was known of mailbox, organisation and sensor when the event happened, so that a detector needs no ledger.
+
+    ``clear_share`` is the share of mail sessions seen in clear in the last 24 hours; null where nothing tells.
+    ``mailbox_since_ms`` and ``sensor_since_ms`` are the first mail seen of the mailbox and at all. ``mailboxes`` and
+    ``forwarders`` count those of the organisation that had mail, and that forwarded to outside by a rule, in 7 days.
+    """
+
+    received_1h: int = 0
+    received_24h: int = 0
+    received_7d: int = 0
+    sent_24h: int = 0
+    sent_7d: int = 0
+    mailbox_since_ms: int | None = None
+    sensor_since_ms: int | None = None
+    mailboxes: int = 0
+    forwarders: int = 0
+    clear_share: float | None = None
+
+
+class ForwardSeen(msgspec.Struct, frozen=True, kw_only=True, tag="forward"):
+    """
+    One mail that a mailbox forwarded, counted once however many hops showed it.
+
+    ``outside`` are those of ``destinations`` that are not the organisation's (all, where no domain is known to be).
+    ``original_id`` and ``original_at_ms`` are the transaction that brought the original, where both legs were seen.
+    """
+
+    id: str
+    at_ms: int
+    transaction_id: str
+    mailbox: str
+    cell: Cell
+    destinations: tuple[str, ...]
+    outside: tuple[str, ...]
+    direction: Direction = "unknown"
+    level: Level = "unknown"
+    evidence: Evidence = "strong"
+    octets: int | None = None
+    missing_octets: int = 0
+    original_id: str | None = None
+    original_at_ms: int | None = None
+    actor: Actor = Actor()
+    lines: tuple[Artifact, ...] = ()
+    context: Context = Context()
+
+
+class DestinationSeen(msgspec.Struct, frozen=True, kw_only=True, tag="destination"):
+    """One forward as one of its outside destinations sees it: made from a ``ForwardSeen`` for each of them."""
+
+    id: str
+    at_ms: int
+    destination: str
+    domain: str
+    forward: ForwardSeen
+
+
+class ForwardRefused(msgspec.Struct, frozen=True, kw_only=True, tag="refused"):
+    """
+    A forward that somebody on the way refused: the mailbox that tried, and what was answered.
+
+    ``is_policy`` is true where the answer says that forwarding itself is forbidden, not merely this mail.
+    """
+
+    id: str
+    at_ms: int
+    transaction_id: str
+    mailbox: str
+    destinations: tuple[str, ...]
+    is_policy: bool
+    reply: str | None = None
+    level: Level = "unknown"
+    actor: Actor = Actor()
+    lines: tuple[Artifact, ...] = ()
+    context: Context = Context()
+
+
+class Attached(msgspec.Struct, frozen=True, kw_only=True):
+    """One attachment: its name cut to 256 characters, its type, its decoded size."""
+
+    filename: str | None
+    content_type: str
+    octets: int
+
+
+class AttachmentsSent(msgspec.Struct, frozen=True, kw_only=True, tag="attachments"):
+    """A mail with attachments that may be mail archives, sent by one of ours to *destinations* outside."""
+
+    id: str
+    at_ms: int
+    transaction_id: str
+    mailbox: str
+    destinations: tuple[str, ...]
+    attachments: tuple[Attached, ...]
+    attached_messages: int = 0
+    octets: int | None = None
+    actor: Actor = Actor()
+    lines: tuple[Artifact, ...] = ()
+    context: Context = Context()
+
+
+class Leg(msgspec.Struct, frozen=True, kw_only=True, tag="leg"):
+    """
+    One mail as one of its fingerprints sees it: delivered to mailboxes of ours (``side`` "in"), or leaving ("out").
+
+    A fingerprint is of the Message-ID, of a parent's Message-ID, or of the body; ``basis`` says which. ``sender`` is
+    the reverse-path. ``unaddressed`` are the recipients of an outgoing leg that its To and Cc do not name.
+    """
+
+    id: str
+    at_ms: int
+    transaction_id: str
+    fingerprint: str
+    basis: Literal["message_id", "parent", "body"]
+    side: Literal["in", "out"]
+    sender: str
+    recipients: tuple[str, ...]
+    unaddressed: tuple[str, ...] = ()
+    octets: int | None = None
+    missing_octets: int = 0
+    actor: Actor = Actor()
+    lines: tuple[Artifact, ...] = ()
+    context: Context = Context()
+
+
+DetectorEvent = ForwardSeen | DestinationSeen | ForwardRefused | AttachmentsSent | Leg
+
+
+def stable_id(*parts: str) -> str:
+    """32 hex digits that follow from *parts* alone: the same on every machine, run and Python."""
+    digest = blake2b(digest_size=16)
+    for part in parts:
+        octets = part.encode("utf-8", "surrogatepass")
+        digest.update(len(octets).to_bytes(4, "big") + octets)
+    return digest.hexdigest()
