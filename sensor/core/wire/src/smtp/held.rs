@@ -1,7 +1,7 @@
 //! Client octets that can't be read yet, because what tells how to read them has not come.
 //!
-//! They are read in place, from the front. Each octet is copied here once and moved at most once for each time it is read
-//! past, so that a client that makes us hold and read on line after line costs no more than its octets.
+//! They are read in place, from the front. An octet is copied here once, and no more octets are moved within than were read, so
+//! that a client that makes us hold and read on line after line costs no more than its octets.
 
 /// What ends content, as transferred (RFC 5321 4.1.1.4).
 const END_OF_DATA: &[u8] = b"\r\n.\r\n";
