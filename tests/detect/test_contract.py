@@ -23,7 +23,7 @@ Made = BaseDetector[Any, Any]
 
 ALL = pytest.mark.parametrize("detector", detectors(), ids=lambda each: each.name)
 
-SOME = settings(max_examples=30)
+SOME = settings(max_examples=15, deadline=None)
 """Each example is a handful of large events, and there are as many tests as detectors."""
 
 
@@ -118,7 +118,7 @@ def test_hostile_events_give_printable_findings_and_bounded_blobs(detector: Made
 
 
 @ALL
-@settings(max_examples=10)
+@settings(max_examples=5, deadline=None)
 @given(data=st.data())
 def test_a_flood_on_few_keys_stays_within_a_blob(detector: Made, data: st.DataObject) -> None:
     """The same hostile events hundreds of times under ever new ids, times and originals."""
