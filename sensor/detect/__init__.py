@@ -3,10 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
+from sensor.detect.auto_forward_ratio import AutoForwardRatio
 from sensor.detect.base import BaseDetector, Detector, Option, OptionError, Out, State
 from sensor.detect.events import DetectorEvent
+from sensor.detect.forward_volume_shift import ForwardVolumeShift
+from sensor.detect.machine_paced_forwarding import MachinePacedForwarding
 from sensor.detect.new_forwarder import NewForwarder
 from sensor.detect.runner import LIMITS, Runner
+from sensor.detect.silent_copy import SilentCopy
 
 __all__ = [
     "DETECTORS",
@@ -22,7 +26,13 @@ __all__ = [
     "detectors",
 ]
 
-DETECTORS: tuple[type[BaseDetector[Any, Any]], ...] = (NewForwarder,)
+DETECTORS: tuple[type[BaseDetector[Any, Any]], ...] = (
+    NewForwarder,
+    AutoForwardRatio,
+    SilentCopy,
+    MachinePacedForwarding,
+    ForwardVolumeShift,
+)
 """The one list of them, in the order in which they see an event: whoever derives stands before those that listen."""
 
 

@@ -195,8 +195,8 @@ class MachinePacedForwarding(BaseDetector[PaceState, ForwardSeen]):
             detector=self.name,
             **facts,
             summary=(
-                f"{event.mailbox} forwards to {ranked[0]}{others} what looks sent by hand, at a machine's pace: {pace} "
-                f"(median {median_s:,.0f} s)."
+                f"{address(event.mailbox)} forwards to {ranked[0]}{others} what looks sent by hand, at a machine's "
+                f"pace: {pace} (median {median_s:,.0f} s)"
             ),
             counts={
                 "forwards": episode.count,

@@ -162,8 +162,8 @@ def _finding(episode: Episode, event: ForwardSeen, crossed: dict[str, Copies]) -
         detector=SilentCopy.name,
         **facts,
         summary=(
-            f"What {event.mailbox} receives goes on to {ranked[0]}{others} without a mark: {originals} mails in 28 "
-            f"days, {full} of them at once."
+            f"What {address(event.mailbox)} receives goes on to {ranked[0]}{others} without a mark: "
+            f"{originals} mails in 28 days, {full} of them at once"
         ),
         counts={
             "copies": episode.count,
