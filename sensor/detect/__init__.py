@@ -3,13 +3,17 @@
 from collections.abc import Mapping
 from typing import Any
 
+from sensor.detect.archive_sent import ArchiveSent
 from sensor.detect.auto_forward_ratio import AutoForwardRatio
 from sensor.detect.base import BaseDetector, Detector, Option, OptionError, Out, State
 from sensor.detect.events import DetectorEvent
 from sensor.detect.forward_volume_shift import ForwardVolumeShift
+from sensor.detect.forwarding_blocked import ForwardingBlocked
 from sensor.detect.machine_paced_forwarding import MachinePacedForwarding
+from sensor.detect.new_destination import NewDestination
 from sensor.detect.new_forwarder import NewForwarder
 from sensor.detect.runner import LIMITS, Runner
+from sensor.detect.shared_destination import SharedDestination
 from sensor.detect.silent_copy import SilentCopy
 
 __all__ = [
@@ -28,6 +32,10 @@ __all__ = [
 
 DETECTORS: tuple[type[BaseDetector[Any, Any]], ...] = (
     NewForwarder,
+    NewDestination,
+    SharedDestination,
+    ForwardingBlocked,
+    ArchiveSent,
     AutoForwardRatio,
     SilentCopy,
     MachinePacedForwarding,

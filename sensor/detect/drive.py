@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Generic
+from typing import Any, Generic
 
 from sensor.detect.base import Detector, Out, S, order
 from sensor.detect.events import DetectorEvent
@@ -38,8 +38,8 @@ def drive(detector: Detector[S], blob: bytes, key: str, events: Iterable[Detecto
     """
     Run *detector* over those *events* of *key* that lie at or before *watermark_ms*, in order.
 
-    The watermark says that, but for late ones, no event at or before it will come any more: the time of the latest
-    event less ``lateness_ms``, and for what earlier stages derived less theirs too. *blob* is empty for a new key.
+    The watermark says that, but for late ones, no event at or before it will come any more: it is the time of the
+    latest event less the detector's lag (``lags``). *blob* is empty for a new key.
     Raises ``BlobError`` if it is not the detector's.
     """
     turn = _Turn(detector, key, blob)
@@ -52,6 +52,22 @@ def drive(detector: Detector[S], blob: bytes, key: str, events: Iterable[Detecto
     turn.expire(watermark_ms)
     turn.driven.held = tuple(ahead[len(ready) :])
     return turn.driven
+
+
+def lags(detectors: Iterable[Detector[Any]]) -> tuple[int, ...]:
+    """
+    How far each detector's watermark stays behind the latest event, in milliseconds.
+
+    That is its lateness. Behind a detector that derives events it is at least that one's lag and lateness together,
+    since so much older than the latest event may a derived one be.
+    """
+    found: list[int] = []
+    derived_lag_ms = 0
+    for detector in detectors:
+        found.append(max(detector.lateness_ms, derived_lag_ms))
+        if detector.derives:
+            derived_lag_ms = found[-1] + detector.lateness_ms
+    return tuple(found)
 
 
 class _Turn(Generic[S]):

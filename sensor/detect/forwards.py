@@ -85,3 +85,13 @@ def share_of_forwarders(context: Context) -> Measured | None:
     low, high = jeffreys(forwarders, context.mailboxes)
     share = forwarders / context.mailboxes
     return Measured(what="share of mailboxes that forward outside by a rule", value=share, low=low, high=high)
+
+
+def watched_ms(context: Context, at_ms: int) -> int:
+    """How long the sensor had watched by *at_ms*; nothing where that is not known."""
+    return 0 if context.sensor_since_ms is None else max(0, at_ms - context.sensor_since_ms)
+
+
+def number(count: int, one: str, many: str | None = None) -> str:
+    """*count* with its noun: "1 mailbox", "1,200 mailboxes"."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"

@@ -22,7 +22,7 @@ from collections.abc import Iterable, Mapping
 from sensor.detect.base import DAY_MS, HOUR_MS, BaseDetector, Option
 from sensor.detect.claim import MAX_DESTINATIONS, address, claim
 from sensor.detect.events import Context, ForwardSeen
-from sensor.detect.forwards import ForwardsState, confidence_in, is_automatic, share_of_forwarders
+from sensor.detect.forwards import ForwardsState, confidence_in, is_automatic, share_of_forwarders, watched_ms
 from sensor.detect.level import argue
 from sensor.detect.providers import is_free_mail
 from sensor.model import Finding, Severity
@@ -69,7 +69,7 @@ class NewForwarder(BaseDetector[NewForwarderState, ForwardSeen]):
 
     def begin(self, event: ForwardSeen) -> NewForwarderState:
         state = super().begin(event)
-        state.was_before = _watched_ms(event.context, event.at_ms) < self._learning_ms
+        state.was_before = watched_ms(event.context, event.at_ms) < self._learning_ms
         return state
 
     def observe(self, state: NewForwarderState, event: ForwardSeen) -> Iterable[Finding]:
@@ -128,8 +128,3 @@ def _assumptions(state: NewForwarderState, context: Context) -> tuple[str, ...]:
     if since is None or state.first_ms - since < DAY_MS:
         return ("The mailbox had not been seen for a day before its first forward, so the rule may be older.",)
     return ("The mailbox had mail before without a forward, so the rule is taken to be new.",)
-
-
-def _watched_ms(context: Context, at_ms: int) -> int:
-    """How long the sensor had watched; nothing where that is not known."""
-    return 0 if context.sensor_since_ms is None else max(0, at_ms - context.sensor_since_ms)
