@@ -80,13 +80,14 @@ class AutoForwardRatio(BaseDetector[RatioState, ForwardSeen]):
         self._count(state, event)
         if event.cell != "visible_only":
             state.episode = episode_of(state.episode, event, QUIET_MS)
-        if state.episode is None:
+        if state.episode is None or not state.episode.has_news(event.at_ms):
             return ()
         auto_only, auto_visible, visible_only = WEEK.total(state.counts, event.at_ms)
         total = auto_only + auto_visible + visible_only
         is_crossed = auto_only >= self.options["least"] and share_exceeds(auto_only, total, self.options["share"])
-        if not is_crossed or not state.episode.told.is_due(state.episode.count, event.at_ms):
+        if not is_crossed:
             return ()
+        state.episode.told.is_due(state.episode.count, event.at_ms)
         return (_finding(state, state.episode, event, (auto_only, auto_visible, visible_only)),)
 
     def _count(self, state: RatioState, event: ForwardSeen) -> None:

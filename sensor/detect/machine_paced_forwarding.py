@@ -137,13 +137,14 @@ class MachinePacedForwarding(BaseDetector[PaceState, ForwardSeen]):
         outside = tuple(dict.fromkeys(map(address, event.outside[:MAX_ADDRESSES])))
         for destination in outside:
             self._count(state.to, event, destination)
-        if not any(self._has_crossed(state.to[to].measure(event.at_ms)) for to in outside if to in state.to):
+        here = [state.to[to] for to in outside if to in state.to]
+        # An address that has just crossed is told of at once, others when there is news of the whole.
+        has_news = episode.has_news(event.at_ms)
+        if not any((has_news or not pace.is_told) and self._has_crossed(pace.measure(event.at_ms)) for pace in here):
             return ()
         measures = {to: pace.measure(event.at_ms) for to, pace in state.to.items()}
         crossed = [to for to, measure in measures.items() if self._has_crossed(measure)]
-        is_wider = not all(state.to[to].is_told for to in crossed)
-        if not episode.told.is_due(episode.count, event.at_ms) and not is_wider:
-            return ()
+        episode.told.is_due(episode.count, event.at_ms)
         for to in crossed:
             state.to[to].is_told = True
         ranked = sorted(crossed, key=lambda to: (-measures[to].prompt, to))
