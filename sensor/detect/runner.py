@@ -86,6 +86,11 @@ class Runner:
         return {stage.name: stage.failures for stage in self._stages}
 
     @property
+    def clock_ms(self) -> int | None:
+        """The time of the latest event or mail, as far as it is believed; none before the first."""
+        return self._clock_ms
+
+    @property
     def states(self) -> int:
         """States that are live."""
         return sum(len(stage.live) for stage in self._stages)
