@@ -94,12 +94,6 @@ def rescaled(made: Detectors, events: Sequence[DetectorEvent], chance: random.Ra
 WAYS: tuple[Way, ...] = (plain, killed, moved, driven, rescaled)
 
 
-@pytest.fixture
-def chance() -> random.Random:
-    """Follows from the seed that is printed at the top of a test run."""
-    return random.Random(random.random())  # noqa: S311 - it is to be repeatable
-
-
 @cache
 def events() -> tuple[DetectorEvent, ...]:
     return tuple(golden.read())
