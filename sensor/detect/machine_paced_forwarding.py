@@ -247,13 +247,14 @@ def _delay_ms(event: ForwardSeen) -> int | None:
 
 
 def _is_idle(state: PaceState, event: ForwardSeen) -> bool:
-    """True if the mailbox sent nothing but forwards like this one in the last 24 hours."""
+    """True if in the last 24 hours the mailbox sent nothing but forwards like this one, which is not counted yet."""
+    [before] = TODAY.total(state.today, event.at_ms)
     cells = TODAY.slot(state.today, event.at_ms)
     if cells is None:
         return False
     add(cells, 0)
-    [forwards] = TODAY.total(state.today, event.at_ms)
-    return 0 < event.context.sent_24h <= forwards
+    is_known = event.context.received_7d > 0
+    return is_known and event.context.sent_24h <= before
 
 
 def longest_rest_h(hours: int) -> int:

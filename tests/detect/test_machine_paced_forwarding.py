@@ -154,14 +154,16 @@ def test_confidence_follows_the_signs_that_agree(events: list[ForwardSeen], conf
     assert words in finding.confidence_reason
 
 
-def test_forwards_from_a_mailbox_that_sends_nothing_else_are_a_sign() -> None:
+@pytest.mark.parametrize(("others", "confidence"), [(0, "high"), (1, "medium")])
+def test_forwards_from_a_mailbox_that_sends_nothing_else_are_a_sign(others: int, confidence: str) -> None:
+    """Five forwards a day; ``sent_24h`` holds what was sent before: the forwards of 24 hours, and *others*."""
     events = [
-        by_hand(each.at_ms, 3, context=Context(sent_24h=i % 5 + 1, clear_share=1.0, sensor_since_ms=0))
+        by_hand(each.at_ms, 3, context=Context(received_7d=90, sent_24h=min(i, 5) + others, clear_share=1.0))
         for i, each in enumerate(office_hours(24, [3]))
     ]
     finding = found(events)[-1]
-    assert finding.confidence == "high"
-    assert "sent nothing else" in finding.confidence_reason
+    assert finding.confidence == confidence
+    assert ("sent nothing else" in finding.confidence_reason) is (others == 0)
 
 
 def test_people_are_seldom_told_of() -> None:
