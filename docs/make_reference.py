@@ -8,6 +8,7 @@ detectors do; a test keeps them current.
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from sensor import _core
 from sensor.detect import DETECTORS, BaseDetector
@@ -89,18 +90,18 @@ def pages() -> Mapping[Path, str]:
     }
 
 
-def _text_of(detector: type[BaseDetector]) -> tuple[str, str]:
+def _text_of(detector: type[BaseDetector[Any, Any]]) -> tuple[str, str]:
     """What a detector's module says of itself: what it tells of, and the rest."""
     text = (sys.modules[detector.__module__].__doc__ or "").replace("``", "`").strip()
     title, _, rest = text.partition("\n\n")
     return title.removeprefix(f"`{detector.name}`: "), rest
 
 
-def _overview(detector: type[BaseDetector]) -> tuple[str, str]:
+def _overview(detector: type[BaseDetector[Any, Any]]) -> tuple[str, str]:
     return f"[`{detector.name}`](#{detector.name})", _text_of(detector)[0]
 
 
-def _detector(detector: type[BaseDetector]) -> str:
+def _detector(detector: type[BaseDetector[Any, Any]]) -> str:
     title, text = _text_of(detector)
     options = (
         (f"`{each.name}`", f"{each.default:,g}", f"{each.low:,g} to {each.high:,g}", each.meaning)
