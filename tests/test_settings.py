@@ -6,16 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sensor.detect import LIMITS as DETECT_LIMITS
 from sensor.ledger import LIMITS as LEDGER_LIMITS
 from sensor.settings import Settings, SettingsError, load_settings
 
+DETECTORS = {"new_forwarder": {"learning_hours": (0.0, 100.0)}, "silent_copy": {"least": (2.0, 9.0)}}
 LIMITS = [("flows", "Flows followed at once.", 524_288), ("recipients", "Recipients kept.", 10_000)]
 
 
 def load(tmp_path: Path, text: str, environment: dict[str, str] | None = None) -> Settings:
     path = tmp_path / "mailsensor.toml"
     path.write_text(text, encoding="utf-8")
-    return load_settings(str(path), environment or {}, known_limits=LIMITS)
+    return load_settings(str(path), environment or {}, known_limits=LIMITS, known_detectors=DETECTORS)
 
 
 def test_without_a_file_the_defaults_hold() -> None:
@@ -62,6 +64,13 @@ def test_a_whole_file_is_read(tmp_path: Path) -> None:
         ("sensor = 3", [":1:", "must be a table"]),
         ("[limits\nflows = 1", ["not TOML", "line 1"]),
         ("[replay]\ntop_mailboxes = -1", [":2:", "from 1"]),
+        ("\n[detect.new_forwader]\n", [":2:", '"detect.new_forwader"', 'did you mean "detect.new_forwarder"?']),
+        ("[detect.silent_copy]\nlest = 3", [":2:", "[detect.silent_copy]", 'did you mean "least"?']),
+        ("[detect.silent_copy]\n\nleast = 1", [":3:", "detect.silent_copy.least", "number from 2"]),
+        ("[detect.silent_copy]\nleast = true", [":2:", "number from 2"]),
+        ("[detect.silent_copy]\nenabled = 1", [":2:", "true or false"]),
+        ("detect.silent_copy.least = nan", ["number from 2"]),
+        ("[detect]\nsilent_copy = 3", [":1:", "must be a table"]),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_line_and_what_is_allowed(
@@ -101,6 +110,17 @@ def test_the_environment_outranks_the_file_and_the_command_line_both(tmp_path: P
     assert settings.limits == {"flows": 3, "recipients": 1}
 
 
+def test_detectors_are_set_each_in_a_section_of_its_own(tmp_path: Path) -> None:
+    text = "[detect.new_forwarder]\nlearning_hours = 1.5\n[detect.silent_copy]\nenabled = false"
+    environment = {"MAILSENSOR_DETECT_SILENT_COPY_LEAST": "4", "MAILSENSOR_DETECT_NEW_FORWARDER_ENABLED": "true"}
+    assert load(tmp_path, text).detect == {"new_forwarder": {"learning_hours": 1.5}, "silent_copy": {"enabled": False}}
+    assert load(tmp_path, text, environment).detect == {
+        "new_forwarder": {"learning_hours": 1.5, "enabled": True},
+        "silent_copy": {"enabled": False, "least": 4},
+    }
+    assert load(tmp_path, "[organisation]").detect == {}
+
+
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
@@ -138,9 +158,9 @@ def test_the_sample_file_is_valid() -> None:
     load_settings(str(sample), {}, known_limits=names)
 
 
-def test_the_page_on_settings_names_every_key_and_every_limit_of_the_ledger() -> None:
+def test_the_page_on_settings_names_every_key_and_every_limit_of_ledger_and_detectors() -> None:
     page = (Path(__file__).parent.parent / "docs" / "settings.md").read_text(encoding="utf-8")
-    for name, reason, default in LEDGER_LIMITS:
+    for name, reason, default in (*LEDGER_LIMITS, *DETECT_LIMITS):
         assert f"| `{name}` | {default:,} | {reason.rstrip('.')} |" in page
     for key in (
         "organisation.internal_domains",
