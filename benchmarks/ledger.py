@@ -86,11 +86,11 @@ def rate() -> None:
 def memory() -> None:
     """Octets of a mailbox of each kind, its address and its place in the ledger's tables included."""
     kinds = (
-        ("idle: one mail ever", 20_000, lambda day: day == 0, 1, 0, 1),
-        ("ordinary: 20 in, 10 out a day", 2_000, lambda day: day % 7 < 5, 30, 0, 1),
-        ("busy: each five minutes, all day", 500, lambda day: True, 288, 0, 1),
-        ("forwards 20 a day to one address", 2_000, lambda day: day % 7 < 5, 30, 20, 1),
-        ("forwards to 200 addresses", 200, lambda day: True, 30, 20, 200),
+        ("idle: one mail ever", 5_000, lambda day: day == 0, 1, 0, 1),
+        ("ordinary: 20 in, 10 out a day", 300, lambda day: day % 7 < 5, 30, 0, 1),
+        ("busy: each five minutes, all day", 50, lambda day: True, 288, 0, 1),
+        ("forwards 20 a day to one address", 100, lambda day: day % 7 < 5, 30, 20, 1),
+        ("forwards to 200 addresses", 30, lambda day: True, 30, 20, 200),
     )
     print(f"{'mailbox, after 15 days':34} {'octets':>10} {'blob':>10}")
     for name, mailboxes, works, a_day, forwards, addresses in kinds:
