@@ -35,7 +35,7 @@ PACES = (
     ("full rate of a large site", 100_000, 200_000, 3_000_000),
 )
 
-Mail = tuple[str, tuple[str], int, int]
+Mail = tuple[str, tuple[str], int, int, int]
 
 
 class Seen:
@@ -53,7 +53,13 @@ def mails(names: list[str], a_second: float) -> Iterator[Mail]:
     chance, at_ms = random.Random(1), float(BEGIN_MS)
     while True:
         at_ms += 1_000 / a_second
-        yield chance.choice(names), (chance.choice(names),), int(at_ms), chance.randrange(100_000)
+        yield (
+            chance.choice(names),
+            (chance.choice(names),),
+            int(at_ms),
+            chance.randrange(100_000),
+            chance.getrandbits(64),
+        )
 
 
 def count(ledger: Ledger, source: Iterator[Mail], number: int) -> list[float]:
@@ -62,8 +68,8 @@ def count(ledger: Ledger, source: Iterator[Mail], number: int) -> list[float]:
     for _ in range(number // PIECE):
         piece = list(islice(source, PIECE))
         started = time.process_time()
-        for sender, recipients, at_ms, octets in piece:
-            ledger.count_mail(sender, recipients, at_ms, octets)
+        for sender, recipients, at_ms, octets, message in piece:
+            ledger.count_mail(sender, recipients, at_ms, octets, message)
         seconds.append(time.process_time() - started)
     return seconds
 
