@@ -213,7 +213,8 @@ def _whole(least: int, most: int) -> Callable[[object], int]:
 # In the file a table is named for one of its rows: [[alerts.rule]].
 _ALERT_NAMES = {"rule": "rules"}
 
-_ADDRESS = r"[^\s@]+@[^\s@/:*]+"
+# A star would be a wildcard that is none: matching is exact, and no mailbox in use has one.
+_ADDRESS = r"[^\s@*]+@[^\s@/:*]+"
 _DOMAIN = r"\.?[^\s@./:\[\]*]+(\.[^\s@./:\[\]*]+)*\.?"
 MAX_REASON_CHARACTERS = 500
 
