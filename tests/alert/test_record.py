@@ -1,5 +1,6 @@
 """The alert record: the committed schema is the types', and what is written comes back key by key."""
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,12 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from sensor.alert import chain
+from sensor.alert.advice import table
 from sensor.alert.policy import Policy
 from sensor.alert.record import AlertRecord, ms_of, read_alert, record_of, rfc3339, to_line
 from sensor.alert.schema import alert_schema, as_json
 from sensor.model import Finding, Measured, Seen
+from sensor.settings import AlertSettings
 from tests.alert.findings import NOW_MS, allowed, finding, settings
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
@@ -116,3 +119,21 @@ def test_whatever_mail_put_into_a_finding_is_written_read_and_whole(texts: dict[
     assert chain.verify(record) == []
     assert (record["mailbox"], record["summary"]) == (texts["mailbox"], texts["summary"])
     assert isinstance(read_alert(json.dumps(record).encode()), AlertRecord)
+
+
+def test_every_key_is_documented() -> None:
+    page = (DOCS / "alerts.md").read_text()
+    assert [key for key in RECORD if f"`{key}`" not in page] == []
+
+
+def test_every_setting_of_alerts_is_documented() -> None:
+    page = (DOCS / "settings.md").read_text()
+    names = {field.name for field in dataclasses.fields(AlertSettings)} - {"rules"} | {"rule"}
+    assert [name for name in sorted(names) if f"`alerts.{name}`" not in page] == []
+
+
+def test_every_source_of_advice_is_documented_by_its_vendor() -> None:
+    page = (DOCS / "alerts.md").read_text()
+    platforms = {row.platform for row in table().step if row.platform not in ("any", "unknown")}
+    cited = {row.platform for row in table().step if row.source and row.source in page}
+    assert cited == platforms | {"unknown"}
