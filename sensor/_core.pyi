@@ -26,6 +26,7 @@ __all__ = [
     "Session",
     "Tally",
     "TlsSession",
+    "Trace",
     "Transaction",
     "__version__",
     "anomalies",
@@ -182,6 +183,8 @@ class Transaction:
     report_type: str | None
     calendar_method: str | None
     body_digest: str | None
+    body_octets: int
+    """Octets of the body seen, dots unstuffed."""
     body_marks: list[int]
     labelled_marks: list[int]
     """Those of ``body_marks`` that a quoted header block follows."""
@@ -221,9 +224,28 @@ class Damage:
     """Octet offset in the uncompressed file where it was found."""
 
 @final
+class Trace:
+    """What pairing needs of a mail: see ``sensor.tally``. It does not keep its batch alive."""
+
+    transaction_id: str
+    at_ms: int
+    octets: int | None
+    missing_octets: int
+    sender: str | None
+    recipients: list[str]
+    has_attachments: bool
+    message_id: int
+    body: int
+    parents: list[int]
+    author: str | None
+    unaddressed: list[str]
+    named: list[str]
+
+@final
 class Tally:
     """What the pipeline needs to know of a batch: see ``sensor.tally``."""
 
+    events: int
     outcomes: dict[Literal["delivered", "rejected", "deferred", "aborted", "unknown"], int]
     incomplete: int
     missing_octets: int
@@ -232,7 +254,11 @@ class Tally:
     tls_octets: int
     first_seen_ns: int | None
     last_seen_ns: int | None
-    mails: list[tuple[int, bool, str | None, list[str], Transaction | None]]
+    mails: list[tuple[int, bool, str | None, list[str], Transaction | None, Trace]]
+    def transaction(self, index: int) -> Transaction:
+        """The transaction at *index* of the batch. Raises IndexError where there is none."""
+    def sessions(self, start: int, stop: int) -> list[tuple[int, int, int]]:
+        """Mail sessions among the events from *start* to *stop*: hour since the epoch, in clear, in TLS."""
 
 @final
 class Events:

@@ -142,6 +142,8 @@ class ReceivedView(Protocol):
     @property
     def by(self) -> str | None: ...
     @property
+    def with_(self) -> str | None: ...
+    @property
     def for_address(self) -> str | None: ...
     @property
     def position(self) -> int: ...
@@ -216,6 +218,8 @@ class Transaction(Protocol):
     def calendar_method(self) -> str | None: ...
     @property
     def body_digest(self) -> str | None: ...
+    @property
+    def body_octets(self) -> int: ...
     @property
     def body_marks(self) -> Sequence[int]: ...
     @property
@@ -464,8 +468,9 @@ class TransactionRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     """
     A line with ``"record": "transaction"``.
 
-    It satisfies ``Transaction``. What only the classifier needs (raw fields, the Received chain, body marks) is not
-    part of a record: read back, those are empty and ``touched`` is false, so a record is never classified anew.
+    It satisfies ``Transaction``. What only classifier and pairing need (raw fields, the Received chain, body marks,
+    octets of the body) is not part of a record: read back, those are empty and ``touched`` is false, so a record is
+    never classified anew.
     """
 
     record: Literal["transaction"]
@@ -521,6 +526,10 @@ class TransactionRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     @property
     def calendar_method(self) -> str | None:
         return None
+
+    @property
+    def body_octets(self) -> int:
+        return 0
 
     @property
     def body_marks(self) -> Sequence[int]:

@@ -1,5 +1,6 @@
 """
-The road of one mail after the tap: classify, ledger, detectors. Plain calls; no I/O, no clock.
+The road of one mail after the tap: classify, ledger, pairing; what detectors work on comes out. Plain calls; no I/O, no
+clock.
 
 Nearly all mail shows no trace of forwarding, so the loop does little for it: count who sent and who received. What it
 needs of a batch comes as a tally, which the core draws in one go.
@@ -7,77 +8,42 @@ needs of a batch comes as a tally, which the core draws in one go.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Protocol, get_args
+from typing import TypeVar
 
-from sensor.classify import NONE, Organisation, Table, classify
+from msgspec.structs import replace
+
+from sensor import sightings
+from sensor.classify import NONE, Organisation, Table, builtin_table, classify
+from sensor.coverage import ClearSessions, Coverage
+from sensor.detect.events import AttachmentsSent, Context, DetectorEvent, ForwardRefused, ForwardSeen
 from sensor.ledger import Ledger
-from sensor.model import Event, Finding, Forwarding, Outcome, TlsSession, Transaction
-from sensor.tally import Tally, tally
+from sensor.model import Event, Forwarding, TlsSession, Transaction
+from sensor.tally import Tally, Trace, tally
 
+__all__ = ["Coverage", "Pipeline", "Verdicts"]
 
-class Detector(Protocol):
-    """Looks at every mail that shows forwarding, and claims something or nothing."""
-
-    @property
-    def name(self) -> str: ...
-    def observe(self, transaction: Transaction, forwarding: Forwarding, ledger: Ledger) -> Finding | None: ...
-
-
-@dataclass(slots=True)
-class Coverage:
-    """What was seen and how well. Mails and sessions are counts; octets are those of mail sessions."""
-
-    outcomes: dict[Outcome, int] = field(default_factory=lambda: dict.fromkeys(get_args(Outcome), 0))
-    tls_sessions: int = 0
-    tls_octets: int = 0
-    missing_octets: int = 0
-    incomplete: int = 0
-    one_sided: int = 0
-    look_alikes: dict[str, int] = field(default_factory=dict)
-    unattributed: int = 0
-    first_seen_ns: int | None = None
-    last_seen_ns: int | None = None
-
-    @property
-    def transactions(self) -> int:
-        """Transactions of every outcome."""
-        return sum(self.outcomes.values())
-
-    def add(self, batch: Tally) -> None:
-        """Add what was seen in a batch."""
-        for outcome, count in batch.outcomes.items():
-            self.outcomes[outcome] += count
-        self.tls_sessions += batch.tls_sessions
-        self.tls_octets += batch.tls_octets
-        self.missing_octets += batch.missing_octets
-        self.incomplete += batch.incomplete
-        self.one_sided += batch.one_sided
-        self.first_seen_ns = _either(min, self.first_seen_ns, batch.first_seen_ns)
-        self.last_seen_ns = _either(max, self.last_seen_ns, batch.last_seen_ns)
-
-
-def _either(choose: Callable[[int, int], int], ours: int | None, theirs: int | None) -> int | None:
-    """What *choose* makes of both, or the one that is there."""
-    if ours is None or theirs is None:
-        return theirs if ours is None else ours
-    return choose(ours, theirs)
+Told = TypeVar("Told", ForwardSeen, ForwardRefused, AttachmentsSent)
 
 
 @dataclass(slots=True)
 class Verdicts:
-    """What one batch came to. ``forwardings`` holds, by index, every verdict that is not the plain ``NONE``."""
+    """
+    What one batch came to. ``forwardings`` holds, by index, every verdict that is not the plain ``NONE``; ``events`` is
+    what detectors are to be fed, in order.
+    """
 
-    forwardings: dict[int, Forwarding]
-    findings: list[Finding]
+    forwardings: dict[int, Forwarding] = field(default_factory=dict)
+    events: list[DetectorEvent] = field(default_factory=list)
 
 
 class Pipeline:
     """
-    Runs batches of events through classifier, ledger and detectors.
+    Runs batches of events through classifier and ledger, and tells what detectors work on.
 
-    *transaction_type* and *session_type* are the classes that the tap's events are of.
+    *transaction_type* and *session_type* are the classes that the tap's events are of. What comes out does not depend
+    on how the mails were cut into batches.
     """
 
     def __init__(
@@ -88,13 +54,15 @@ class Pipeline:
         transaction_type: type[Transaction],
         session_type: type[TlsSession],
         table: Table | None = None,
-        detectors: Sequence[Detector] = (),
     ) -> None:
         self._organisation = organisation
-        self._table = table
+        self._table = table or builtin_table()
+        self._policy_slugs = frozenset(row.slug for row in self._table.rows if row.place in ("reply", "report"))
         self._transaction_type = transaction_type
         self._session_type = session_type
-        self._detectors = tuple(detectors)
+        self._sessions = ClearSessions()
+        self.since_ms: int | None = None
+        self._next_session = 0
         self.ledger = ledger
         self.coverage = Coverage()
 
@@ -115,43 +83,118 @@ class Pipeline:
 
     def take(self, batch: Tally) -> Verdicts:
         """Take one batch. Verdicts of direction alone are made only where the organisation is known."""
-        verdicts = Verdicts({}, [])
+        verdicts = Verdicts()
         self.coverage.add(batch)
-        count_mail = self.ledger.count_mail
-        for index, taken, sender, recipients, transaction in batch.mails:
-            forwarder = None if transaction is None else self._classify(index, transaction, taken, verdicts)
-            if taken:
-                count_mail(forwarder or sender, recipients)
+        self._next_session = 0
+        count_mail, organisation, table = self.ledger.count_mail, self._organisation, self._table
+        for index, taken, sender, recipients, transaction, trace in batch.mails:
+            at_ms = trace.at_ms
+            if self.since_ms is None:
+                self.since_ms = at_ms
+            forwarder = None
+            if transaction is not None:
+                forwarding = classify(transaction, organisation, table)
+                if forwarding is not NONE:
+                    verdicts.forwardings[index] = forwarding
+                    if forwarding.kind != "none" or forwarding.look_alike is not None:
+                        forwarder = self._judge(_Sight(batch, index, trace, taken, verdicts), transaction, forwarding)
+            if not taken:
+                continue
+            if trace.has_attachments:
+                self._see_attachments(_Sight(batch, index, trace, taken, verdicts), forwarder or sender)
+            count_mail(forwarder or sender, recipients, at_ms, trace.octets or 0)
+        self._see_sessions(batch, None)
         return verdicts
 
-    def _classify(self, index: int, transaction: Transaction, taken: bool, verdicts: Verdicts) -> str | None:
-        """Judge one mail; the mailbox that forwarded it, in lower case, if one did."""
-        forwarding = classify(transaction, self._organisation, self._table)
-        if forwarding is NONE:
-            return None
-        verdicts.forwardings[index] = forwarding
-        if forwarding.kind == "none" and forwarding.look_alike is None:
-            return None
-        self._see_forward(transaction, forwarding, taken, verdicts.findings)
+    def _judge(self, sight: _Sight, transaction: Transaction, forwarding: Forwarding) -> str | None:
+        """Tell of a mail that shows something; the mailbox that forwarded it, in lower case, if one did."""
+        self._count_look(forwarding)
+        if forwarding.kind == "none" or not sight.taken:
+            # A report that a forward was refused is no forward, but somebody tried.
+            self._see_attempt(sight, transaction, forwarding)
+        else:
+            self._see_forward(sight, transaction, forwarding)
         return forwarding.mailbox.lower() if forwarding.mailbox and forwarding.kind != "none" else None
 
-    def _see_forward(self, event: Transaction, forwarding: Forwarding, taken: bool, findings: list[Finding]) -> None:
+    def _count_look(self, forwarding: Forwarding) -> None:
         coverage, alike = self.coverage, forwarding.look_alike
         if alike is not None:
             coverage.look_alikes[alike] = coverage.look_alikes.get(alike, 0) + 1
-            if forwarding.kind != "none" or forwarding.mailbox is None:
-                return
-            # A report that a forward was refused: no forward, but somebody tried.
-            self.ledger.count_attempt(forwarding, at_ns=event.started_at_ns)
         elif forwarding.mailbox is None:
             coverage.unattributed += 1
-        elif taken:
-            header = event.header
-            message_id = header.message_id if header is not None else None
-            self.ledger.count_forward(forwarding, at_ns=event.started_at_ns, message_id=message_id)
-        else:
-            self.ledger.count_attempt(forwarding, at_ns=event.started_at_ns)
-        for detector in self._detectors:
-            finding = detector.observe(event, forwarding, self.ledger)
-            if finding is not None:
-                findings.append(finding)
+
+    def _see_forward(self, sight: _Sight, transaction: Transaction, forwarding: Forwarding) -> None:
+        forward = sightings.forward_seen(transaction, forwarding, self._organisation)
+        if forward is None:
+            return
+        self.coverage.untold_destinations += len(set(forwarding.destinations)) - len(forward.destinations)
+        slugs = {artifact.slug for artifact in forwarding.artifacts}
+        if self.ledger.count_forward(forward, message_id=_key_of(sight.trace), slugs=slugs):
+            told = self._in_context(sight, forward)
+            sight.verdicts.events += (told, *sightings.destinations_seen(told))
+
+    def _see_attempt(self, sight: _Sight, transaction: Transaction, forwarding: Forwarding) -> None:
+        if forwarding.look_alike is not None and forwarding.kind != "none":
+            return
+        attempt = sightings.forward_tried(transaction, forwarding, self._organisation, self._policy_slugs)
+        if attempt is None:
+            return
+        slugs = {artifact.slug for artifact in forwarding.artifacts}
+        self.ledger.count_attempt(attempt, message_id=_key_of(sight.trace), evidence=forwarding.evidence, slugs=slugs)
+        if attempt.is_policy or transaction.outcome == "rejected":
+            # Deferrals are left out otherwise: a next hop that greylists defers the first try of every mail.
+            sight.verdicts.events.append(self._in_context(sight, attempt))
+
+    def _see_attachments(self, sight: _Sight, mailbox: str | None) -> None:
+        destinations = sightings.outside(sight.trace.recipients, self._organisation)
+        if not destinations or mailbox is None or not sightings.ours(mailbox, self._organisation):
+            return
+        transaction = sight.batch.transaction(sight.index)
+        if transaction.attached_messages or any(
+            sightings.may_be_archive(each.filename, each.content_type) for each in transaction.attachments
+        ):
+            sent = sightings.attachments_sent(transaction, mailbox, destinations)
+            sight.verdicts.events.append(self._in_context(sight, sent))
+
+    def _in_context(self, sight: _Sight, event: Told) -> Told:
+        """*event* with what is known by now of mailbox, organisation and sensor."""
+        self._see_sessions(sight.batch, sight.index)
+        return replace(event, context=self._context(event.mailbox, event.at_ms))
+
+    def _context(self, mailbox: str, at_ms: int) -> Context:
+        activity = self.ledger.activity(mailbox, at_ms)
+        mailboxes, forwarders = self.ledger.population(at_ms)
+        return Context(
+            received_1h=activity.received_1h,
+            received_24h=activity.received_24h,
+            received_7d=activity.received_7d,
+            sent_24h=activity.sent_24h,
+            sent_7d=activity.sent_7d,
+            mailbox_since_ms=activity.since_ms,
+            sensor_since_ms=self.since_ms,
+            mailboxes=mailboxes,
+            forwarders=forwarders,
+            clear_share=self._sessions.share(at_ms),
+        )
+
+    def _see_sessions(self, batch: Tally, index: int | None) -> None:
+        """Count the sessions of a batch up to *index*, or all that are left: an event knows what came before it."""
+        stop = batch.events if index is None else index + 1
+        self._sessions.add(batch.sessions(self._next_session, stop))
+        self._next_session = stop
+
+
+@dataclass(slots=True)
+class _Sight:
+    """One mail on its way: its place in the batch, its trace, whether a server took it, and where to tell of it."""
+
+    batch: Tally
+    index: int
+    trace: Trace
+    taken: bool
+    verdicts: Verdicts
+
+
+def _key_of(trace: Trace) -> str | None:
+    """The Message-ID as the ledger tells copies apart by."""
+    return f"{trace.message_id:016x}" if trace.message_id else None

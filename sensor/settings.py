@@ -15,6 +15,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, get_args
 
+from sensor.errors import UserError
 from sensor.model import Confidence, Level, Severity
 
 ENVIRONMENT_PREFIX = "MAILSENSOR_"
@@ -23,7 +24,7 @@ Network = IPv4Network | IPv6Network
 Limit = tuple[str, str, int]
 
 
-class SettingsError(Exception):
+class SettingsError(UserError):
     """A setting is wrong; the message says where it stands, what is wrong and what is allowed."""
 
 

@@ -90,6 +90,7 @@ class Received:
     from_: str | None = None
     from_ip: str | None = None
     by: str | None = None
+    with_: str | None = None
     for_address: str | None = None
     position: int = 0
 
@@ -132,6 +133,7 @@ class Mail:
     report_type: str | None = None
     calendar_method: str | None = None
     body_digest: str | None = None
+    body_octets: int = 1000
     body_marks: Sequence[int] = ()
     labelled_marks: Sequence[int] = ()
     label_languages: Sequence[int] = ()

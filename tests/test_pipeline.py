@@ -3,10 +3,11 @@
 import pytest
 
 from sensor.classify import NONE, Organisation
+from sensor.detect.events import Attached, AttachmentsSent, DestinationSeen, ForwardRefused, ForwardSeen
 from sensor.ledger import Ledger
-from sensor.model import Event, Finding, Forwarding, Outcome, Transaction
-from sensor.pipeline import Detector, Pipeline
-from tests.mails import Completeness, Mail, Path, Tls, core_mail, mail
+from sensor.model import Event, Forwarding, Outcome
+from sensor.pipeline import Pipeline
+from tests.mails import START_NS, Attachment, Completeness, Mail, Path, Tls, core_mail, mail
 
 CORP = Organisation(["corp.example"])
 FORWARD = """
@@ -29,9 +30,9 @@ def forward(number: int = 1, outcome: Outcome = "delivered") -> Mail:
     )
 
 
-def pipeline(organisation: Organisation = CORP, detectors: tuple[Detector, ...] = ()) -> Pipeline:
+def pipeline(organisation: Organisation = CORP) -> Pipeline:
     ledger = Ledger(watches=organisation.owns if organisation.known else None)
-    return Pipeline(organisation, ledger, transaction_type=Mail, session_type=Tls, detectors=detectors)
+    return Pipeline(organisation, ledger, transaction_type=Mail, session_type=Tls)
 
 
 def test_ordinary_mail_counts_as_sent_and_received() -> None:
@@ -140,27 +141,81 @@ def test_the_cut_into_batches_does_not_matter() -> None:
     assert [each[2].auto_only for each in pieces.ledger.forwarders()] == [2]
 
 
-def test_detectors_see_forwards_and_nothing_else() -> None:
-    class Claims:
-        name = "claims"
+def test_a_forward_is_told_with_each_of_its_outside_destinations_and_what_was_known() -> None:
+    road = pipeline()
+    [forwarded, destination] = road.feed([Mail(), forward(), Tls()]).events
+    assert isinstance(forwarded, ForwardSeen)
+    assert (forwarded.mailbox, forwarded.cell, forwarded.direction) == ("ann@corp.example", "auto_only", "outbound")
+    assert (forwarded.destinations, forwarded.outside) == (("x@dst.example",), ("x@dst.example",))
+    assert (forwarded.context.received_1h, forwarded.context.sent_24h) == (1, 0)
+    assert (forwarded.context.sensor_since_ms, forwarded.context.clear_share) == (START_NS // 1_000_000, 1.0)
+    assert isinstance(destination, DestinationSeen)
+    assert (destination.destination, destination.domain, destination.forward) == (
+        "x@dst.example",
+        "dst.example",
+        forwarded,
+    )
 
-        def observe(self, transaction: Transaction, forwarding: Forwarding, ledger: Ledger) -> Finding | None:
-            mailbox = forwarding.mailbox
-            if mailbox is None:
-                return None
-            return Finding(
-                id=transaction.id,
-                detector=self.name,
-                mailbox=mailbox,
-                mailboxes=(mailbox,),
-                destinations=(),
-                summary="seen",
-                first_seen_ms=0,
-                last_seen_ms=0,
-            )
 
-    verdicts = pipeline(detectors=(Claims(),)).feed([Mail(), forward(), Tls()])
-    assert [(finding.detector, finding.mailbox) for finding in verdicts.findings] == [("claims", "ann@corp.example")]
+def test_a_further_hop_of_a_forward_is_not_told_again() -> None:
+    road = pipeline()
+    assert len(road.feed([forward()]).events) == 2
+    assert road.feed([forward()]).events == []
+
+
+def test_sessions_in_tls_lower_the_share_that_was_seen_in_clear() -> None:
+    road = pipeline()
+    road.feed([Tls(), Tls(), Tls()])
+    forwarded = road.feed([forward()]).events[0]
+    assert isinstance(forwarded, ForwardSeen)
+    assert forwarded.context.clear_share == 0.25
+
+
+@pytest.mark.parametrize(("outcome", "told"), [("rejected", 1), ("deferred", 0), ("aborted", 0)])
+def test_a_refused_forward_is_told_and_a_deferral_or_loss_is_not(outcome: Outcome, told: int) -> None:
+    events = pipeline().feed([forward(outcome=outcome)]).events
+    assert [type(event) for event in events] == [ForwardRefused] * told
+    assert [event.is_policy for event in events if isinstance(event, ForwardRefused)] == [False] * told
+
+
+def test_a_refusal_that_forbids_forwarding_is_told_as_policy() -> None:
+    refused = core_mail(
+        FORWARD.format(id=1),
+        reverse_path="ann+caf_=x=dst.example@corp.example",
+        forward_paths=["x@dst.example"],
+        reply=(550, "5.7.520", "Access denied, Your organization does not allow external forwarding."),
+    )
+    [event] = pipeline().feed([refused]).events
+    assert isinstance(event, ForwardRefused)
+    assert (event.mailbox, event.is_policy, event.destinations) == ("ann@corp.example", True, ("x@dst.example",))
+    assert (event.reply or "").startswith("550 5.7.520 Access denied")
+
+
+ARCHIVE = Attachment("Backup.PST", "application/octet-stream", 1 << 20)
+
+
+def test_an_archive_sent_to_outside_is_told_and_not_one_sent_inside() -> None:
+    def sent(*to: str) -> Mail:
+        paths = tuple(Path(address) for address in to)
+        return Mail(reverse_path="ann@corp.example", forward_paths=paths, attachments=(ARCHIVE,))
+
+    [event] = pipeline().feed([sent("x@dst.example", "bob@corp.example"), sent("bob@corp.example")]).events
+    assert isinstance(event, AttachmentsSent)
+    assert (event.mailbox, event.destinations) == ("ann@corp.example", ("x@dst.example",))
+    assert event.attachments == (
+        Attached(filename="Backup.PST", content_type="application/octet-stream", octets=1 << 20),
+    )
+
+
+def test_attachments_that_are_no_archives_or_come_from_outside_are_not_told() -> None:
+    picture = Attachment("me.jpg", "image/jpeg", 5_000)
+    ours = Mail(
+        reverse_path="ann@corp.example",
+        forward_paths=(Path("x@dst.example"),),
+        attachments=(picture,),
+    )
+    theirs = Mail(reverse_path="x@dst.example", attachments=(ARCHIVE,))
+    assert pipeline().feed([ours, theirs]).events == []
 
 
 def test_nothing_in_gives_nothing_out() -> None:

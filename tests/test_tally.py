@@ -1,10 +1,11 @@
 """The core's tally of a batch against the plain one, over every capture."""
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
-from sensor.tally import tally
+from sensor.tally import PlainTrace, tally
 
 _core = pytest.importorskip("sensor._core")
 
@@ -27,6 +28,7 @@ def draw(path: Path, *, classify_all: bool) -> list[tuple[dict[str, object], dic
 def facts(drawn: object) -> dict[str, object]:
     """What a tally says, with the id of a transaction in place of it."""
     names = (
+        "events",
         "outcomes",
         "incomplete",
         "missing_octets",
@@ -37,8 +39,26 @@ def facts(drawn: object) -> dict[str, object]:
         "last_seen_ns",
     )
     said = {name: getattr(drawn, name) for name in names}
-    mails = [(*mail[:4], mail[4].id if mail[4] is not None else None) for mail in drawn.mails]  # type: ignore[attr-defined]
-    return said | {"mails": mails}
+    mails = [
+        (*mail[:4], mail[4].id if mail[4] is not None else None, trace_facts(mail[5]))
+        for mail in drawn.mails  # type: ignore[attr-defined]
+    ]
+    return said | {"mails": mails, "hours": hours(drawn)}
+
+
+def hours(drawn: object) -> dict[int, tuple[int, int]]:
+    """Sessions of each hour, asked for in two pieces."""
+    summed: dict[int, tuple[int, int]] = {}
+    for hour, clear, tls in [*drawn.sessions(0, 3), *drawn.sessions(3, 1 << 20)]:  # type: ignore[attr-defined]
+        before = summed.get(hour, (0, 0))
+        summed[hour] = (before[0] + clear, before[1] + tls)
+    return summed
+
+
+def trace_facts(trace: object) -> dict[str, object]:
+    """What a trace says, as lists and plain values."""
+    said = {each.name: getattr(trace, each.name) for each in fields(PlainTrace)}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in said.items()}
 
 
 @pytest.mark.parametrize("classify_all", [False, True])

@@ -19,14 +19,12 @@ from datetime import UTC, datetime, time, timedelta
 import msgspec
 
 from sensor.alert.alert import Cut
+from sensor.detect.claim import MAX_DESTINATIONS, MAX_MAILBOXES
 from sensor.model import Finding
 from sensor.settings import AllowEntry
 
 LISTED = 16
 """Findings that are remembered by name under each entry; all are counted."""
-
-# What detectors name at most; a list that is as long as that may go on.
-MAX_MAILBOXES, MAX_DESTINATIONS = 128, 32
 
 _DAY = timedelta(days=1)
 _Key = tuple[str | None, str | None, str | None]
@@ -122,6 +120,7 @@ def _mailboxes(finding: Finding) -> list[str | None]:
 def _with_unnamed(names: Sequence[str], finding: Finding, counted: str, bound: int) -> list[str | None]:
     """
     The *names*, and none for those that the finding knows of and does not name: nobody can have allowed them by name.
+    A list that is as long as detectors make it may go on.
     """
     unnamed = not names or finding.counts.get(counted, 0) > len(names) or len(names) >= bound
     return [*names, None] if unnamed else [*names]

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from sensor.alert.alert import Alert
 from sensor.alert.courier import Courier, deliver_all
-from sensor.alert.errors import SinkError
 from sensor.alert.record import AlertRecord, record_of
 from sensor.alert.sinks import FILE_SINKS, Sink
+from sensor.alert.sinks.base import SinkError
 from sensor.alert.spool import Spool
 from sensor.log import Log
 from sensor.settings import AlertSettings

@@ -10,12 +10,12 @@ import msgspec
 import pytest
 
 from sensor.alert.courier import BATCH, FIRST_RETRY_S, LONGEST_RETRY_S, Courier, deliver_all
-from sensor.alert.errors import SinkError, SpoolError
 from sensor.alert.out import FORMATS, open_alerts
 from sensor.alert.policy import Policy
 from sensor.alert.record import AlertRecord, record_of, to_line
 from sensor.alert.sinks import FILE_SINKS, Delivered, Sink
-from sensor.alert.spool import Spool
+from sensor.alert.sinks.base import SinkError
+from sensor.alert.spool import Spool, SpoolError
 from sensor.log import Log
 from tests.alert.findings import NOW_MS, finding, settings
 

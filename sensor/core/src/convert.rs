@@ -296,6 +296,10 @@ impl Transaction {
         Ok(self.message()?.and_then(|message| message.body.digest.as_deref()))
     }
     #[getter]
+    fn body_octets(&self) -> PyResult<u64> {
+        Ok(self.message()?.map_or(0, |message| message.body.octets))
+    }
+    #[getter]
     fn body_marks(&self) -> PyResult<Vec<u32>> {
         Ok(self
             .message()?

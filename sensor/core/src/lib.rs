@@ -10,6 +10,7 @@ mod parse;
 mod reading;
 mod replay;
 mod tally;
+mod trace;
 
 use pyo3::prelude::*;
 use wire::anomaly::Anomaly;
@@ -49,6 +50,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<replay::Replay>()?;
     module.add_class::<replay::Damage>()?;
     module.add_class::<tally::Tally>()?;
+    module.add_class::<trace::Trace>()?;
     convert::register(module)?;
     for function in [
         wrap_pyfunction!(limits, module)?,

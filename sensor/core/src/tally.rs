@@ -3,12 +3,14 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
 use wire::frame::Timestamp;
 use wire::record::event::{Event, Outcome, TlsSession, Transaction};
 
 use crate::convert::{self, Shared};
+use crate::trace::{counts, Trace};
 
 const OUTCOMES: [Outcome; 5] = [
     Outcome::Delivered,
@@ -19,17 +21,54 @@ const OUTCOMES: [Outcome; 5] = [
 ];
 
 /// Counts of a batch and its mails: see `sensor/_core.pyi`.
-#[pyclass(frozen, module = "sensor._core", get_all)]
+#[pyclass(frozen, module = "sensor._core")]
 pub struct Tally {
+    events: Shared,
+    #[pyo3(get)]
     outcomes: Py<PyDict>,
+    #[pyo3(get)]
     incomplete: u64,
+    #[pyo3(get)]
     missing_octets: u64,
+    #[pyo3(get)]
     one_sided: u64,
+    #[pyo3(get)]
     tls_sessions: u64,
+    #[pyo3(get)]
     tls_octets: u64,
+    #[pyo3(get)]
     first_seen_ns: Option<i64>,
+    #[pyo3(get)]
     last_seen_ns: Option<i64>,
+    #[pyo3(get)]
     mails: Py<PyList>,
+}
+
+#[pymethods]
+impl Tally {
+    #[getter(events)]
+    fn count_of_events(&self) -> usize {
+        self.events.len()
+    }
+
+    fn transaction(&self, index: usize) -> PyResult<convert::Transaction> {
+        match self.events.get(index) {
+            Some(Event::Transaction(_)) => Ok(convert::Transaction::of(Arc::clone(&self.events), index)),
+            _ => Err(PyIndexError::new_err(format!("event {index} is no transaction"))),
+        }
+    }
+
+    fn sessions(&self, start: usize, stop: usize) -> Vec<(i64, u64, u64)> {
+        let seen = self.events.get(start..stop.min(self.events.len())).unwrap_or_default();
+        let mut hours: Vec<(i64, u64, u64)> = Vec::new();
+        for (hour, clear, tls) in seen.iter().filter_map(session_seen) {
+            match hours.last_mut() {
+                Some(last) if last.0 == hour => *last = (hour, last.1 + clear, last.2 + tls),
+                _ => hours.push((hour, clear, tls)),
+            }
+        }
+        hours
+    }
 }
 
 impl Tally {
@@ -45,14 +84,15 @@ impl Tally {
                     let taken = was_taken(transaction);
                     let classified = classify_all || transaction.touched;
                     if taken || classified {
+                        let (sender, recipients) = (sender(py, transaction), recipients(py, transaction)?);
+                        let trace = Trace::of(transaction, sender.as_ref(), &recipients);
                         let view = classified.then(|| convert::Transaction::of(Arc::clone(events), index));
-                        let recipients = recipients(py, transaction)?;
-                        mails.append((index, taken, sender(py, transaction), recipients, view))?;
+                        mails.append((index, taken, sender, recipients, view, trace))?;
                     }
                 }
             }
         }
-        counts.into_tally(py, mails)
+        counts.into_tally(py, Arc::clone(events), mails)
     }
 }
 
@@ -90,12 +130,13 @@ impl Counts {
         self.seen = Some((first.min(started_at), last.max(ended_at)));
     }
 
-    fn into_tally(self, py: Python<'_>, mails: Bound<'_, PyList>) -> PyResult<Tally> {
+    fn into_tally(self, py: Python<'_>, events: Shared, mails: Bound<'_, PyList>) -> PyResult<Tally> {
         let outcomes = PyDict::new(py);
         for outcome in OUTCOMES {
             outcomes.set_item(outcome.name(), self.outcomes[outcome as usize])?;
         }
         Ok(Tally {
+            events,
             outcomes: outcomes.unbind(),
             incomplete: self.incomplete,
             missing_octets: self.missing_octets,
@@ -107,6 +148,19 @@ impl Counts {
             mails: mails.unbind(),
         })
     }
+}
+
+/// The hour in which a session was seen, and whether in clear or in TLS. Each of its mails is an event; the first counts.
+fn session_seen(event: &Event) -> Option<(i64, u64, u64)> {
+    match event {
+        Event::Session(session) => Some((hour_of(session.ended_at), 0, 1)),
+        Event::Transaction(mail) if mail.session.transaction_index == 0 => Some((hour_of(mail.ended_at), 1, 0)),
+        Event::Transaction(_) => None,
+    }
+}
+
+const fn hour_of(at: Timestamp) -> i64 {
+    at.0.div_euclid(3_600_000_000_000)
 }
 
 /// True if a server took the mail, or may have: the deciding reply was lost.
@@ -122,14 +176,15 @@ fn sender<'py>(py: Python<'py>, transaction: &Transaction) -> Option<Bound<'py, 
 /// Those that took the mail, or may have.
 fn recipients<'py>(py: Python<'py>, transaction: &Transaction) -> PyResult<Bound<'py, PyList>> {
     let paths = transaction.forward_paths.iter();
-    let counted = paths.filter(|path| path.accepted || path.reply_code.is_none());
+    let counted = paths.filter(|path| counts(path));
     let addresses: Vec<_> = counted
         .map(|path| PyString::new(py, &lower_case(&path.address)))
         .collect();
     PyList::new(py, addresses)
 }
 
-fn lower_case(address: &str) -> Cow<'_, str> {
+/// *address* in lower case; nearly always it is so already.
+pub fn lower_case(address: &str) -> Cow<'_, str> {
     if address
         .bytes()
         .all(|octet| octet.is_ascii() && !octet.is_ascii_uppercase())

@@ -101,6 +101,8 @@ pub struct BodyFacts {
     pub parts: u32,
     /// Digest of the unstuffed body: 32 hex digits; none where octets of the body are missing.
     pub digest: Option<String>,
+    /// Octets of the body seen, dots unstuffed.
+    pub octets: u64,
     /// Patterns of [`crate::interest::InterestSpec::body_marks`] found, each once, in ascending order.
     pub marks: Vec<u32>,
     /// Those of `marks` that a quoted header block follows: two or more labels of one language.

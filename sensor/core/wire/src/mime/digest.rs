@@ -19,6 +19,7 @@ pub(super) struct BodyDigest {
     held_octets: usize,
     /// The state before a run that outgrew `held`. While it is there, the run is hashed as it comes.
     before_run: Option<Box<Xxh3>>,
+    octets: u64,
     lost: bool,
 }
 
@@ -29,6 +30,7 @@ impl BodyDigest {
             held: [0; HELD_OCTETS],
             held_octets: 0,
             before_run: None,
+            octets: 0,
             lost: false,
         }
     }
@@ -38,10 +40,17 @@ impl BodyDigest {
         self.hasher.reset();
         self.held_octets = 0;
         self.before_run = None;
+        self.octets = 0;
         self.lost = false;
     }
 
+    /// Octets of the body seen, line ends at its end included.
+    pub(super) const fn octets(&self) -> u64 {
+        self.octets
+    }
+
     pub(super) fn feed(&mut self, chunk: &[u8]) {
+        self.octets = self.octets.saturating_add(chunk.len() as u64);
         if self.lost {
             return;
         }

@@ -173,6 +173,7 @@ impl BodySkimmer {
             self.anomalies.insert(Anomaly::MimeUnterminated);
         }
         self.facts.digest = self.digest.finish();
+        self.facts.octets = self.digest.octets();
         (std::mem::take(&mut self.facts), self.anomalies)
     }
 

@@ -1,0 +1,51 @@
+"""Which copies of which messages have been counted, so that each counts once however many hops show it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from hashlib import blake2b
+
+
+class Copy:
+    """A forward that was counted: where, so that it can be moved if its marks are seen later."""
+
+    __slots__ = ("at_ms", "cell", "octets", "reach")
+
+    def __init__(self, cell: int, reach: int, at_ms: int, octets: int) -> None:
+        self.cell = cell
+        self.reach = reach
+        self.at_ms = at_ms
+        self.octets = octets
+
+
+class Copies:
+    """
+    Remembers at least half of *most* copies, the latest ones, each by 16 octets of a digest.
+
+    They live in two generations: when the young one is full the old one is dropped, and the young takes its place.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._max_generation = max(1, most // 2)
+        self._young: dict[bytes, Copy] = {}
+        self._old: dict[bytes, Copy] = {}
+
+    def recall(self, key: bytes) -> Copy | None:
+        """What was counted under a key, if it is remembered."""
+        return self._young.get(key) or self._old.get(key)
+
+    def remember(self, keys: Iterable[bytes], copy: Copy) -> None:
+        """Keep in mind that *copy* was counted under each of *keys*."""
+        for key in keys:
+            if len(self._young) >= self._max_generation and key not in self._young:
+                self._old, self._young = self._young, {}
+            self._young[key] = copy
+
+
+def copy_key(*parts: str) -> bytes:
+    """What tells a copy from others: the same for the same parts in every run."""
+    digest = blake2b(digest_size=16)
+    for part in parts:
+        octets = part.encode("utf-8", "surrogatepass")
+        digest.update(len(octets).to_bytes(4, "big") + octets)
+    return digest.digest()
