@@ -83,7 +83,7 @@ def test_what_is_allowed_is_not_told_and_the_rest_is(analyst: Analyst, tmp_path:
 
 
 def test_the_documentation_shows_what_comes_out(analyst: Analyst, tmp_path: Path) -> None:
-    """If this fails, look whether the page or the program is wrong; then put docs/investigating.md in order."""
+    """If this fails and the program is right: python docs/make_investigating.py."""
     page = (ROOT / "docs" / "investigating.md").read_text()
     target = tmp_path / "alerts.jsonl"
     analyst.replay(target)
