@@ -19,6 +19,7 @@ BLOCK = re.compile(r"(?m)^```\n(\$ (?:.*\\\n)*.*)\n(?:[^`].*\n|\n)*?```$")
 
 
 def main() -> None:
+    """Runs the replay, then every command whose output the page shows."""
     with tempfile.TemporaryDirectory() as folder:
         page = PAGE.read_text()
         replay = re.search(r"(?m)^mailsensor (replay (?:.*\\\n)*.*)$", page)
