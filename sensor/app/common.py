@@ -8,6 +8,8 @@ from itertools import chain, islice
 from sensor.classify import ArtifactError, Table, load_table
 from sensor.classify.inference import infer_domains
 from sensor.detect import LIMITS as DETECT_LIMITS
+from sensor.detect import known_options
+from sensor.detect import known_options
 from sensor.ledger import LIMITS as LEDGER_LIMITS
 from sensor.model import Transaction
 from sensor.settings import Limit, Settings, load_settings
@@ -24,7 +26,12 @@ def settings_of(path: str | None, environment: Mapping[str, str], internal_domai
     from sensor.taps.capture import core_limits
 
     return load_settings(
-        path, environment, known_limits=[*core_limits(), *OWN_LIMITS], internal_domains=internal_domains
+        path,
+        environment,
+        known_limits=[*core_limits(), *OWN_LIMITS],
+        known_detectors=known_options(),
+        known_detectors=known_options(),
+        internal_domains=internal_domains,
     )
 
 
