@@ -194,6 +194,29 @@ def artifacts(
     raise typer.Exit(_status_of(lambda: show_artifacts(settings, os.environ, as_json=json)))
 
 
+@cli.command(epilog=EXIT_STATUS)
+def report(
+    subject: Annotated[str, typer.Argument(metavar="mailboxes|destinations|alerts")] = "mailboxes",
+    store: Annotated[str, typer.Option(metavar="FILE", help="The file that replay --store keeps; required.")] = "",
+    since: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHEN", help="Only what went on since a day (2026-11-22), or a span before the latest mail (7d)."
+        ),
+    ] = None,
+    top: Annotated[int | None, typer.Option(metavar="N", min=1, help="Only the first N.")] = None,
+    form: Annotated[str, typer.Option("--format", metavar="table|json|csv", help="How to print it.")] = "table",
+) -> None:
+    """Print what runs with --store have kept: mailboxes that forward, where to, and alerts."""
+    from sensor.app.report import ReportOptions
+    from sensor.app.report import report as run
+
+    if not store:
+        raise typer.BadParameter("name the file that replay --store keeps", param_hint="--store")
+    options = ReportOptions(store=store, subject=subject, since=since, form=form, top=top)
+    raise typer.Exit(_status_of(lambda: run(options)))
+
+
 @cli.command()
 def alerts(
     path: Annotated[str, typer.Argument(metavar="FILE", help="Alerts as JSON Lines, or - for standard input.")],
