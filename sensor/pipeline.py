@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TypeVar
 
 from msgspec.structs import replace
@@ -111,7 +110,7 @@ class Pipeline:
             if trace.has_attachments:
                 self._see_attachments(_Sight(batch, index, trace, taken, verdicts), forwarder or sender)
             count_mail(forwarder or sender, recipients, at_ms, trace.octets or 0)
-            pairing.see(trace, partial(batch.transaction, index) if is_plain else None)
+            pairing.see(trace, recipients, batch.transaction if is_plain else None, index)
         self._see_sessions(batch, None)
         return verdicts
 
