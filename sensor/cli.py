@@ -62,6 +62,22 @@ def replay(
             help="Write one JSON record a line for each mail. With - the summary goes to standard error.",
         ),
     ] = None,
+    alerts: Annotated[
+        str | None,
+        typer.Option(metavar="FILE|-", help="Write alerts, each time one opens, changes or is resolved."),
+    ] = None,
+    alerts_format: Annotated[
+        str, typer.Option(metavar="jsonl|ocsf", help="JSON Lines of our own, or OCSF Detection Findings.")
+    ] = "jsonl",
+    store: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", help="Go on from what this file (SQLite) holds of earlier runs, and keep it there."
+        ),
+    ] = None,
+    once: Annotated[
+        bool, typer.Option("--once", help="With --store: pass over captures that were counted before.")
+    ] = False,
     settings: Annotated[str | None, typer.Option(metavar="FILE", help="Settings file (TOML).")] = None,
     internal_domain: Annotated[
         list[str] | None,
@@ -80,12 +96,16 @@ def replay(
     ] = False,
 ) -> None:
     """Read captures and print which mailboxes forward mail, how, and to whom."""
-    from sensor.app import ReplayOptions
-    from sensor.app import replay as run
+    from sensor.app.replay import ReplayOptions
+    from sensor.app.replay import replay as run
 
     options = ReplayOptions(
         paths=paths,
         events=events,
+        alerts=alerts,
+        alerts_format=alerts_format,
+        store=store,
+        once=once,
         settings_path=settings,
         internal_domains=internal_domain or (),
         limits=limit or (),
@@ -101,7 +121,8 @@ def explain(
         list[str],
         typer.Argument(
             metavar="FILE",
-            help="Mails (.eml), mbox files, directories of either, or - for standard input.",
+            help="Mails (.eml), mbox files, directories of either, or - for standard input; with --transaction, "
+            "captures or directories of them.",
         ),
     ],
     mail_from: Annotated[
@@ -116,6 +137,22 @@ def explain(
             "Received line, or To and Cc are taken.",
         ),
     ] = None,
+    helo: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The sending host's name. Without it, a Received line tells."),
+    ] = None,
+    client_ip: Annotated[
+        str | None,
+        typer.Option(metavar="IP", help="The sending host's address. Without it, a Received line tells."),
+    ] = None,
+    transaction: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ID",
+            help="Explain the mail of that id, as records and alerts name it, from captures, by the envelope that was "
+            "seen. Repeatable.",
+        ),
+    ] = None,
     internal_domain: Annotated[
         list[str] | None,
         typer.Option(
@@ -127,13 +164,16 @@ def explain(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line: file and forwarding.")] = False,
 ) -> None:
     """Show why a mail is, or is not, taken for a forward: each mark, each rule of trust, the verdict."""
-    from sensor.app import ExplainOptions
-    from sensor.app import explain as run
+    from sensor.app.explain import ExplainOptions
+    from sensor.app.explain import explain as run
 
     options = ExplainOptions(
         paths=paths,
         mail_from=mail_from,
         rcpt_to=rcpt_to or (),
+        helo=helo,
+        client_ip=client_ip,
+        transactions=transaction or (),
         settings_path=settings,
         internal_domains=internal_domain or (),
         json=json,
@@ -149,7 +189,7 @@ def artifacts(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line, with all keys of a row.")] = False,
 ) -> None:
     """Print the artifact table in force."""
-    from sensor.app import show_artifacts
+    from sensor.app.artifacts import show_artifacts
 
     raise typer.Exit(_status_of(lambda: show_artifacts(settings, os.environ, as_json=json)))
 
@@ -166,13 +206,13 @@ def run_cli() -> int:
 
 def _status_of(work: Callable[[], int]) -> int:
     """The exit status of *work*. Every error that a user can put right becomes one line, never a traceback."""
-    from sensor.app import USER_ERRORS
+    from sensor.errors import UserError
 
     try:
         status = work()
         # What is still in the buffer may be what finds out that its reader is gone.
         sys.stdout.flush()
-    except USER_ERRORS as error:
+    except UserError as error:
         return _complain(str(error))
     except BrokenPipeError:
         return _reader_went_away()

@@ -10,9 +10,13 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
+
+from sensor.errors import UserError
+from sensor.model import Confidence, Level, Severity
 
 ENVIRONMENT_PREFIX = "MAILSENSOR_"
 
@@ -20,8 +24,16 @@ Network = IPv4Network | IPv6Network
 Limit = tuple[str, str, int]
 
 
-class SettingsError(Exception):
+class SettingsError(UserError):
     """A setting is wrong; the message says where it stands, what is wrong and what is allowed."""
+
+
+class _RowSettingsError(SettingsError):
+    """Of a list of tables, that number *index* is wrong."""
+
+    def __init__(self, index: int, message: str) -> None:
+        super().__init__(message)
+        self.index = index
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +66,55 @@ class ArtifactSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class AllowEntry:
+    """
+    A forward that the organisation knows about: all parts given must hold, and it holds through the day ``expires``.
+    """
+
+    reason: str
+    expires: date
+    mailbox: str | None = None
+    destination: str | None = None
+    domain: str | None = None
+    detector: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SeverityRule:
+    """Findings that all parts given fit get ``severity``, or are moved up (or down) by ``steps``."""
+
+    severity: Severity | None = None
+    steps: int = 0
+    detector: str | None = None
+    mailbox: str | None = None
+    destination: str | None = None
+    domain: str | None = None
+    level: Level | None = None
+    confidence: Confidence | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AlertSettings:
+    """
+    What is told of findings. Times are seconds of packet time.
+
+    Detectors tell again of what goes on at least once a day, so ``resolve_after_s`` is never less than a day. A week
+    carries an alert over a weekend and a holiday.
+    """
+
+    resolve_after_s: int = 604_800
+    cool_down_s: int = 604_800
+    min_severity: Severity = "low"
+    max_alerts: int = 10_000
+    spool_dir: str = ""
+    spool_octets: int = 67_108_864
+    spool_sync: bool = True
+    severity: Mapping[str, Severity] = field(default_factory=dict)
+    rules: tuple[SeverityRule, ...] = ()
+    allow: tuple[AllowEntry, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that can be set. ``limits`` holds only those that differ from their defaults."""
 
@@ -61,6 +122,7 @@ class Settings:
     sensor: SensorSettings = SensorSettings()
     replay: ReplaySettings = ReplaySettings()
     artifacts: ArtifactSettings = ArtifactSettings()
+    alerts: AlertSettings = AlertSettings()
     limits: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -96,6 +158,7 @@ def load_settings(
         sensor=SensorSettings(**values["sensor"]),
         replay=ReplaySettings(**values["replay"]),
         artifacts=ArtifactSettings(**values["artifacts"]),
+        alerts=AlertSettings(**{_ALERT_NAMES.get(key, key): value for key, value in values["alerts"].items()}),
         limits=values["limits"],
     )
 
@@ -146,6 +209,144 @@ def _whole(least: int, most: int) -> Callable[[object], int]:
     return check
 
 
+# ---- [alerts]: names of severities, tables of rules and of what is allowed
+
+# In the file a table is named for one of its rows: [[alerts.rule]].
+_ALERT_NAMES = {"rule": "rules"}
+
+_ADDRESS = r"[^\s@\x00-\x1f\x7f]+@[^\s@/:\[\]*\x00-\x1f\x7f]+"
+_DOMAIN = r"\.?[^\s@./:\[\]*]+(\.[^\s@./:\[\]*]+)*\.?"
+MAX_REASON_CHARACTERS = 500
+
+
+class _RowError(ValueError):
+    """Row number *index* of a list of tables is wrong."""
+
+    def __init__(self, index: int, rule: str) -> None:
+        super().__init__(rule)
+        self.index = index
+
+
+def _one_of(*allowed: str) -> Callable[[object], object]:
+    def check(value: object) -> object:
+        if value not in allowed:
+            raise ValueError(f"must be one of {', '.join(allowed)}")
+        return value
+
+    return check
+
+
+def _true_or_false(value: object) -> bool:
+    if value is not True and value is not False:
+        raise ValueError("must be true or false")
+    return value is True
+
+
+def _folder(value: object) -> str:
+    if not isinstance(value, str) or "\0" in value:
+        raise ValueError('must be the path of a folder, or "" for none')
+    return value
+
+
+def _shaped(pattern: str, rule: str) -> Callable[[object], str]:
+    def check(value: object) -> str:
+        if not isinstance(value, str) or not re.fullmatch(pattern, value):
+            raise ValueError(rule)
+        return value
+
+    return check
+
+
+def _reason(value: object) -> str:
+    if not isinstance(value, str) or not value.strip() or len(value) > MAX_REASON_CHARACTERS:
+        raise ValueError(f"must say why, in 1 to {MAX_REASON_CHARACTERS} characters")
+    return value.strip()
+
+
+def _day(value: object) -> date:
+    if isinstance(value, str):
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            raise ValueError("must be a day such as 2027-01-31") from None
+    if not isinstance(value, date) or isinstance(value, datetime) or value.year < 1970:
+        raise ValueError("must be a day such as 2027-01-31, the last one on which the entry holds")
+    return value
+
+
+_SEVERITY = _one_of(*get_args(Severity))
+_DETECTOR = _shaped(r"[a-z][a-z0-9_]{0,62}", "must be the name of a detector such as new_forwarder")
+_MATCHES: Mapping[str, Callable[[object], object]] = {
+    "mailbox": _shaped(_ADDRESS, "must be an address such as ann@corp.example"),
+    "destination": _shaped(_ADDRESS, "must be an address such as ann@partner.example"),
+    "domain": _shaped(_DOMAIN, "must be a domain such as partner.example (.partner.example takes in all below it)"),
+    "detector": _DETECTOR,
+}
+_ALLOW_KEYS = {**_MATCHES, "reason": _reason, "expires": _day}
+
+
+def _severities(value: object) -> Mapping[str, object]:
+    if not isinstance(value, dict) or not all(value):
+        raise ValueError("must be a table of detectors with their severities")
+    return {str(_DETECTOR(name)): _SEVERITY(severity) for name, severity in value.items()}
+
+
+def _checked_row(
+    index: int, row: Mapping[str, object], keys: Mapping[str, Callable[[object], object]]
+) -> dict[str, Any]:
+    checked: dict[str, Any] = {}
+    for key, value in row.items():
+        if key not in keys:
+            raise _RowError(index, f'has an unknown key "{key}"{_meant(key, list(keys))}')
+        try:
+            checked[key] = keys[key](value)
+        except ValueError as error:
+            raise _RowError(index, f'has a wrong "{key}": it {error}') from None
+    return checked
+
+
+def _allow(value: object) -> tuple[AllowEntry, ...]:
+    if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
+        raise ValueError("must be tables, each written as [[alerts.allow]]")
+    return tuple(_allow_entry(index, row) for index, row in enumerate(value))
+
+
+def _allow_entry(index: int, row: Mapping[str, object]) -> AllowEntry:
+    checked = _checked_row(index, row, _ALLOW_KEYS)
+    for key in ("reason", "expires"):
+        if key not in checked:
+            raise _RowError(index, f'lacks "{key}": nothing is allowed without a reason and a last day')
+    if not checked.keys() & _MATCHES.keys():
+        raise _RowError(index, f"must name one of {', '.join(_MATCHES)}")
+    if "destination" in checked and "domain" in checked:
+        raise _RowError(index, "must not name both a destination and a domain: the address says its domain")
+    return AllowEntry(**checked)
+
+
+_RULE_KEYS = {
+    **_MATCHES,
+    "level": _one_of(*get_args(Level)),
+    "confidence": _one_of(*get_args(Confidence)),
+    "severity": _SEVERITY,
+    "raise": _whole(1, 4),
+    "lower": _whole(1, 4),
+}
+
+
+def _rules(value: object) -> tuple[SeverityRule, ...]:
+    if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
+        raise ValueError("must be tables, each written as [[alerts.rule]]")
+    return tuple(_severity_rule(index, row) for index, row in enumerate(value))
+
+
+def _severity_rule(index: int, row: Mapping[str, object]) -> SeverityRule:
+    checked = _checked_row(index, row, _RULE_KEYS)
+    if len(checked.keys() & {"severity", "raise", "lower"}) != 1:
+        raise _RowError(index, "must say one of severity, raise, lower")
+    steps = checked.pop("raise", 0) - checked.pop("lower", 0)
+    return SeverityRule(**checked, steps=steps)
+
+
 _Check = Callable[[object], object]
 _Schema = dict[str, dict[str, _Check]]
 # By section, then key. What the checks let in fits the dataclasses above.
@@ -158,6 +359,18 @@ def _schema(known_limits: Sequence[Limit]) -> _Schema:
         "sensor": {"name": _text},
         "replay": {"top_mailboxes": _whole(1, 1_000_000)},
         "artifacts": {"row": _tables},
+        "alerts": {
+            "resolve_after_s": _whole(86_400, 31_536_000),
+            "cool_down_s": _whole(0, 31_536_000),
+            "min_severity": _SEVERITY,
+            "max_alerts": _whole(1, 1_000_000),
+            "spool_dir": _folder,
+            "spool_octets": _whole(65_536, 2**40),
+            "spool_sync": _true_or_false,
+            "severity": _severities,
+            "rule": _rules,
+            "allow": _allow,
+        },
         # Any larger number would not fit a machine's memory, whatever the limit counts.
         "limits": {name: _whole(1, 2**40) for name, _, _ in known_limits},
     }
@@ -181,7 +394,10 @@ def _take_file(path: str, schema: _Schema, values: _Values) -> None:
         if not isinstance(content, dict):
             raise SettingsError(f"{at}: [{section}] must be a table with keys of its own")
         for key, value in content.items():
-            _take(f"{path}:{_line_of(text, section, key)}", schema, values, section, key, value)
+            try:
+                _take(f"{path}:{_line_of(text, section, key)}", schema, values, section, key, value)
+            except _RowSettingsError as error:
+                raise SettingsError(f"{path}:{_line_of(text, section, key, error.index)}: {error}") from None
 
 
 def _read(path: str) -> str:
@@ -211,6 +427,8 @@ def _take(at: str, schema: _Schema, values: _Values, section: str, key: str, val
         raise SettingsError(f'{at}: unknown key "{key}" in [{section}]{_meant(key, list(schema[section]))}')
     try:
         values[section][key] = check(value)
+    except _RowError as error:
+        raise _RowSettingsError(error.index, f"[[{section}.{key}]] number {error.index + 1} {error}") from None
     except ValueError as error:
         raise SettingsError(f"{at}: {section}.{key} {error}; it is {value!r}") from None
 
@@ -235,15 +453,24 @@ def _meant(name: str, allowed: Sequence[str]) -> str:
     return f"{hint} allowed: {', '.join(allowed)}"
 
 
-def _line_of(text: str, section: str, key: str | None) -> int:
-    """The line on which a section or key stands, 1 where it can't be found (tomllib tells no places)."""
-    inside = False
+def _line_of(text: str, section: str, key: str | None, index: int = 0) -> int:
+    """
+    The line on which a section or key stands, 1 where it can't be found (tomllib tells no places).
+
+    Of a key that is a table of its own (``[section.key]``), the line of its head; of a list of them, that of *index*.
+    """
+    inside, tables = False, 0
     for number, line in enumerate(text.splitlines(), start=1):
-        header = re.match(r"\s*\[+\s*[\"']?([^\"'\].]+)[\"']?", line)
+        header = re.match(r"\s*\[+([^\]]+)\]", line)
         if header is not None:
-            inside = header[1].strip() == section
-            if inside and key is None:
+            path = [part.strip(" \t\"'") for part in header[1].split(".")]
+            inside = path == [section]
+            if key is None and path[0] == section:
                 return number
+            if path == [section, key]:
+                tables += 1
+                if tables > index:
+                    return number
         name = re.match(r"\s*[\"']?([\w-]+)[\"']?\s*(?:\.\s*[\"']?([\w-]+)[\"']?\s*)?=", line)
         if name is None:
             continue

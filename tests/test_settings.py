@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensor.ledger import LIMITS as LEDGER_LIMITS
+from sensor.pairing import LIMITS as PAIRING_LIMITS
 from sensor.settings import Settings, SettingsError, load_settings
 
 LIMITS = [("flows", "Flows followed at once.", 524_288), ("recipients", "Recipients kept.", 10_000)]
@@ -138,9 +139,9 @@ def test_the_sample_file_is_valid() -> None:
     load_settings(str(sample), {}, known_limits=names)
 
 
-def test_the_page_on_settings_names_every_key_and_every_limit_of_the_ledger() -> None:
+def test_the_page_on_settings_names_every_key_and_every_limit_of_ledger_and_pairing() -> None:
     page = (Path(__file__).parent.parent / "docs" / "settings.md").read_text(encoding="utf-8")
-    for name, reason, default in LEDGER_LIMITS:
+    for name, reason, default in (*LEDGER_LIMITS, *PAIRING_LIMITS):
         assert f"| `{name}` | {default:,} | {reason.rstrip('.')} |" in page
     for key in (
         "organisation.internal_domains",

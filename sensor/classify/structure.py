@@ -16,11 +16,12 @@ from sensor.model import HeaderView, Transaction
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """One shape: where it shows, with what value, and the mailbox that it names."""
+    """One shape: where it shows, with what value, the mailbox that it names, and the Received lines above it."""
 
     field: str
     value: str
     mailbox: str | None
+    received_above: int | None = None
 
 
 def drawn_shapes(transaction: Transaction, header: HeaderView, known_prefixes: Collection[str]) -> dict[str, Shape]:
@@ -57,15 +58,13 @@ def _received_for(
     """The topmost Received line with a ``for`` clause names another address than the one recipient."""
     if len(forward_to) != 1:
         return
-    received_for = next(
-        (line.for_address.lower() for line in transaction.received if line.for_address),
-        None,
-    )
+    lines = enumerate(transaction.received)
+    at, received_for = next(((at, line.for_address.lower()) for at, line in lines if line.for_address), (0, None))
     if received_for is None or received_for in forward_to:
         return
     names_addressee = received_for in written_to and forward_to[0] not in written_to
     name = "received_for_addressee" if names_addressee else "received_for_another"
-    shapes[name] = Shape("Received", f"for <{received_for}>", received_for)
+    shapes[name] = Shape("Received", f"for <{received_for}>", received_for, at)
 
 
 def _topic_behind_prefix(header: HeaderView, known_prefixes: Collection[str], shapes: dict[str, Shape]) -> None:

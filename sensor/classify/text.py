@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
-from sensor.model import ForwardPathView, Transaction
+from sensor.model import ForwardPathView
 
 # The core looks for tags and for the colon of a prefix within these bounds; here they must be the same.
 SUBJECT_PREFIX_CHARS = 24
@@ -44,7 +45,11 @@ def recipients(paths: Sequence[ForwardPathView]) -> list[str]:
 
 def bare_address(text: str) -> str | None:
     """An address without brackets, quotes and blanks around it, in lower case; none where there is no ``@`` in it."""
-    address = text.strip().strip("<>\"'").rstrip(".").lower()
+    address = text.strip().strip("<>")
+    # Quotation marks around a local part alone belong to it (RFC 5321 4.1.2).
+    if not re.match(r'"[^"]+"@', address):
+        address = address.strip("\"'")
+    address = address.rstrip(".").lower()
     return address if "@" in address.strip("@") else None
 
 
@@ -56,19 +61,3 @@ def domain_of(address: str) -> str:
 def original_recipient(orcpt: str | None) -> str | None:
     """The address in an ORCPT parameter, which RFC 3461 4.2 writes as ``rfc822;address``."""
     return bare_address(orcpt.partition(";")[2] or orcpt) if orcpt else None
-
-
-def addressees(transaction: Transaction) -> list[str]:
-    """
-    Whom the mail was written or delivered to before it came to this transaction, best source first.
-
-    ORCPT names the address before aliasing (RFC 3461 4.2), Delivered-To the mailbox it reached (RFC 9228).
-    """
-    forward_to = recipients(transaction.forward_paths)
-    originals: list[str | None] = [original_recipient(path.orcpt) for path in transaction.forward_paths]
-    header = transaction.header
-    if header is not None:
-        originals += [*header.delivered_to, *header.to, *header.cc]
-    originals += [line.for_address for line in transaction.received]
-    folded = [address.lower() for address in originals if address]
-    return [address for address in dict.fromkeys(folded) if address not in forward_to]

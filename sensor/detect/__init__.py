@@ -1,6 +1,50 @@
 """The detectors: small events in, findings out."""
 
-from sensor.detect.base import Detector, Option, Out
-from sensor.detect.events import DetectorEvent
+from collections.abc import Mapping
+from typing import Any
 
-__all__ = ["Detector", "DetectorEvent", "Option", "Out"]
+from sensor.detect.archive_sent import ArchiveSent
+from sensor.detect.base import BaseDetector, Detector, Option, OptionError, Out, State
+from sensor.detect.events import DetectorEvent
+from sensor.detect.forwarding_blocked import ForwardingBlocked
+from sensor.detect.new_destination import NewDestination
+from sensor.detect.new_forwarder import NewForwarder
+from sensor.detect.runner import LIMITS, Runner
+from sensor.detect.shared_destination import SharedDestination
+
+__all__ = [
+    "DETECTORS",
+    "LIMITS",
+    "BaseDetector",
+    "Detector",
+    "DetectorEvent",
+    "Option",
+    "OptionError",
+    "Out",
+    "Runner",
+    "State",
+    "detectors",
+]
+
+DETECTORS: tuple[type[BaseDetector[Any, Any]], ...] = (
+    NewForwarder,
+    NewDestination,
+    SharedDestination,
+    ForwardingBlocked,
+    ArchiveSent,
+)
+"""The one list of them, in the order in which they see an event: whoever derives stands before those that listen."""
+
+
+def detectors(settings: Mapping[str, Mapping[str, float | bool]] | None = None) -> tuple[BaseDetector[Any, Any], ...]:
+    """
+    Every detector that is enabled, with its options from *settings*: by detector, then option, and "enabled".
+
+    Raises ``OptionError``.
+    """
+    made = []
+    for each in DETECTORS:
+        given = dict((settings or {}).get(each.name, {}))
+        if given.pop("enabled", True):
+            made.append(each(given))
+    return tuple(made)

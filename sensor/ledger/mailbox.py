@@ -117,11 +117,9 @@ class Account:
         return self.out.total.octets if self.out is not None else 0
 
     @property
-    def newest_slot(self) -> int | None:
-        """The newest slot with mail sent or received."""
-        if self.in_ is None:
-            return None if self.out is None else self.out.newest_slot
-        return self.in_.newest_slot if self.out is None else max(self.in_.newest_slot, self.out.newest_slot)
+    def newest_step(self) -> int | None:
+        """Number of the six hours of the newest mail sent or received."""
+        return max((each.newest_step for each in (self.in_, self.out) if each is not None), default=None)
 
     def received_within(self, window: Window, at_ms: int) -> Count:
         """What was received in the window that ends at a time."""
@@ -265,10 +263,10 @@ class Forwards:
         return "either" if self.levels else "unknown"
 
     @property
-    def newest_rule_slot(self) -> int | None:
-        """The newest slot with a forward to outside by a rule that left its mark."""
+    def newest_rule_step(self) -> int | None:
+        """Number of the six hours of the newest forward to outside by a rule that left its mark."""
         keys = (cell * REACHES + reach for cell in range(2) for reach in _REACHES["external"])
-        return max((self.counts[key].newest_slot for key in keys if key in self.counts), default=None)
+        return max((self.counts[key].newest_step for key in keys if key in self.counts), default=None)
 
     def auto_share(self) -> tuple[float, float, float] | None:
         """Share of ``auto_only`` in all forwards, with its 95 % Jeffreys interval: (share, low, high)."""
@@ -318,8 +316,9 @@ class Forwards:
     def recast(self, copy: Copy, forward: ForwardView, slugs: Iterable[str]) -> None:
         """Move a forward that was counted as paired to the cell that its marks, seen later, put it in."""
         count = self.counts.get(copy.cell * REACHES + copy.reach)
-        if not self.cells[copy.cell] or count is None or not count.take_back(mark_of(copy.at_ms), copy.octets):
+        if not self.cells[copy.cell] or count is None:
             return
+        count.take_back(mark_of(copy.at_ms), copy.octets)
         self.cells[copy.cell] -= 1
         self.timeline.add(copy.at_ms, copy.cell, -1)
         copy.cell = CELLS.index(forward.cell)

@@ -21,14 +21,15 @@ class Population:
         self._newest: int | None = None
 
     def move(self, before: int | None, after: int | None) -> None:
-        """A mailbox was last active in slot *before* (none: never), and now is in *after* (none: it is forgotten)."""
-        earlier, later = _step(before), _step(after)
-        if earlier == later:
+        """A mailbox was last active in the six hours *before* (none: never), now *after* (none: it is forgotten)."""
+        if before == after:
             return
-        if earlier in self._by_step:
-            self._by_step[earlier] -= 1
-        if later is not None:
-            self._enter(later)
+        if before in self._by_step:
+            self._by_step[before] -= 1
+        if after in self._by_step:
+            self._by_step[after] += 1
+        elif after is not None:
+            self._enter(after)
 
     def active(self, at_ms: int) -> int:
         """Mailboxes active in the 7 days before a time, or after it."""
@@ -41,8 +42,4 @@ class Population:
             for old in [each for each in self._by_step if each <= step - _HELD]:
                 del self._by_step[old]
         if step > self._newest - _HELD:
-            self._by_step[step] = self._by_step.get(step, 0) + 1
-
-
-def _step(slot: int | None) -> int | None:
-    return None if slot is None else slot // WEEK.slots
+            self._by_step[step] = 1

@@ -17,7 +17,7 @@ from sensor.ledger.copies import Copies, Copy, copy_key
 from sensor.ledger.limits import Bounds
 from sensor.ledger.mailbox import CELLS, PAIRED, Account, Activity, AttemptView, Forwards, ForwardView, Room
 from sensor.ledger.population import Population
-from sensor.ledger.windows import MAX_OCTETS, WindowedCount, mark_of, within_time
+from sensor.ledger.windows import MAX_OCTETS, STEP_MARK, WindowedCount, mark_of, within_time
 from sensor.model import Evidence
 
 _NOBODY = Activity()
@@ -75,9 +75,9 @@ class Ledger:
             out = account.out
             if out is None:
                 account.out = WindowedCount.starting(mark, octets)
-                self._advance(account, None, account.in_)
+                self._advance(account, None, mark, account.in_)
             elif (before := out.put(mark, octets)) is not None:
-                self._advance(account, before, account.in_)
+                self._advance(account, before, mark, account.in_)
             if at_ms < account.since_ms:
                 account.since_ms = within_time(at_ms)
             if self._changed is not None:
@@ -91,9 +91,9 @@ class Ledger:
         in_ = account.in_
         if in_ is None:
             account.in_ = WindowedCount.starting(mark, octets)
-            self._advance(account, None, account.out)
+            self._advance(account, None, mark, account.out)
         elif (before := in_.put(mark, octets)) is not None:
-            self._advance(account, before, account.out)
+            self._advance(account, before, mark, account.out)
         if at_ms < account.since_ms:
             account.since_ms = within_time(at_ms)
         if self._changed is not None:
@@ -117,9 +117,9 @@ class Ledger:
         fresh = {key: address for key, address in keys.items() if key not in known}
         destinations = tuple(fresh.values()) if forward.destinations and keys else forward.destinations
         forwards = self._forwards(forward.mailbox, forward.at_ms)
-        before = forwards.newest_rule_slot
+        before = forwards.newest_rule_step
         self._copies.remember(fresh, forwards.add(forward, destinations, slugs, self._room))
-        self._forwarding.move(before, forwards.newest_rule_slot)
+        self._forwarding.move(before, forwards.newest_rule_step)
         return True
 
     def count_attempt(
@@ -194,19 +194,25 @@ class Ledger:
             return account
         self._forget(mailbox)
         self._keep(mailbox, account)
-        self._active.move(None, account.newest_slot)
+        self._active.move(None, account.newest_step)
         if account.forwards is not None:
             self._enter_forwarder(mailbox, account)
-            self._forwarding.move(None, account.forwards.newest_rule_slot)
+            self._forwarding.move(None, account.forwards.newest_rule_step)
         return None
 
     # ---- accounts
 
-    def _advance(self, account: Account, before: int | None, other: WindowedCount | None) -> None:
-        """A mailbox was active in a slot later than *before* in one way, and up to *other* in the other way."""
+    def _advance(self, account: Account, before: int | None, mark: int, other: WindowedCount | None) -> None:
+        """A mailbox, active in one way in the six hours *before*, is so now; *other* is what it does the other way."""
+        after = mark // STEP_MARK
+        if other is not None:
+            seen = other.newest_step
+            if seen >= after:
+                return
+            if before is None or seen > before:
+                before = seen
         if account is not self._too_long:
-            slots = (before, None if other is None else other.newest_slot)
-            self._active.move(max((each for each in slots if each is not None), default=None), account.newest_slot)
+            self._active.move(before, after)
 
     def _account(self, mailbox: str, at_ms: int) -> Account:
         """The account of a mailbox that is not among the young, found elsewhere or opened, and made young."""
@@ -228,7 +234,7 @@ class Ledger:
 
     def _evict(self, mailbox: str, account: Account) -> None:
         self.mailboxes_evicted += 1
-        self._active.move(account.newest_slot, None)
+        self._active.move(account.newest_step, None)
         if self._changed is not None:
             self._note(mailbox)
 
@@ -244,7 +250,7 @@ class Ledger:
         account = self._young.pop(mailbox, None) or self._old.pop(mailbox, None) or self._forwarders.get(mailbox)
         if account is None:
             return
-        self._active.move(account.newest_slot, None)
+        self._active.move(account.newest_step, None)
         self._leave_forwarder(mailbox, account)
 
     def _forwards(self, mailbox: str, at_ms: int) -> Forwards:
@@ -267,7 +273,7 @@ class Ledger:
         forwards = account.forwards
         if forwards is None:
             return
-        self._forwarding.move(forwards.newest_rule_slot, None)
+        self._forwarding.move(forwards.newest_rule_step, None)
         self._room.give_back(len(forwards.destinations) + len(forwards.domains))
         account.forwards = None
         self._forwarders.pop(mailbox, None)
@@ -288,9 +294,9 @@ class Ledger:
         account = self.account(forward.mailbox)
         if account is None or account.forwards is None:
             return
-        before = account.forwards.newest_rule_slot
+        before = account.forwards.newest_rule_step
         account.forwards.recast(copy, forward, slugs)
-        self._forwarding.move(before, account.forwards.newest_rule_slot)
+        self._forwarding.move(before, account.forwards.newest_rule_step)
         if self._changed is not None:
             self._note(forward.mailbox)
 

@@ -40,14 +40,18 @@ _SUM = (1 << 62) - 1
 _LAST_MS = 10_000 * 366 * 24 * 3_600_000
 _LAST_SLOT = _LAST_MS // SLOT_MS + 1
 
-# Before the slots: how long the log may grow before it is folded, and the mails and octets that left the windows.
-_HEADER = 3
-_FOLD_AT, _LEFT_MAILS, _LEFT_OCTETS = range(_HEADER)
-_LEAST_GROWTH = 16
+# Before the slots: how long the log may grow before it is folded; the newest slot when it last was, which tells how far
+# slots are rounded; and the mails and octets that left the windows.
+_HEADER = 4
+_FOLD_AT, _FOLDED, _LEFT_MAILS, _LEFT_OCTETS = range(_HEADER)
+_LEAST_GROWTH = 48
 
 _LATE = LATENESS_MS // SLOT_MS
 _HOUR, _SIX_HOURS = 12, 72
-_STEP = _SIX_HOURS << _SHIFT
+_HOUR_MARK = _HOUR << _SHIFT
+
+STEP_MARK = _SIX_HOURS << _SHIFT
+"""Divides the mark of a slot into the number of the six hours that hold it."""
 
 MAX_SLOTS = 160
 """More than a log ever holds: after folding no more than 80 slots are left, and half as many may join them."""
@@ -86,19 +90,19 @@ class Count(NamedTuple):
 NOTHING = Count(0, 0)
 
 
+def within_time(at_ms: int) -> int:
+    """A time, or the end of the twenty thousand years around 1970 that it lies beyond."""
+    return max(-_LAST_MS, min(_LAST_MS, at_ms))
+
+
 def slot_of(at_ms: int) -> int:
     """Number of the slot that holds a time."""
     return within_time(at_ms) // SLOT_MS
 
 
-def within_time(at_ms: int) -> int:
-    """A time, or the end of the ten thousand years around 1970 that it lies beyond."""
-    return max(-_LAST_MS, min(_LAST_MS, at_ms))
-
-
 def mark_of(at_ms: int) -> int:
     """The slot that holds a time, as ``WindowedCount`` takes it: shifted once for all counts of a mail."""
-    return slot_of(at_ms) << _SHIFT
+    return (at_ms if -_LAST_MS < at_ms < _LAST_MS else within_time(at_ms)) // SLOT_MS << _SHIFT
 
 
 class WindowedCount(array):  # type: ignore[type-arg]  # array can't be subscripted at run time before Python 3.12
@@ -113,18 +117,18 @@ class WindowedCount(array):  # type: ignore[type-arg]  # array can't be subscrip
     @classmethod
     def starting(cls, mark: int, octets: int) -> Self:
         """A count with one mail."""
-        return cls("q", (_HEADER + _LEAST_GROWTH, 0, 0, mark | 1, octets))
+        return cls("q", (_HEADER + _LEAST_GROWTH, mark >> _SHIFT, 0, 0, mark | 1, octets))
 
     @property
-    def newest_slot(self) -> int:
-        """Number of the newest slot with mail."""
-        return int(self[-2]) >> _SHIFT
+    def newest_step(self) -> int:
+        """Number of the six hours of the newest mail."""
+        return int(self[-2]) // STEP_MARK
 
     def put(self, mark: int, octets: int) -> int | None:
         """
         Count a mail, whatever its time.
 
-        Where its slot is the newest and of other six hours than the newest before, that one's number; else none.
+        Where it is the newest, and in other six hours than the newest before, the number of those; else none.
         """
         last = self[-2]
         if 0 <= last - mark < _MAILS:
@@ -138,21 +142,18 @@ class WindowedCount(array):  # type: ignore[type-arg]  # array can't be subscrip
         self.append(octets)
         if len(self) >= self[_FOLD_AT]:
             self._fold()
-        return None if mark // _STEP == last // _STEP else last >> _SHIFT
+        before = last // STEP_MARK
+        return None if before == mark // STEP_MARK else before
 
-    def take_back(self, mark: int, octets: int) -> bool:
-        """Take back a mail that was counted at that time; false if no slot can have held it."""
-        slot = mark >> _SHIFT
-        for begin in (slot, slot - slot % _HOUR, slot - slot % _SIX_HOURS):
-            at = self._position(begin << _SHIFT)
-            if at < len(self) and self[at] >> _SHIFT == begin and self[at] & _MAILS:
-                self[at] -= 1
-                self[at + 1] = max(0, self[at + 1] - octets)
-                return True
-        if not self[_LEFT_MAILS]:
-            return False
-        self._leave(-1, -octets)
-        return True
+    def take_back(self, mark: int, octets: int) -> None:
+        """Take back a mail that was counted at that time."""
+        begin = self._rounded(mark)
+        at = self._position(begin)
+        if at == len(self) or self[at] >> _SHIFT != begin >> _SHIFT:
+            self._leave(-1, -octets)
+        elif self[at] & _MAILS:
+            self[at] -= 1
+            self[at + 1] = max(0, self[at + 1] - octets)
 
     def within(self, window: Window, at_ms: int) -> Count:
         """What was counted in the window that ends at a time."""
@@ -176,16 +177,22 @@ class WindowedCount(array):  # type: ignore[type-arg]  # array can't be subscrip
 
     def _position(self, mark: int) -> int:
         """Index of the first slot that does not begin before *mark*."""
-        slots = range((len(self) - _HEADER) // 2)
-        return _HEADER + 2 * bisect_left(slots, mark, key=lambda number: self[_HEADER + 2 * number])
+        return _HEADER + 2 * bisect_left(self[_HEADER::2], mark)
+
+    def _rounded(self, mark: int) -> int:
+        """Where the slot now begins that *mark* belongs to."""
+        slot, folded = mark >> _SHIFT, self[_FOLDED]
+        if slot >= _fine_from(folded):
+            return mark
+        return mark - mark % (_HOUR_MARK if slot >= _hourly_from(folded) else STEP_MARK)
 
     def _put_late(self, mark: int, octets: int) -> None:
-        if mark >> _SHIFT < _held_from(self.newest_slot):
+        begin = self._rounded(mark)
+        at = self._position(begin)
+        if mark >> _SHIFT < _held_from(self[_FOLDED]):
             self._leave(1, octets)
-            return
-        at = self._position(mark)
-        if self[at] >> _SHIFT != mark >> _SHIFT:
-            self[at:at] = array("q", (mark | 1, octets))
+        elif self[at] >> _SHIFT != begin >> _SHIFT:
+            self[at:at] = array("q", (begin | 1, octets))
             if len(self) >= self[_FOLD_AT]:
                 self._fold()
         elif self[at] & _MAILS < _MAILS:
@@ -199,29 +206,24 @@ class WindowedCount(array):  # type: ignore[type-arg]  # array can't be subscrip
         self[_LEFT_OCTETS] = max(0, min(_SUM, self[_LEFT_OCTETS] + octets))
 
     def _fold(self) -> None:
-        """Round slots down as far as may be, merge those that then begin alike, sum up those that no window needs."""
-        newest = self.newest_slot
-        fine = HOUR.first_slot(newest - _LATE)
-        hourly, held = DAY.first_slot(newest - _LATE), _held_from(newest)
-        folded = array("q")
-        at = _HEADER
-        while at < len(self) and (slot := self[at] >> _SHIFT) < fine:
-            mails, octets = self[at] & _MAILS, self[at + 1]
-            at += 2
-            if slot < held:
-                self._leave(mails, octets)
-                continue
-            begin = slot - slot % (_HOUR if slot >= hourly else _SIX_HOURS)
-            if folded and folded[-2] >> _SHIFT == begin:
-                mails, octets = (folded.pop(-2) & _MAILS) + mails, folded.pop() + octets
-            folded.extend((begin << _SHIFT | min(mails, _MAILS), min(octets, _SUM)))
-        self[_HEADER:at] = folded
+        """Round the slots that have aged since it was last done, and sum up those that no window needs any more."""
+        before, newest = self[_FOLDED], self[-2] >> _SHIFT
+        words, octets = self[_HEADER::2], self[_HEADER + 1 :: 2]
+        _merge(words, octets, _fine_from(before), _fine_from(newest), _HOUR_MARK)
+        _merge(words, octets, _hourly_from(before), _hourly_from(newest), STEP_MARK)
+        gone = bisect_left(words, _held_from(newest) << _SHIFT)
+        if gone:
+            self._leave(sum(word & _MAILS for word in words[:gone]), sum(octets[:gone]))
+        kept = 2 * (len(words) - gone)
+        del self[_HEADER + kept :]
+        self[_HEADER::2], self[_HEADER + 1 :: 2] = words[gone:], octets[gone:]
+        self[_FOLDED] = newest
         # In proportion to what is left, so that folding costs each new slot the same.
-        self[_FOLD_AT] = len(self) + max(_LEAST_GROWTH, len(self) // 4 * 2)
+        self[_FOLD_AT] = len(self) + max(_LEAST_GROWTH, kept // 4 * 2)
 
     def to_octets(self) -> bytes:
         """What ``from_octets`` makes the count from again: words of eight octets, lowest first."""
-        return _lowest_first(self[_LEFT_MAILS:]).tobytes()
+        return _lowest_first(self[_FOLDED:]).tobytes()
 
     @classmethod
     def from_octets(cls, octets: bytes) -> Self:
@@ -240,7 +242,7 @@ class WindowedCount(array):  # type: ignore[type-arg]  # array can't be subscrip
         slots = [word >> _SHIFT for word in self[_HEADER::2]]
         if any(later <= earlier for earlier, later in pairwise(slots)):
             raise ValueError("slots out of order")
-        if abs(slots[0]) > _LAST_SLOT or abs(slots[-1]) > _LAST_SLOT:
+        if max(map(abs, (slots[0], slots[-1], self[_FOLDED]))) > _LAST_SLOT or self[_FOLDED] > slots[-1]:
             raise ValueError("a slot beyond all time")
         if any(not 0 <= sum_ <= _SUM for sum_ in (*self[_LEFT_MAILS:_HEADER], *self[_HEADER + 1 :: 2])):
             raise ValueError("a sum that no mail makes")
@@ -251,6 +253,38 @@ def _lowest_first(words: array[int]) -> array[int]:
     if sys.byteorder == "big":
         words.byteswap()
     return words
+
+
+def _merge(words: array[int], octets: array[int], first: int, behind: int, step: int) -> None:
+    """Round the slots from *first* to before *behind* down to *step*, and join those that then begin alike."""
+    low, high = bisect_left(words, first << _SHIFT), bisect_left(words, behind << _SHIFT)
+    if low == high:
+        return
+    # The one before may have been rounded to where these begin.
+    low = max(0, low - 1)
+    merged: list[int] = []
+    sums: list[int] = []
+    last = None
+    for word, size in zip(words[low:high], octets[low:high], strict=True):
+        begin = word // step
+        if begin == last:
+            merged[-1] += word & _MAILS
+            sums[-1] = min(sums[-1] + size, _SUM)
+        else:
+            merged.append(begin * step | word & _MAILS)
+            sums.append(size)
+            last = begin
+    words[low:high], octets[low:high] = array("q", merged), array("q", sums)
+
+
+def _fine_from(newest: int) -> int:
+    """The first slot that is not rounded: an hour's window within the lateness before *newest* begins there."""
+    return HOUR.first_slot(newest - _LATE)
+
+
+def _hourly_from(newest: int) -> int:
+    """The first slot that is rounded to no more than an hour."""
+    return DAY.first_slot(newest - _LATE)
 
 
 def _held_from(newest: int) -> int:

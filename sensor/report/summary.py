@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
 import msgspec
 
+from sensor.alert.alert import Alert, Status
+from sensor.alert.merge import SEVERITIES
+from sensor.alert.policy import Counters as PolicyCounters
+from sensor.coverage import Coverage
 from sensor.ledger import Forwards, Ledger
-from sensor.model import Evidence, Level
-from sensor.pipeline import Coverage
+from sensor.model import Confidence, Evidence, Level, Severity
 
 # Destinations named of one mailbox in a summary; the records hold them all.
 DESTINATIONS_SHOWN = 5
@@ -66,6 +70,39 @@ class MailboxSummary(msgspec.Struct, frozen=True, kw_only=True):
     last_seen: str
 
 
+class AlertSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """One alert as it was last told. The alert record has the whole of it."""
+
+    id: str
+    status: Status
+    severity: Severity
+    confidence: Confidence
+    detector: str
+    mailbox: str | None
+    destinations: list[str]
+    summary: str
+    first_seen: str
+    last_seen: str
+
+
+class AlertsSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    What became of the detectors' findings: alerts by severity, the gravest of them, and the findings that were held
+    back.
+
+    ``suppressed`` findings were allowed by the settings, ``below_minimum`` not grave enough to be told, and
+    ``not_remembered`` alerts were told but are no longer at hand.
+    """
+
+    by_severity: dict[Severity, int]
+    shown: list[AlertSummary]
+    not_shown: int
+    not_remembered: int
+    suppressed: int
+    below_minimum: int
+    detector_failures: dict[str, int]
+
+
 class DamageSummary(msgspec.Struct, frozen=True, kw_only=True):
     """What was wrong with one file."""
 
@@ -111,6 +148,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     inferred_domains: list[str] = msgspec.field(default_factory=list)
     mailboxes: list[MailboxSummary]
     mailboxes_not_shown: int
+    alerts: AlertsSummary
     coverage: CoverageSummary
     damage: list[DamageSummary]
     passed_over: list[str]
@@ -130,6 +168,10 @@ def summarise(
     passed_over: Sequence[str],
     counters: Mapping[str, int],
     anomalies: Mapping[str, int],
+    alerts: Sequence[Alert] = (),
+    alerts_dropped: int = 0,
+    policy: PolicyCounters | None = None,
+    detector_failures: Mapping[str, int] | None = None,
 ) -> Summary:
     """The summary of everything seen so far, with the *top_mailboxes* that forward most."""
     forwarders = ledger.forwarders()
@@ -142,6 +184,7 @@ def summarise(
             for name, account, forwards in forwarders[:top_mailboxes]
         ],
         mailboxes_not_shown=max(0, len(forwarders) - top_mailboxes),
+        alerts=_alerts(alerts, top_mailboxes, alerts_dropped, policy or PolicyCounters(), detector_failures or {}),
         coverage=_coverage(coverage, ledger),
         damage=[
             DamageSummary(path=each.path, kind=each.kind, detail=each.detail, offset=each.offset) for each in damage
@@ -180,6 +223,38 @@ def _mailbox(name: str, sent: int, received: int, forwards: Forwards) -> Mailbox
         destinations_not_shown=max(0, len(by_count) - DESTINATIONS_SHOWN),
         first_seen=_time(forwards.first_seen_ms * 1_000_000),
         last_seen=_time(forwards.last_seen_ms * 1_000_000),
+    )
+
+
+def _alerts(
+    alerts: Sequence[Alert], most: int, dropped: int, policy: PolicyCounters, failures: Mapping[str, int]
+) -> AlertsSummary:
+    gravest = sorted(alerts, key=lambda each: (-SEVERITIES.index(each.severity), each.finding.first_seen_ms, each.id))
+    by_severity = Counter(each.severity for each in gravest)
+    return AlertsSummary(
+        by_severity=dict(by_severity),
+        shown=[_alert(each) for each in gravest[:most]],
+        not_shown=max(0, len(gravest) - most),
+        not_remembered=dropped,
+        suppressed=policy.suppressed,
+        below_minimum=policy.below_minimum,
+        detector_failures={name: count for name, count in sorted(failures.items()) if count},
+    )
+
+
+def _alert(alert: Alert) -> AlertSummary:
+    finding = alert.finding
+    return AlertSummary(
+        id=alert.id,
+        status=alert.status,
+        severity=alert.severity,
+        confidence=finding.confidence,
+        detector=finding.detector,
+        mailbox=finding.mailbox,
+        destinations=list(finding.destinations[:DESTINATIONS_SHOWN]),
+        summary=finding.summary,
+        first_seen=_time(finding.first_seen_ms * 1_000_000),
+        last_seen=_time(finding.last_seen_ms * 1_000_000),
     )
 
 

@@ -12,10 +12,12 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 
 from sensor.log import printable
-from sensor.report.summary import CoverageSummary, DamageSummary, MailboxSummary, Summary
+from sensor.report.summary import AlertsSummary, CoverageSummary, DamageSummary, MailboxSummary, Summary
 
 WIDTH = 80
 _LABEL = 13
+# Enough of an alert's id to find it by.
+ID_SHOWN = 12
 INFERRED_SHOWN = 5
 _MAILBOX = 27
 _HEADINGS = ("LEVEL", "AUTO", "BOTH", "HAND", "AUTO SHARE", "SINCE")
@@ -61,7 +63,7 @@ _DAMAGE = {
 
 def render(summary: Summary) -> str:
     """The summary as text, ending in a line end."""
-    blocks = [_opening(summary)]
+    blocks = [_opening(summary), list(_alerts(summary.alerts))]
     if summary.mailboxes:
         blocks += [list(_table(summary)), list(_sentences(summary.mailboxes))]
     blocks.append(list(_account(summary)))
@@ -205,6 +207,31 @@ def _why(mailbox: MailboxSummary) -> str:
         f"{_shown(mailbox.mailbox, WIDTH - 4)}{to}: a rule made {by_rule:,} of {_count(total, 'forward')}{hand}{also} "
         f"({sure}). {_LEVELS[mailbox.level]}"
     )
+
+
+# ---- what it calls for
+
+
+def _alerts(alerts: AlertsSummary) -> Iterator[str]:
+    total = sum(alerts.by_severity.values())
+    if total:
+        by_severity = ", ".join(f"{count:,} {severity}" for severity, count in alerts.by_severity.items())
+        yield f"{_count(total, 'alert')} ({by_severity}):"
+    for each in alerts.shown:
+        yield f"  {each.severity}: {each.detector}, confidence {each.confidence}, id {each.id[:ID_SHOWN]}"
+        yield from _wrap(printable(each.summary), indent="    ")
+    if alerts.not_shown:
+        yield f"  and {alerts.not_shown:,} more"
+    if alerts.not_remembered:
+        yield f"  and {_count(alerts.not_remembered, 'alert')} told earlier that no longer fit memory"
+    held_back = [
+        f"{alerts.suppressed:,} allowed by the settings" if alerts.suppressed else "",
+        f"{alerts.below_minimum:,} below alerts.min_severity" if alerts.below_minimum else "",
+    ]
+    if any(held_back):
+        yield from _wrap("Findings held back: " + ", ".join(part for part in held_back if part))
+    for name, count in alerts.detector_failures.items():
+        yield f"Detector {name} failed on {_count(count, 'event')}; the other detectors saw them."
 
 
 # ---- how well it was seen

@@ -1,0 +1,104 @@
+"""From alerts to where they go: one call opens the way, the rest is writing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from sensor.alert.alert import Alert
+from sensor.alert.courier import Courier, deliver_all
+from sensor.alert.record import AlertRecord, record_of
+from sensor.alert.sinks import FILE_SINKS, Sink, SinkError
+from sensor.alert.spool import Spool
+from sensor.log import Log
+from sensor.settings import AlertSettings
+
+FORMATS = tuple(FILE_SINKS)
+"""What ``--alerts-format`` may be."""
+
+
+@dataclass(slots=True)
+class AlertWriter:
+    """Writes alerts to one sink, by a spool if there is one. ``written`` counts those that arrived."""
+
+    sensor: str
+    sink: Sink
+    courier: Courier | None
+    clock: Callable[[], float]
+    log: Log
+    written: int = 0
+
+    def write(self, alerts: Iterable[Alert]) -> None:
+        """
+        Write *alerts* in their order. With a spool a failing sink is told in the log, and what is owed waits on disk;
+        without one, raises the ``OSError`` that broke it.
+        """
+        records = [record_of(alert, sensor=self.sensor) for alert in alerts]
+        if self.courier is None:
+            if records:
+                self._straight(self.sink, records)
+            return
+        self.courier.take(records)
+        self._deliver(self.courier)
+
+    def _straight(self, sink: Sink, records: list[AlertRecord]) -> None:
+        delivered = sink.deliver(records)
+        self.written += delivered.count
+        if delivered.problem is not None:
+            raise delivered.cause or OSError(delivered.problem)
+
+    def _deliver(self, courier: Courier) -> None:
+        owed, problem = courier.owed, courier.problem
+        deliver_all(courier, self.sink, self.clock())
+        self.written += owed - courier.owed
+        if courier.lost:
+            self.log.error("alerts_lost", sink=courier.name, alerts=len(courier.lost), why=courier.problem)
+            courier.lost.clear()
+        if courier.problem is not None and courier.problem != problem:
+            self.log.error("sink_fails", sink=courier.name, why=courier.problem, owed=courier.owed)
+
+
+@contextmanager
+def open_alerts(
+    target: str,
+    settings: AlertSettings,
+    *,
+    form: str,
+    sensor: str,
+    clock: Callable[[], float],
+    append: bool = False,
+    log: Log | None = None,
+) -> Iterator[AlertWriter]:
+    """
+    A writer of alerts to *target*, a file or ``-``, in the format *form* (one of ``FORMATS``).
+
+    *clock* only rises and times the tries of a failing sink. What an earlier run still owes is delivered first. Raises
+    ``SinkError`` and ``SpoolError`` for what the caller must put right.
+    """
+    if form not in FILE_SINKS:
+        raise SinkError(f'there is no alert format "{form}"; there are {", ".join(FORMATS)}')
+    spool = _spool(settings, f"{form}-{os.path.basename(target)}")
+    try:
+        sink = FILE_SINKS[form](target, append=append, durable=spool is not None)
+    except SinkError:
+        if spool is not None:
+            spool.close()
+        raise
+    courier = Courier(form, spool) if spool is not None else None
+    writer = AlertWriter(sensor, sink, courier, clock, log or Log())
+    try:
+        writer.write(())
+        yield writer
+    finally:
+        sink.close()
+        if spool is not None:
+            spool.close()
+
+
+def _spool(settings: AlertSettings, name: str) -> Spool | None:
+    if not settings.spool_dir:
+        return None
+    path = os.path.join(settings.spool_dir, f"{name.replace(os.sep, '_')}.spool")
+    return Spool(path, max_octets=settings.spool_octets, sync=settings.spool_sync)
