@@ -61,7 +61,7 @@ class Analysis:
 
     def finish(self) -> list[Alert]:
         """No mail comes any more: what waits for its order has its turn. Nothing is resolved by that."""
-        findings = self.runner.finish()
+        findings = [*self.runner.feed(self.pipeline.finish()), *self.runner.finish()]
         now_ms = self.runner.clock_ms
         return [] if now_ms is None else self.policy.take(findings, now_ms)
 

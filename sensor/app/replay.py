@@ -202,6 +202,7 @@ def analysis_of(
         transaction_type=tap.transaction_type,
         session_type=tap.session_type,
         table=table,
+        limits=own_limits,
     )
     return Analysis(pipeline, Runner(detectors(settings.detect), limits=own_limits), Policy(settings.alerts))
 
