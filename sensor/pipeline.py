@@ -102,7 +102,7 @@ class Pipeline:
                 continue
             if trace.has_attachments:
                 self._see_attachments(_Sight(batch, index, trace, taken, verdicts), forwarder or sender)
-            count_mail(forwarder or sender, recipients, at_ms, trace.octets or 0)
+            count_mail(forwarder or sender, recipients, at_ms, trace.octets or 0, trace.message_id)
         self._see_sessions(batch, None)
         return verdicts
 

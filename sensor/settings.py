@@ -231,7 +231,8 @@ def _number(least: float, most: float) -> Callable[[object], float]:
 # In the file a table is named for one of its rows: [[alerts.rule]].
 _ALERT_NAMES = {"rule": "rules"}
 
-_ADDRESS = r"[^\s@\x00-\x1f\x7f]+@[^\s@/:\[\]*\x00-\x1f\x7f]+"
+# A star would be a wildcard that is none: matching is exact, and no mailbox in use has one.
+_ADDRESS = r"[^\s@*]+@[^\s@/:*]+"
 _DOMAIN = r"\.?[^\s@./:\[\]*]+(\.[^\s@./:\[\]*]+)*\.?"
 MAX_REASON_CHARACTERS = 500
 
@@ -267,7 +268,7 @@ def _folder(value: object) -> str:
 
 def _shaped(pattern: str, rule: str) -> Callable[[object], str]:
     def check(value: object) -> str:
-        if not isinstance(value, str) or not re.fullmatch(pattern, value):
+        if not isinstance(value, str) or not value.isprintable() or not re.fullmatch(pattern, value):
             raise ValueError(rule)
         return value
 
@@ -275,9 +276,10 @@ def _shaped(pattern: str, rule: str) -> Callable[[object], str]:
 
 
 def _reason(value: object) -> str:
-    if not isinstance(value, str) or not value.strip() or len(value) > MAX_REASON_CHARACTERS:
-        raise ValueError(f"must say why, in 1 to {MAX_REASON_CHARACTERS} characters")
-    return value.strip()
+    text = value.strip() if isinstance(value, str) else ""
+    if not text or len(text) > MAX_REASON_CHARACTERS or not text.isprintable():
+        raise ValueError(f"must say why, in one line of 1 to {MAX_REASON_CHARACTERS} characters")
+    return text
 
 
 def _day(value: object) -> date:
@@ -326,6 +328,14 @@ def _allow(value: object) -> tuple[AllowEntry, ...]:
     if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
         raise ValueError("must be tables, each written as [[alerts.allow]]")
     return tuple(_allow_entry(index, row) for index, row in enumerate(value))
+
+
+def allow_entry(row: Mapping[str, object]) -> AllowEntry:
+    """One entry of the allow-list from its keys, checked as in a file. Raises ``SettingsError``."""
+    try:
+        return _allow_entry(0, row)
+    except _RowError as error:
+        raise SettingsError(f"the entry {error}") from None
 
 
 def _allow_entry(index: int, row: Mapping[str, object]) -> AllowEntry:

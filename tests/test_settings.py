@@ -1,5 +1,6 @@
 """Settings: what is unknown or out of range is an error that names its place and what is allowed."""
 
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -169,3 +170,81 @@ def test_the_page_on_settings_names_every_key_and_every_limit_of_ledger_and_dete
         "replay.top_mailboxes",
     ):
         assert f"`{key}`" in page
+
+
+# ---- alerts: rules and what is allowed
+
+ALERTS = """
+[alerts]
+cool_down_s = 3_600
+min_severity = "medium"
+spool_dir = "/var/spool/mailsensor"
+spool_sync = false
+
+[alerts.severity]
+archive_sent = "critical"
+
+[[alerts.rule]]
+domain = ".partner.example"
+lower = 2
+
+[[alerts.rule]]
+detector = "new_forwarder"
+level = "admin"
+severity = "high"
+
+[[alerts.allow]]
+mailbox = "Fay@corp.example"
+destination = "fay@home.example"
+reason = " HR case 12 "
+expires = 2027-01-31
+"""
+
+
+def test_alert_settings_are_read(tmp_path: Path) -> None:
+    alerts = load(tmp_path, ALERTS).alerts
+    assert (alerts.cool_down_s, alerts.min_severity, alerts.spool_sync) == (3_600, "medium", False)
+    assert alerts.resolve_after_s == 604_800
+    assert alerts.severity == {"archive_sent": "critical"}
+    assert [(rule.steps, rule.severity) for rule in alerts.rules] == [(-2, None), (0, "high")]
+    (entry,) = alerts.allow
+    assert (entry.mailbox, entry.reason, entry.expires) == ("Fay@corp.example", "HR case 12", date(2027, 1, 31))
+
+
+ALLOW = '[[alerts.allow]]\nmailbox = "a@b.example"\nreason = "x"\nexpires = 2027-01-31\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[alerts]\ncooldown_s = 1", [":2:", "unknown key", 'did you mean "cool_down_s"?']),
+        ("[alerts]\nresolve_after_s = 60", [":2:", "from 86_400"]),
+        ('[alerts]\nmin_severity = "hgh"', [":2:", "informational, low, medium, high, critical", "'hgh'"]),
+        ("[alerts]\nspool_sync = 1", [":2:", "true or false"]),
+        ("\n[alerts.severity]\nArchive = 'high'", [":2:", "name of a detector"]),
+        ("\n[alerts.severity]\narchive_sent = 'worst'", [":2:", "must be one of"]),
+        (ALLOW + "\n" + ALLOW.replace("reason", "reson"), [":6:", "number 2", 'did you mean "reason"?']),
+        (ALLOW.replace('reason = "x"\n', ""), [":1:", 'lacks "reason"', "a reason and a last day"]),
+        (ALLOW.replace("expires = 2027-01-31\n", ""), [":1:", 'lacks "expires"']),
+        (ALLOW.replace('"x"', '" "'), [":1:", "must say why"]),
+        (ALLOW.replace("2027-01-31", '"31.1.2027"'), [":1:", "a day such as"]),
+        (ALLOW.replace("2027-01-31", "2027-01-31T00:00:00Z"), [":1:", "a day such as"]),
+        (ALLOW.replace("a@b.example", "*@b.example"), [":1:", "number 1"]),
+        (ALLOW.replace("a@b.example", "b.example"), [":1:", "an address such as"]),
+        (ALLOW.replace("mailbox", "detector"), [":1:", "name of a detector"]),
+        ('[[alerts.allow]]\nreason = "x"\nexpires = 2027-01-31', [":1:", "must name one of"]),
+        ("[alerts]\nallow = 1", [":2:", "[[alerts.allow]]"]),
+        ("[[alerts.rule]]\nlower = 1\nraise = 1", [":1:", "one of severity, raise, lower"]),
+        ("[[alerts.rule]]\nlevel = 'root'\nraise = 1", [":1:", "user, admin, either, unknown"]),
+    ],
+)
+def test_what_is_wrong_of_alerts_is_named_with_its_line(tmp_path: Path, text: str, words: list[str]) -> None:
+    with pytest.raises(SettingsError) as error:
+        load(tmp_path, text)
+    for word in words:
+        assert word in str(error.value)
+
+
+def test_alert_settings_come_from_the_environment_too(tmp_path: Path) -> None:
+    alerts = load(tmp_path, ALERTS, {"MAILSENSOR_ALERTS_COOL_DOWN_S": "60"}).alerts
+    assert alerts.cool_down_s == 60
