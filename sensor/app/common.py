@@ -9,7 +9,6 @@ from sensor.classify import ArtifactError, Table, load_table
 from sensor.classify.inference import infer_domains
 from sensor.detect import LIMITS as DETECT_LIMITS
 from sensor.detect import known_options
-from sensor.detect import known_options
 from sensor.ledger import LIMITS as LEDGER_LIMITS
 from sensor.model import Transaction
 from sensor.settings import Limit, Settings, load_settings
@@ -29,7 +28,6 @@ def settings_of(path: str | None, environment: Mapping[str, str], internal_domai
         path,
         environment,
         known_limits=[*core_limits(), *OWN_LIMITS],
-        known_detectors=known_options(),
         known_detectors=known_options(),
         internal_domains=internal_domains,
     )

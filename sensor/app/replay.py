@@ -26,7 +26,7 @@ from sensor.app.common import (
 from sensor.app.console import Progress, print_text, progress_bar, records_to, stop_on_interrupt
 from sensor.app.keeping import Keeper, once_only, open_keeper
 from sensor.classify import NONE, Organisation, Table
-from sensor.detect import Runner, detectors, known_options, known_options
+from sensor.detect import Runner, detectors, known_options
 from sensor.ledger import Ledger
 from sensor.log import Log
 from sensor.model import Direction, Forwarding
@@ -82,7 +82,6 @@ def replay(options: ReplayOptions, environment: Mapping[str, str]) -> int:
         options.settings_path,
         environment,
         known_limits=[*core_limits(), *OWN_LIMITS],
-        known_detectors=known_options(),
         known_detectors=known_options(),
         internal_domains=options.internal_domains,
         limit_options=options.limits,
