@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensor.detect import LIMITS as DETECT_LIMITS
+from sensor.detect import known_options
 from sensor.ledger import LIMITS as LEDGER_LIMITS
 from sensor.pairing import LIMITS as PAIRING_LIMITS
 from sensor.settings import Settings, SettingsError, load_settings
@@ -157,7 +158,7 @@ def test_any_text_gives_settings_or_one_error(tmp_path_factory: pytest.TempPathF
 def test_the_sample_file_is_valid() -> None:
     sample = Path(__file__).parent.parent / "deploy" / "mailsensor.toml"
     names = [("flows", "", 1), ("ledger_mailboxes", "", 1)]
-    load_settings(str(sample), {}, known_limits=names)
+    load_settings(str(sample), {}, known_limits=names, known_detectors=known_options())
 
 
 def test_the_page_on_settings_names_every_key_and_every_limit_of_our_own() -> None:
