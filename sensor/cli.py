@@ -62,6 +62,22 @@ def replay(
             help="Write one JSON record a line for each mail. With - the summary goes to standard error.",
         ),
     ] = None,
+    alerts: Annotated[
+        str | None,
+        typer.Option(metavar="FILE|-", help="Write alerts, each time one opens, changes or is resolved."),
+    ] = None,
+    alerts_format: Annotated[
+        str, typer.Option(metavar="jsonl|ocsf", help="JSON Lines of our own, or OCSF Detection Findings.")
+    ] = "jsonl",
+    store: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", help="Go on from what this file (SQLite) holds of earlier runs, and keep it there."
+        ),
+    ] = None,
+    once: Annotated[
+        bool, typer.Option("--once", help="With --store: pass over captures that were counted before.")
+    ] = False,
     settings: Annotated[str | None, typer.Option(metavar="FILE", help="Settings file (TOML).")] = None,
     internal_domain: Annotated[
         list[str] | None,
@@ -80,12 +96,16 @@ def replay(
     ] = False,
 ) -> None:
     """Read captures and print which mailboxes forward mail, how, and to whom."""
-    from sensor.app import ReplayOptions
-    from sensor.app import replay as run
+    from sensor.app.replay import ReplayOptions
+    from sensor.app.replay import replay as run
 
     options = ReplayOptions(
         paths=paths,
         events=events,
+        alerts=alerts,
+        alerts_format=alerts_format,
+        store=store,
+        once=once,
         settings_path=settings,
         internal_domains=internal_domain or (),
         limits=limit or (),
@@ -101,7 +121,8 @@ def explain(
         list[str],
         typer.Argument(
             metavar="FILE",
-            help="Mails (.eml), mbox files, directories of either, or - for standard input.",
+            help="Mails (.eml), mbox files, directories of either, or - for standard input; with --transaction, "
+            "captures or directories of them.",
         ),
     ],
     mail_from: Annotated[
@@ -116,6 +137,22 @@ def explain(
             "Received line, or To and Cc are taken.",
         ),
     ] = None,
+    helo: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The sending host's name. Without it, a Received line tells."),
+    ] = None,
+    client_ip: Annotated[
+        str | None,
+        typer.Option(metavar="IP", help="The sending host's address. Without it, a Received line tells."),
+    ] = None,
+    transaction: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ID",
+            help="Explain the mail of that id, as records and alerts name it, from captures, by the envelope that was "
+            "seen. Repeatable.",
+        ),
+    ] = None,
     internal_domain: Annotated[
         list[str] | None,
         typer.Option(
@@ -127,13 +164,16 @@ def explain(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line: file and forwarding.")] = False,
 ) -> None:
     """Show why a mail is, or is not, taken for a forward: each mark, each rule of trust, the verdict."""
-    from sensor.app import ExplainOptions
-    from sensor.app import explain as run
+    from sensor.app.explain import ExplainOptions
+    from sensor.app.explain import explain as run
 
     options = ExplainOptions(
         paths=paths,
         mail_from=mail_from,
         rcpt_to=rcpt_to or (),
+        helo=helo,
+        client_ip=client_ip,
+        transactions=transaction or (),
         settings_path=settings,
         internal_domains=internal_domain or (),
         json=json,
@@ -149,9 +189,32 @@ def artifacts(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line, with all keys of a row.")] = False,
 ) -> None:
     """Print the artifact table in force."""
-    from sensor.app import show_artifacts
+    from sensor.app.artifacts import show_artifacts
 
     raise typer.Exit(_status_of(lambda: show_artifacts(settings, os.environ, as_json=json)))
+
+
+@cli.command(epilog=EXIT_STATUS)
+def report(
+    subject: Annotated[str, typer.Argument(metavar="mailboxes|destinations|alerts")] = "mailboxes",
+    store: Annotated[str, typer.Option(metavar="FILE", help="The file that replay --store keeps; required.")] = "",
+    since: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHEN", help="Only what went on since a day (2026-11-22), or a span before the latest mail (7d)."
+        ),
+    ] = None,
+    top: Annotated[int | None, typer.Option(metavar="N", min=1, help="Only the first N.")] = None,
+    form: Annotated[str, typer.Option("--format", metavar="table|json|csv", help="How to print it.")] = "table",
+) -> None:
+    """Print what runs with --store have kept: mailboxes that forward, where to, and alerts."""
+    from sensor.app.report import ReportOptions
+    from sensor.app.report import report as run
+
+    if not store:
+        raise typer.BadParameter("name the file that replay --store keeps", param_hint="--store")
+    options = ReportOptions(store=store, subject=subject, since=since, form=form, top=top)
+    raise typer.Exit(_status_of(lambda: run(options)))
 
 
 @cli.command()
@@ -172,7 +235,7 @@ def alerts(
     ] = None,
 ) -> None:
     """List the alerts of a file, show one whole, or verify their evidence."""
-    from sensor.app import AlertsOptions, show_alerts
+    from sensor.app.alerts import AlertsOptions, show_alerts
 
     options = AlertsOptions(path=path, show=show, verify=verify, mailbox=mailbox, destination=destination)
     raise typer.Exit(_status_of(lambda: show_alerts(options)))
@@ -198,7 +261,7 @@ def allow(
     """Add an entry to the allow-list: all parts given must hold, so a mailbox with a destination is the narrowest."""
     from datetime import UTC, datetime
 
-    from sensor.app import allow as run
+    from sensor.app.alerts import allow as run
 
     parts = {
         "mailbox": mailbox,
@@ -224,13 +287,13 @@ def run_cli() -> int:
 
 def _status_of(work: Callable[[], int]) -> int:
     """The exit status of *work*. Every error that a user can put right becomes one line, never a traceback."""
-    from sensor.app import USER_ERRORS
+    from sensor.errors import UserError
 
     try:
         status = work()
         # What is still in the buffer may be what finds out that its reader is gone.
         sys.stdout.flush()
-    except USER_ERRORS as error:
+    except UserError as error:
         return _complain(str(error))
     except BrokenPipeError:
         return _reader_went_away()

@@ -1,19 +1,22 @@
 """
-Why a mail in a file is, or is not, a forward: its envelope worked out, its marks held against the rules of trust.
+Why a mail is, or is not, a forward: its marks held against the rules of trust.
 
-A stored mail has lost its envelope. What the receiving server wrote on top (Return-Path, Delivered-To, its Received
-lines) tells of it; that much is taken off again, so that the mail is judged as it was on the wire.
+A mail in a capture has its envelope. A stored mail has lost it. What the receiving server wrote on top (Return-Path,
+Delivered-To, its Received lines) tells of it; that much is taken off again, so that the mail is judged as it was on the
+wire.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from ipaddress import ip_address
 
 from sensor.classify import Judgement, Organisation, Table, judge
+from sensor.classify.road import related
 from sensor.classify.text import bare_address, domain_of
-from sensor.classify.trust import related
 from sensor.model import InterestSpec, ReceivedView, Transaction
 from sensor.taps.mailfiles import MailEnvelope, MailReader
 
@@ -32,11 +35,11 @@ _RECEIVING_LINES = 6
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """One mail's verdict with its reasons, the envelope it was judged by, and what of that was assumed."""
+    """One mail's verdict with its reasons, and the envelope it was judged by: what was seen, what assumed."""
 
     name: str
     judgement: Judgement
-    envelope: MailEnvelope
+    seen: tuple[str, ...] = ()
     assumptions: tuple[str, ...] = ()
 
 
@@ -50,20 +53,17 @@ class _Assumed:
 
 
 class Explainer:
-    """Explains mails by one table, for one organisation. *mail_from* and *rcpt_to* outrank what a file tells."""
+    """Explains mails by one table, for one organisation. What *given* says outranks a file's word on its envelope."""
 
     def __init__(
         self,
         table: Table,
         organisation: Organisation,
-        *,
-        mail_from: str | None = None,
-        rcpt_to: Sequence[str] = (),
+        given: MailEnvelope | None = None,
     ) -> None:
         self._table = table
         self._organisation = organisation
-        self._mail_from = mail_from
-        self._rcpt_to = tuple(rcpt_to)
+        self._given = given or MailEnvelope()
         self._reader = MailReader(table.interest)
         self._envelope_reader = MailReader(_ENVELOPE_FIELDS)
 
@@ -73,21 +73,47 @@ class Explainer:
         on_the_wire = without_top_fields(octets, assumed.top_fields)
         transaction = self._reader.read(on_the_wire, assumed.envelope)
         judgement = judge(transaction, self._organisation, self._table)
-        return Explanation(name, judgement, assumed.envelope, tuple(assumed.notes))
+        return Explanation(name, judgement, assumptions=tuple(assumed.notes))
 
     def _assume(self, octets: bytes) -> _Assumed:
+        given = self._given
         stored = self._envelope_reader.read(octets, MailEnvelope())
-        assumed = _Assumed(MailEnvelope(self._mail_from, self._rcpt_to))
+        assumed = _Assumed(given)
         on_top = {each.name.lower(): each.value for each in reversed(stored.fields) if each.received_above == 0}
-        if self._mail_from is None:
+        if given.reverse_path is None:
             _assume_sender(assumed, on_top, stored)
-        if not self._rcpt_to:
+        if not given.forward_paths:
             _assume_recipients(assumed, on_top, stored)
-        if self._rcpt_to:
-            _assume_last_hop(assumed, stored)
-        else:
             _assume_client(assumed, stored, delivered=not on_top.keys().isdisjoint(_DELIVERY_FIELDS))
+        else:
+            _assume_last_hop(assumed, stored)
         return assumed
+
+
+def explain_transaction(transaction: Transaction, organisation: Organisation, table: Table) -> Explanation:
+    """A mail of a capture, by the envelope that was seen."""
+    return Explanation(transaction.id, judge(transaction, organisation, table), seen=tuple(_seen(transaction)))
+
+
+def _seen(transaction: Transaction) -> Iterator[str]:
+    session, flow = transaction.session, transaction.flow
+    client = session.client_ip or flow.src_ip
+    yield f"on {_utc(transaction.started_at_ns)}, from {session.helo or 'a host that gave no name'} [{client}]"
+    sender = transaction.reverse_path
+    yield f"MAIL FROM:<{sender}>" if sender is not None else "MAIL FROM was not seen"
+    for path in transaction.forward_paths:
+        orcpt = f" ORCPT={path.orcpt}" if path.orcpt is not None else ""
+        verdict = "accepted" if path.accepted else f"not accepted ({path.reply_code or 'no reply seen'})"
+        yield f"RCPT TO:<{path.address}>{orcpt}, {verdict}"
+    reply = transaction.reply
+    said = f": {reply.code} {reply.enhanced or ''} {reply.text}".replace("  ", " ") if reply is not None else ""
+    yield f"outcome {transaction.outcome}{said}"
+    if transaction.header is None:
+        yield "no header section was seen: only the envelope can tell"
+
+
+def _utc(at_ns: int) -> str:
+    return f"{datetime.fromtimestamp(at_ns // 1_000_000_000, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _assume_sender(assumed: _Assumed, on_top: dict[str, str], stored: Transaction) -> None:
@@ -134,19 +160,22 @@ def _assume_client(assumed: _Assumed, stored: Transaction, *, delivered: bool) -
     if entry is None:
         _assume_last_hop(assumed, stored)
         return
-    client_ip = _address_or_none(entry.from_ip)
-    assumed.envelope = replace(assumed.envelope, helo=entry.from_, client_ip=client_ip)
+    given = assumed.envelope
+    helo, client_ip = given.helo or entry.from_, given.client_ip or _address_or_none(entry.from_ip)
+    assumed.envelope = replace(given, helo=helo, client_ip=client_ip)
     assumed.top_fields = entry.position + 1
+    named = f"the sending host is assumed to be {entry.from_ or 'unknown'}, as " if given.helo is None else "by "
     assumed.notes.append(
-        f"the sending host is assumed to be {entry.from_ or 'unknown'}, as the Received line of "
-        f"{entry.by or 'the receiving server'} says; fields down to that line were added on receipt and are left out"
+        f"{named}the Received line of {entry.by or 'the receiving server'}"
+        f"{' says' if given.helo is None else ' the mail came in'}; fields down to that line were added on receipt and "
+        "are left out"
     )
 
 
 def _assume_last_hop(assumed: _Assumed, stored: Transaction) -> None:
     """A mail as it was on the wire, as who tells its envelope has it: who took it last is who sends it now."""
     helo = stored.received[0].by if stored.received else None
-    if helo is not None:
+    if helo is not None and assumed.envelope.helo is None:
         assumed.envelope = replace(assumed.envelope, helo=helo)
         assumed.notes.append(f"the sending host is assumed to be {helo}, which took the mail last")
 
@@ -155,7 +184,8 @@ def _entry_line(lines: Sequence[ReceivedView], recipients: Sequence[str], *, del
     """The Received line by which the recipient's side took the mail in; none if it is not there."""
     folded = {address.lower() for address in recipients}
     for line in lines:
-        if line.for_address is not None and line.for_address.lower() in folded:
+        # A line without a client tells of no hop: the sending host wrote it, as Google's do.
+        if line.from_ is not None and line.for_address is not None and line.for_address.lower() in folded:
             return line
     if not delivered:
         return None
@@ -169,8 +199,6 @@ def _entry_line(lines: Sequence[ReceivedView], recipients: Sequence[str], *, del
 
 
 def _address_or_none(text: str | None) -> str | None:
-    from ipaddress import ip_address
-
     try:
         return str(ip_address(text)) if text is not None else None
     except ValueError:

@@ -82,6 +82,8 @@ class PairingFront:
     """
     Sees every mail that was taken, in the order in which it became known, and gives the forwards found.
 
+    A redirect waits for its original if that was not seen yet; what a client made anew cannot have left before it.
+
     ``next_due_ms`` is the packet time from which on ``due`` has something to look at. ``verdicts`` counts by verdict
     the outgoing mails that had a match, ``judged_early`` those that found no room to wait.
     """
@@ -95,6 +97,7 @@ class PairingFront:
     ) -> None:
         bounds = {name: default for name, _, default in LIMITS} | dict(limits or {})
         self._organisation = organisation
+        self._owns = organisation.owns if organisation.known else None
         self._reply_prefixes = reply_prefixes
         self._originals = _Originals(bounds["pairing_originals"], bounds["pairing_same_originals"])
         self._waiting: deque[tuple[int, Trace]] = deque()
@@ -118,21 +121,32 @@ class PairingFront:
         """Fingerprints dropped as used by too many mails."""
         return self._originals.ambiguous
 
-    def see(self, trace: Trace, draw: Callable[[], Transaction] | None) -> None:
+    def see(
+        self, trace: Trace, recipients: Sequence[str], draw: Callable[[int], Transaction] | None, index: int
+    ) -> None:
         """
-        See a mail that a server took. *draw* gives the mail itself, or is none if its marks say all there is to say.
+        See a mail that a server took, with those of its *recipients* that took it.
+
+        *draw* gives the mail itself for its *index*, or is none if its marks say all there is to say.
         """
-        recipients = trace.recipients
-        organisation = self._organisation
-        inside = not organisation.known or any(map(organisation.owns, recipients))
-        if draw is not None and not (organisation.known and inside) and self._leaves(recipients):
-            self._see_leaving(trace, draw)
+        owns = self._owns
+        inside = owns is None
+        if owns is not None:
+            for address in recipients:
+                if owns(address):
+                    inside = True
+                    break
+        if draw is not None and (owns is None or not inside):
+            self._see_leaving(trace, draw, index)
         if inside and recipients:
-            for key in (trace.message_id, trace.body * _BODY):
-                if key:
-                    self._originals.add(key, trace)
-                    if key in self._states:
-                        self._step(key, self._arrived(key, trace))
+            self._see_arriving(trace)
+
+    def _see_arriving(self, trace: Trace) -> None:
+        for key in (trace.message_id, trace.body * _BODY):
+            if key:
+                self._originals.add(key, trace)
+                if key in self._states:
+                    self._step(key, self._arrived(key, trace))
 
     def original(self, trace: Trace, mailbox: str) -> Original | None:
         """The mail to *mailbox* that the forward *trace* was made of, if it is remembered: the last hop before it."""
@@ -165,9 +179,6 @@ class PairingFront:
 
     # ---- what leaves
 
-    def _leaves(self, recipients: Sequence[str]) -> bool:
-        return any(not self._stays(address) for address in recipients)
-
     def _stays(self, address: str) -> bool:
         """True for ours, and for addresses that a mail is routed to inside our own house."""
         organisation = self._organisation
@@ -178,11 +189,14 @@ class PairingFront:
         domain = domain_of(address).rstrip(".")
         return organisation.owns_host(domain) or domain.endswith((_ROUTING_SUFFIX, *_PRIVATE_SUFFIXES))
 
-    def _see_leaving(self, trace: Trace, draw: Callable[[], Transaction]) -> None:
-        match = self._match(trace, self._bases(trace))
+    def _see_leaving(self, trace: Trace, draw: Callable[[int], Transaction], index: int) -> None:
+        originals = self._originals
+        unaddressed, match = bool(trace.message_id and trace.unaddressed), None
+        if unaddressed or trace.body * _BODY in originals or any(parent in originals for parent in trace.parents):
+            match = self._match(trace, self._bases(trace))
         if match is not None:
-            self._depart(trace, *match, draw())
-        elif trace.body or (trace.message_id and trace.unaddressed):
+            self._depart(trace, *match, draw(index))
+        elif unaddressed and (self._owns is not None or trace.named):
             self._wait(trace)
 
     def _bases(self, trace: Trace) -> Iterator[tuple[Basis, int]]:
@@ -223,13 +237,15 @@ class PairingFront:
         self._set_due()
 
     def _ask_again(self, trace: Trace) -> None:
-        """Look for the original of a mail that left before it. Without the mail itself a parent says too little."""
-        match = self._match(trace, ((basis, key) for basis, key in self._bases(trace) if basis != "parent"))
+        """Look for the original of a redirect that left before it came, or so it seemed."""
+        match = self._match(trace, (("message_id", trace.message_id),))
         if match is not None:
             self._depart(trace, *match, None)
 
     def _depart(self, trace: Trace, basis: Basis, key: int, transaction: Transaction | None) -> None:
         leg = self._leaving(key, basis, trace, transaction)
+        if not leg.recipients:
+            return
         for original in self._originals.get(key):
             self._step(key, self._arrived(key, original))
         self._step(key, leg)
@@ -324,22 +340,24 @@ class _Originals:
     def __init__(self, most: int, most_of_one: int) -> None:
         self._young: dict[int, Trace | list[Trace]] = {}
         self._old: dict[int, Trace | list[Trace]] = {}
-        self._young_since_ms: int | None = None
+        self._rotate_at_ms = -_FOREVER_MS
         self._max_generation = max(1, most // 2)
         self._max_of_one = max(1, most_of_one)
         self.forgotten = 0
         self.ambiguous = 0
 
     def add(self, key: int, trace: Trace) -> None:
-        """Remember *trace* under *key*, and for those of the old generation that they were seen again."""
-        young = self._young
-        known = young.get(key)
+        """Remember *trace* under *key*, and of what the old generation holds that it was seen again."""
+        known = self._young.get(key)
         if known is None:
-            known = self._old.pop(key, None) if self._old else None
-            self._make_room(trace.at_ms)
-            self._young[key] = trace if known is None else self._joined(known, trace)
-        else:
-            young[key] = self._joined(known, trace)
+            if self._old:
+                known = self._old.pop(key, None)
+            if len(self._young) >= self._max_generation or trace.at_ms > self._rotate_at_ms:
+                self._rotate(trace.at_ms)
+        self._young[key] = trace if known is None else self._joined(known, trace)
+
+    def __contains__(self, key: int) -> bool:
+        return key in self._young or key in self._old
 
     def get(self, key: int) -> Sequence[Trace]:
         """The mails of *key*; none for a fingerprint that is 0, unknown or ambiguous."""
@@ -363,15 +381,13 @@ class _Originals:
             known.append(trace)
         return known
 
-    def _make_room(self, at_ms: int) -> None:
-        since_ms = self._young_since_ms
-        if since_ms is None:
-            self._young_since_ms = at_ms
-        elif len(self._young) >= self._max_generation or at_ms - since_ms > WINDOW_MS:
-            if at_ms - since_ms <= WINDOW_MS:
-                self.forgotten += len(self._old)
+    def _rotate(self, at_ms: int) -> None:
+        if at_ms <= self._rotate_at_ms:
+            self.forgotten += len(self._old)
+        # The first mail of all only starts the clock.
+        if self._young:
             self._old, self._young = self._young, {}
-            self._young_since_ms = at_ms
+        self._rotate_at_ms = at_ms + WINDOW_MS
 
 
 def message_key(message_id: int) -> str:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TypeVar
 
 from msgspec.structs import replace
@@ -64,7 +63,7 @@ class Pipeline:
         self._transaction_type = transaction_type
         self._session_type = session_type
         self._sessions = ClearSessions()
-        self._since_ms: int | None = None
+        self.since_ms: int | None = None
         self._next_session = 0
         self.ledger = ledger
         self.pairing = PairingFront(organisation, reply_prefixes=self._table.reply_prefixes, limits=limits)
@@ -96,8 +95,8 @@ class Pipeline:
             at_ms = trace.at_ms
             if at_ms >= pairing.next_due_ms:
                 self._see_pairs(batch, index, pairing.due(at_ms), verdicts)
-            if self._since_ms is None:
-                self._since_ms = at_ms
+            if self.since_ms is None:
+                self.since_ms = at_ms
             forwarder, is_plain = None, True
             if transaction is not None:
                 forwarding = classify(transaction, organisation, table)
@@ -110,8 +109,8 @@ class Pipeline:
                 continue
             if trace.has_attachments:
                 self._see_attachments(_Sight(batch, index, trace, taken, verdicts), forwarder or sender)
-            count_mail(forwarder or sender, recipients, at_ms, trace.octets or 0)
-            pairing.see(trace, partial(batch.transaction, index) if is_plain else None)
+            count_mail(forwarder or sender, recipients, at_ms, trace.octets or 0, trace.message_id)
+            pairing.see(trace, recipients, batch.transaction if is_plain else None, index)
         self._see_sessions(batch, None)
         return verdicts
 
@@ -205,7 +204,7 @@ class Pipeline:
             sent_24h=activity.sent_24h,
             sent_7d=activity.sent_7d,
             mailbox_since_ms=activity.since_ms,
-            sensor_since_ms=self._since_ms,
+            sensor_since_ms=self.since_ms,
             mailboxes=mailboxes,
             forwarders=forwarders,
             clear_share=self._sessions.share(at_ms),

@@ -90,6 +90,7 @@ class Received:
     from_: str | None = None
     from_ip: str | None = None
     by: str | None = None
+    with_: str | None = None
     for_address: str | None = None
     position: int = 0
 

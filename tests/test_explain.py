@@ -176,6 +176,99 @@ source = "ours"
     assert "[[artifacts.row]]" in err
 
 
+def test_host_and_address_given_decide_who_is_sending(console: Console, mail: Path, tmp_path: Path) -> None:
+    settings = tmp_path / "settings.toml"
+    settings.write_text('[organisation]\ninternal_domains = ["corp.example"]\ninternal_networks = ["192.0.2.0/24"]\n')
+    for address, verdict in (("192.0.2.9", "an automatic forward of ann@corp.example"), ("203.0.113.66", "no forward")):
+        status, out, _ = console.run("explain", str(mail), "--settings", str(settings), "--client-ip", address)
+        assert status == 0
+        assert f"verdict: {verdict}" in " ".join(out.split())
+    forged = tmp_path / "forged.eml"
+    forged.write_text("X-ResentFrom: <ann@mail.ru>\nX-MailRu-Forward: 1\nFrom: a@b.example\nTo: ann@mail.ru\n\nHi.\n")
+    for host, verdict in (
+        ("f1.mail.ru", "an automatic forward of ann@mail.ru"),
+        ("mail.ru.evil.example", "no forward"),
+    ):
+        envelope = ("--mail-from", "a@b.example", "--rcpt-to", "ext@dst.example", "--helo", host)
+        assert f"verdict: {verdict}" in console.run("explain", str(forged), *envelope)[1]
+
+
+def test_an_address_that_is_none_is_an_error(console: Console, mail: Path) -> None:
+    status, out, err = console.run("explain", str(mail), "--client-ip", "host.example")
+    assert (status, out) == (1, "")
+    assert '"host.example" is no IP address' in err
+
+
+def test_a_google_host_s_own_line_is_not_the_receivers(console: Console, tmp_path: Path) -> None:
+    """A copy as it was on the wire: the line on top is the sender's, and nothing is taken off."""
+    path = tmp_path / "wire.eml"
+    path.write_text(
+        "Received: by mail-ed1-x536.google.com with SMTP id a1 for <ext@dst.example>; Sat, 21 Nov 2026 17:00:05 -0800\n"
+        "X-Forwarded-To: ext@dst.example\nX-Forwarded-For: ann@corp.example ext@dst.example\n"
+        "Delivered-To: ann@corp.example\n" + ORDINARY.replace("ann@corp", "eve@far")
+    )
+    status, out, _ = console.run("explain", str(path), "--rcpt-to", "ext@dst.example")
+    assert status == 0
+    assert "an automatic forward of ann@corp.example to ext@dst.example" in " ".join(out.split())
+    _, assumed, _ = console.run("explain", str(path))
+    assert "which took the mail last" in " ".join(assumed.split())
+
+
+LAB = Path(__file__).parent.parent / "pcaps" / "lab_dot_forward"
+FORWARD_ID = "d968c3312e2157f35b0306c3ba891a52"
+
+
+def test_a_mail_of_a_capture_is_explained_by_its_id_and_the_envelope_seen(console: Console) -> None:
+    options = ("--transaction", FORWARD_ID, "--internal-domain", ".corp.example")
+    status, out, err = console.run("explain", str(LAB / "input.pcap"), *options)
+    words = " ".join(out.split())
+    assert (status, err) == (0, "")
+    assert out.startswith(FORWARD_ID + "\n")
+    assert "an automatic forward of gus@staff.corp.example to gus.home@dst.example" in words
+    assert "seen: RCPT TO:<gus.home@dst.example> ORCPT=rfc822;gus@staff.corp.example, accepted" in words
+    assert "outcome delivered: 250 2.0.0" in words
+    assert "assumed" not in out
+
+
+def test_the_explanation_of_an_id_is_the_verdict_of_its_record(console: Console) -> None:
+    domain = ("--internal-domain", ".corp.example")
+    _, replayed, _ = console.run("replay", "--quiet", "--events", "-", str(LAB / "input.pcap"), *domain)
+    records = {each["id"]: each["forwarding"] for each in map(json.loads, replayed.splitlines())}
+    ids = [option for each in records for option in ("--transaction", each)]
+    status, out, _ = console.run("explain", "--json", str(LAB), *ids, *domain)
+    told = [json.loads(line) for line in out.splitlines()]
+    assert status == 0
+    assert {each["transaction"]: each["forwarding"] for each in told} == records
+
+
+def test_an_unknown_id_is_told_and_the_others_are_explained(console: Console) -> None:
+    status, out, err = console.run("explain", str(LAB), "--transaction", "nosuch")
+    assert (status, out) == (1, "")
+    assert "nosuch: no transaction of this id was found" in err
+    status, out, err = console.run("explain", str(LAB), "--transaction", "nosuch", "--transaction", FORWARD_ID)
+    assert (status, out.startswith(FORWARD_ID)) == (3, True)
+    assert "nosuch" in err
+
+
+def test_captures_are_named_as_such_and_hold_their_envelope(console: Console, mail: Path) -> None:
+    assert "--transaction" in console.run("explain", str(LAB / "input.pcap"))[2]
+    status, _, err = console.run("explain", str(mail), "--transaction", FORWARD_ID)
+    assert status == 1
+    assert "not a capture" in err
+    status, _, err = console.run("explain", str(LAB), "--transaction", FORWARD_ID, "--helo", "x.example")
+    assert status == 1
+    assert "a capture holds the envelope" in err
+
+
+def test_a_session_that_turned_to_tls_has_nothing_to_explain(console: Console) -> None:
+    capture = LAB.parent / "smtp_starttls" / "input.pcap"
+    _, replayed, _ = console.run("replay", "--quiet", "--events", "-", str(capture))
+    session = next(each for each in map(json.loads, replayed.splitlines()) if each["record"] == "session")
+    status, out, err = console.run("explain", str(capture), "--transaction", session["id"])
+    assert (status, out) == (1, "")
+    assert "turned to TLS" in err
+
+
 @pytest.mark.parametrize(
     ("octets", "fields", "expected"),
     [

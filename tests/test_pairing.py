@@ -13,7 +13,7 @@ from sensor.detect.events import DetectorEvent, ForwardSeen
 from sensor.ledger import Ledger
 from sensor.pairing import LIMITS, PairingFront
 from sensor.pipeline import Pipeline
-from sensor.tally import PlainTrace, trace
+from sensor.tally import trace
 from tests.mails import START_NS, Header, Mail, Path, Session, Tls, mail
 
 CORP = Organisation(["corp.example"])
@@ -301,13 +301,10 @@ def test_without_a_known_domain_only_a_mail_that_names_a_mailbox_is_paired() -> 
     assert pairs(IN, sent(2, ANN, after_s=5), organisation=nobody) == []
 
 
-def traced(mail: Mail) -> tuple[PlainTrace, Mail]:
-    return trace(mail), mail
-
-
 def run(front: PairingFront, *mails: Mail) -> list[ForwardSeen]:
-    for each in mails:
-        front.see(trace(each), lambda each=each: each)  # type: ignore[misc]
+    for index, each in enumerate(mails):
+        traced = trace(each)
+        front.see(traced, traced.recipients, mails.__getitem__, index)
     return [found.forward for found in front.finish()]
 
 

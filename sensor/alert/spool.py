@@ -30,8 +30,8 @@ from typing import NoReturn
 
 import msgspec
 
-from sensor.alert.errors import SpoolError
 from sensor.alert.record import AlertRecord, read_alert, to_line
+from sensor.errors import UserError
 
 MAGIC = b"MSSPOOL1"
 _MARK = b"\xf5MSE"
@@ -43,6 +43,10 @@ MAX_RECORD_OCTETS = 4 * 1024 * 1024
 
 TIDY_OCTETS = 1024 * 1024
 """An empty spool is cut back to nothing once it is larger than this; before, cutting would cost more than it gives."""
+
+
+class SpoolError(UserError):
+    """The spool can't be used; the message says what the caller must put right."""
 
 
 class SpoolFullError(SpoolError):

@@ -23,12 +23,9 @@ from sensor.classify.rows import (
     shipped,
 )
 from sensor.classify.structure import drawn_shapes
-from sensor.classify.text import bare_address, recipients, split_subject
+from sensor.classify.text import MAX_VALUE_CHARS, bare_address, recipients, split_subject
 from sensor.model import HeaderView, InterestSpec, Transaction
 
-# RFC 5321 4.5.3.1.3 bounds a path at 256 octets and RFC 5322 2.1.1 a line at 998. Nothing longer is a marker that a
-# known program wrote, and it bounds the work that a hostile value can cause in a pattern.
-MAX_VALUE_CHARS = 1_024
 # Mail that clients attach without saying that it is mail.
 _MAIL_TYPES = ("message/rfc822", "message/global")
 
@@ -38,15 +35,15 @@ class Match:
     """
     A row that a mail shows: where, with what value, and whom the marker names (before any rule of trust).
 
-    *received_above* is how many Received lines stand above a field; *labelled* tells of a mark in the body whether a
-    quoted header block follows it.
+    *destinations* are all that it names, and may be several. *received_above* is how many Received lines stand above a
+    field; *labelled* tells of a mark in the body whether a quoted header block follows it.
     """
 
     row: Row
     field: str
     value: str
     mailbox: str | None
-    destination: str | None
+    destinations: tuple[str, ...] = ()
     received_above: int | None = None
     labelled: bool = False
 
@@ -133,7 +130,7 @@ class Table:
                     continue
                 mailbox = _drawn(row.mailbox, match.groupdict(""), transaction)
                 if mailbox is not None and mailbox != path.address.lower():
-                    yield Match(row, "ORCPT", path.orcpt, mailbox, path.address.lower())
+                    yield Match(row, "ORCPT", path.orcpt, mailbox, (path.address.lower(),))
 
     def _in_reply(self, transaction: Transaction) -> Iterator[Match]:
         reply = transaction.reply
@@ -201,7 +198,7 @@ class Table:
         for row in self._structure:
             shape = shapes.get(row.shape or "")
             if shape is not None:
-                yield Match(row, shape.field, shape.value, shape.mailbox, None)
+                yield Match(row, shape.field, shape.value, shape.mailbox, received_above=shape.received_above)
 
 
 def load_table(extra: Sequence[object] = ()) -> Table:
@@ -223,8 +220,19 @@ def _match(
     labelled: bool = False,
 ) -> Match:
     groups = match.groupdict("") if match is not None else {}
-    mailbox, destination = (_drawn(each, groups, transaction) for each in (row.mailbox, row.destination))
-    return Match(row, field, value, mailbox, destination, received_above, labelled)
+    mailbox = _drawn(row.mailbox, groups, transaction)
+    destinations = _all_drawn(row.destination, groups, transaction)
+    return Match(row, field, value, mailbox, destinations, received_above, labelled)
+
+
+def _all_drawn(template: str | None, groups: Mapping[str, str], transaction: Transaction) -> tuple[str, ...]:
+    """Each address of a list that *template* gives, in order, once."""
+    if template is None:
+        return ()
+    if template.startswith("@"):
+        return tuple(filter(None, (_drawn(template, groups, transaction),)))
+    listed = (bare_address(each) for each in re.split(r"[\s,;]+", template.format_map(groups)))
+    return tuple(dict.fromkeys(filter(None, listed)))
 
 
 def _drawn(template: str | None, groups: Mapping[str, str], transaction: Transaction) -> str | None:

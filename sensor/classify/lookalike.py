@@ -11,8 +11,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
+from sensor.classify.road import related
 from sensor.classify.text import domain_of, split_subject
-from sensor.classify.trust import Context, Weighed, related
+from sensor.classify.trust import Context, Weighed, delivered_to, taken_for
 
 # These say what the forward is, not that there was none: the verdict keeps its kind, and the ledger leaves it out.
 STILL_A_FORWARD = frozenset(("alias_service", "meeting_forward", "foreign_forward"))
@@ -92,9 +93,25 @@ def _journal(context: Context, weighed: Sequence[Weighed]) -> bool:
     return context.has_field("x-ms-journal-report") or source.lower().startswith("journal agent")
 
 
+def _passed_on(context: Context) -> bool:
+    """
+    True if the mail was written to somebody else than its one recipient.
+
+    A report or an automatic reply goes to whom it answers. One that a mailbox has received and sends on with all its
+    other mail is that mailbox's forward.
+    """
+    header = context.header
+    if header is None or len(context.recipients) != 1:
+        return False
+    written_to = {address.lower() for address in (*header.to, *header.cc)}
+    return bool(written_to) and context.recipients[0] not in written_to
+
+
 def _delivery_report(context: Context, weighed: Sequence[Weighed]) -> bool:
     """DSN (RFC 3464), or a report that says no more of itself: the mail inside it is quoted, not forwarded."""
     transaction = context.transaction
+    if _passed_on(context):
+        return False
     return transaction.content_type == "multipart/report" and transaction.report_type not in (
         "disposition-notification",
         "feedback-report",
@@ -103,7 +120,7 @@ def _delivery_report(context: Context, weighed: Sequence[Weighed]) -> bool:
 
 def _receipt(context: Context, weighed: Sequence[Weighed]) -> bool:
     """MDN (RFC 8098)."""
-    return context.transaction.report_type == "disposition-notification"
+    return context.transaction.report_type == "disposition-notification" and not _passed_on(context)
 
 
 def _abuse_report(context: Context, weighed: Sequence[Weighed]) -> bool:
@@ -121,6 +138,12 @@ def _policy_notice(context: Context, weighed: Sequence[Weighed]) -> bool:
 
 def _auto_reply(context: Context, weighed: Sequence[Weighed]) -> bool:
     """Declared a reply (RFC 3834 5), or mail that a rule sent in the mailbox's own name and that shows no forward."""
+    if any("forward_shape" in each.failed for each in weighed):
+        return True
+    return _is_declared_reply(context) and not _passed_on(context)
+
+
+def _is_declared_reply(context: Context) -> bool:
     header = context.header
     if header is not None and (
         header.auto_submitted == "auto-replied" or split_subject(header.subject)[0] in _AUTO_REPLY_PREFIXES
@@ -128,9 +151,7 @@ def _auto_reply(context: Context, weighed: Sequence[Weighed]) -> bool:
         return True
     if context.has_field("x-autoreply") or context.has_field("x-autorespond"):
         return True
-    if (context.value_of("precedence") or "").lower() == "auto_reply":
-        return True
-    return any("forward_shape" in each.failed for each in weighed)
+    return (context.value_of("precedence") or "").lower() == "auto_reply"
 
 
 # ---- forwards of another kind
@@ -145,27 +166,28 @@ def _list(context: Context, weighed: Sequence[Weighed]) -> bool:
     header = context.header
     reverse_path = context.transaction.reverse_path or ""
     authors = [address.lower() for address in header.from_] if header is not None else []
+    # The form that a forwarder writes ends in the sender that it was, who may be a list.
+    forms = [each.match for each in weighed if each.match.row.place == "reverse_path"]
+    rewritten = any(match.mailbox is not None and match.row.look_alike is None for match in forms)
     is_list_sender = _LIST_SENDER.fullmatch(reverse_path.rpartition("@")[0]) is not None
-    if is_list_sender and reverse_path.lower() not in authors:
-        return not _left_by_a_member(context, domain_of(reverse_path))
+    if is_list_sender and not rewritten and reverse_path.lower() not in authors:
+        return not _left_by_a_member(context, weighed, domain_of(reverse_path))
     if header is not None and header.list_id is not None:
-        return not _left_by_a_member(context, header.list_id)
+        return not _left_by_a_member(context, weighed, header.list_id)
     if context.has_field("x-beenthere") or context.has_field("x-mailman-version") or context.has_field("mailing-list"):
         return True
     return (context.value_of("precedence") or "").lower() == "list"
 
 
-def _left_by_a_member(context: Context, list_domain: str) -> bool:
-    """True if the mail of a list elsewhere was delivered to a mailbox of ours and now leaves it: that is a forward."""
-    header, organisation = context.header, context.organisation
-    if header is None or not organisation.known or len(context.recipients) != 1:
+def _left_by_a_member(context: Context, weighed: Sequence[Weighed], list_domain: str) -> bool:
+    """True if the mail of a list elsewhere reached a mailbox of ours and now leaves it: that is a forward."""
+    organisation = context.organisation
+    if not organisation.known or len(context.recipients) != 1:
         return False
     if organisation.owns_host(list_domain) or organisation.owns(context.recipients[0]):
         return False
-    reached = [
-        *header.delivered_to,
-        *(line.for_address for line in context.transaction.received if line.for_address),
-    ]
+    proved = [each.match.mailbox for each in weighed if each.evidence != "weak" and each.match.row.kind == "auto"]
+    reached = [*delivered_to(context), *taken_for(context), *filter(None, proved)]
     return any(organisation.owns(address) for address in reached)
 
 
@@ -174,12 +196,11 @@ def _digest(context: Context, weighed: Sequence[Weighed]) -> bool:
 
 
 def _wrapped_message(context: Context, weighed: Sequence[Weighed]) -> bool:
-    """A mail inside a signature (RFC 8551 3.1), or one that is nothing but another mail."""
-    return context.transaction.content_type in (
-        "message/rfc822",
-        "message/global",
-        "multipart/signed",
-    )
+    """A mail inside a signature (RFC 8551 3.1), one that is nothing but another mail, or what a spam filter wraps."""
+    transaction = context.transaction
+    if transaction.content_type in ("message/rfc822", "message/global", "multipart/signed"):
+        return True
+    return transaction.attached_messages > 0 and (context.value_of("x-spam-flag") or "").lower() == "yes"
 
 
 def _phish_report(context: Context, weighed: Sequence[Weighed]) -> bool:
@@ -233,6 +254,7 @@ def _stale_marker(context: Context, weighed: Sequence[Weighed]) -> bool:
     """A marker that would prove a forward, of another journey of this mail or by its sender's hand."""
     tells = {
         "destination_is_recipient",
+        "forwarder_is_sending",
         "out_of_senders_reach",
         "mailbox_is_not_recipient",
         "anothers_mail",

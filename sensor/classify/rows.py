@@ -17,6 +17,7 @@ from typing import Any, get_args
 
 import msgspec
 
+from sensor.errors import UserError
 from sensor.model import Evidence, Kind, Level
 
 PLACES: Mapping[str, tuple[str, ...]] = {
@@ -47,6 +48,7 @@ REQUIREMENTS = (
     "forward_language",
     "label_block",
     "not_a_reply",
+    "a_persons",
 )
 SHAPES = (
     "sent_by_addressee",
@@ -54,6 +56,7 @@ SHAPES = (
     "received_for_addressee",
     "recipient_unaddressed",
     "null_sender",
+    "sender_rewritten",
     "topic_behind_prefix",
 )
 NOT_A_FORWARD = (
@@ -93,7 +96,7 @@ LANGUAGES_MAX = 64
 USER_ROWS_MAX = 500
 
 
-class ArtifactError(ValueError):
+class ArtifactError(UserError, ValueError):
     """A row of the artifact table is wrong; the message names the row, the key and the reason."""
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
-from sensor.model import ForwardPathView, Transaction
+from sensor.model import ForwardPathView
 
+# RFC 5321 4.5.3.1.3 bounds a path at 256 octets and RFC 5322 2.1.1 a line at 998. Nothing longer is a marker that a
+# known program wrote, and it bounds the work that a hostile value can cause in a pattern.
+MAX_VALUE_CHARS = 1_024
 # The core looks for tags and for the colon of a prefix within these bounds; here they must be the same.
 SUBJECT_PREFIX_CHARS = 24
 SUBJECT_TAGS = 3
@@ -44,7 +48,11 @@ def recipients(paths: Sequence[ForwardPathView]) -> list[str]:
 
 def bare_address(text: str) -> str | None:
     """An address without brackets, quotes and blanks around it, in lower case; none where there is no ``@`` in it."""
-    address = text.strip().strip("<>\"'").rstrip(".").lower()
+    address = text.strip().strip("<>")
+    # Quotation marks around a local part alone belong to it (RFC 5321 4.1.2).
+    if not re.match(r'"[^"]+"@', address):
+        address = address.strip("\"'")
+    address = address.rstrip(".").lower()
     return address if "@" in address.strip("@") else None
 
 
@@ -56,19 +64,3 @@ def domain_of(address: str) -> str:
 def original_recipient(orcpt: str | None) -> str | None:
     """The address in an ORCPT parameter, which RFC 3461 4.2 writes as ``rfc822;address``."""
     return bare_address(orcpt.partition(";")[2] or orcpt) if orcpt else None
-
-
-def addressees(transaction: Transaction) -> list[str]:
-    """
-    Whom the mail was written or delivered to before it came to this transaction, best source first.
-
-    ORCPT names the address before aliasing (RFC 3461 4.2), Delivered-To the mailbox it reached (RFC 9228).
-    """
-    forward_to = recipients(transaction.forward_paths)
-    originals: list[str | None] = [original_recipient(path.orcpt) for path in transaction.forward_paths]
-    header = transaction.header
-    if header is not None:
-        originals += [*header.delivered_to, *header.to, *header.cc]
-    originals += [line.for_address for line in transaction.received]
-    folded = [address.lower() for address in originals if address]
-    return [address for address in dict.fromkeys(folded) if address not in forward_to]

@@ -5,39 +5,47 @@ The sender can write any field. So a marker is believed only where the envelope 
 
 1. its destination is a forward-path of this very transaction,
 2. its mailbox belongs to the side that is sending now,
-3. its sender had no hand on it: where its writer prepends, no hop from a foreign host stands above it, that is, came
-   after it; where its writer orders the header anew (Exchange), the road of the mail names the mailbox as well,
+3. its sender had no hand on it: no hop from a foreign host stands above it, that is, came after it,
 4. its mailbox is not the one that the mail goes to.
 
 A row adds rules of its own (``requires``). What fails any of them is a weak hint, whatever the row says it proves.
+
+Some servers put their fields at the foot of the header section (Exchange, Exim's transports): there the order cannot
+tell theirs from the sender's. Such a marker leans on evidence that its sender could not write and that names the same
+mailbox: it may say more about that forward, its level and who it was, and never makes one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from ipaddress import ip_address
+from itertools import takewhile
 
 from sensor.classify.artifacts import Match
-from sensor.classify.direction import Organisation, below, below_any
+from sensor.classify.direction import Organisation, below, below_any, sender_inside
+from sensor.classify.road import is_own_hop, is_shared, related
 from sensor.classify.rows import languages
-from sensor.classify.text import (
-    addressees,
-    domain_of,
-    original_recipient,
-    split_subject,
-)
-from sensor.model import Evidence, HeaderView, ReceivedView, Transaction
+from sensor.classify.text import bare_address, domain_of, original_recipient, split_subject
+from sensor.model import Evidence, HeaderView, Transaction
+
+_DELIVERED = "delivered-to"
+_REACH = "out_of_senders_reach"
+_LEANS = "leans_on_other_evidence"
 
 
 @dataclass(frozen=True, slots=True)
 class Weighed:
-    """A match with what it proves, and the names of the rules it was held against: passed, failed."""
+    """
+    A match with what it proves, and the names of the rules it was held against: passed, failed.
+
+    Where *leans_on* holds matches, it counts only together with one of them.
+    """
 
     match: Match
     evidence: Evidence
     failed: tuple[str, ...]
     passed: tuple[str, ...] = ()
+    leans_on: tuple[Match, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +58,7 @@ class Context:
     recipients: Sequence[str]
     reply_prefixes: frozenset[str] = frozenset()
     _fields: dict[str, str] = field(default_factory=dict)
+    _own_hops: dict[str, int] = field(default_factory=dict)
 
     @property
     def header(self) -> HeaderView | None:
@@ -59,6 +68,14 @@ class Context:
         """True if the header section holds a kept field of that name (lower case)."""
         return self.value_of(name) is not None
 
+    def own_hops(self, mailbox: str | None) -> int:
+        """How many Received lines from the top tell of hops on the side of *mailbox*, or of the host that sends."""
+        domain = domain_of(mailbox) if mailbox is not None else ""
+        hops = self._own_hops.get(domain)
+        if hops is None:
+            hops = self._own_hops[domain] = _count_own_hops(self, domain)
+        return hops
+
     def value_of(self, name: str) -> str | None:
         """The topmost kept field of that name (lower case)."""
         if not self._fields:
@@ -67,25 +84,75 @@ class Context:
         return self._fields.get(name)
 
 
+def addressees(context: Context) -> list[str]:
+    """
+    Whom the mail was written or delivered to before it came to this transaction, best source first.
+
+    ORCPT names the address before aliasing (RFC 3461 4.2), Delivered-To the mailbox it reached (RFC 9228), a Received
+    line whom a hop took it for. Of these two only what the mail's sender could not write is believed.
+    """
+    transaction, header = context.transaction, context.header
+    originals = [original_recipient(path.orcpt) for path in transaction.forward_paths]
+    originals += [address for address in delivered_to(context) if address not in originals]
+    if header is not None:
+        originals += [*header.to, *header.cc]
+    originals += taken_for(context)
+    folded = [address.lower() for address in originals if address]
+    return [address for address in dict.fromkeys(folded) if address not in context.recipients]
+
+
+def delivered_to(context: Context) -> list[str]:
+    """The mailboxes that Delivered-To names above the last hop from a foreign host."""
+    found = [(bare_address(each.value), each) for each in context.transaction.fields if each.name.lower() == _DELIVERED]
+    return [address for address, each in found if address and _own_hops_above(each.received_above, address, context)]
+
+
+def taken_for(context: Context) -> list[str]:
+    """Whom the hops of the sending side took the mail for, down to the one that took it from elsewhere."""
+    lines = enumerate(context.transaction.received)
+    named = [(line.for_address.lower(), at) for at, line in lines if line.for_address is not None]
+    return [address for address, at in named if _own_hops_above(at, address, context)]
+
+
 def weigh(context: Context) -> list[Weighed]:
     """Each match with the evidence it is worth here."""
-    weighed = []
-    for match in context.matches:
-        names = (*_common_rules(match), *match.row.requires)
-        failed = tuple(name for name in names if not RULES[name].holds(match, context))
-        passed = tuple(name for name in names if name not in failed)
-        weighed.append(Weighed(match, "weak" if failed else match.row.evidence, failed, passed))
-    return weighed
+    weighed = [_weighed_alone(match, context) for match in context.matches]
+    anchors = [each.match for each in weighed if each.evidence != "weak"]
+    if not anchors:
+        return weighed
+    return [_leaning(each, anchors) if each.failed == (_REACH,) else each for each in weighed]
+
+
+def _weighed_alone(match: Match, context: Context) -> Weighed:
+    names = (*_common_rules(match), *match.row.requires)
+    failed = tuple(name for name in names if not RULES[name].holds(match, context))
+    passed = tuple(name for name in names if name not in failed)
+    return Weighed(match, "weak" if failed else match.row.evidence, failed, passed)
+
+
+def _leaning(weighed: Weighed, anchors: Sequence[Match]) -> Weighed:
+    """A marker at the foot of the header section counts with evidence from elsewhere for the same mailbox."""
+    match = weighed.match
+    same = tuple(
+        each
+        for each in anchors
+        if each.row.kind == match.row.kind and (match.mailbox is None or each.mailbox == match.mailbox)
+    )
+    if match.row.prepended or match.row.evidence == "weak" or not same:
+        return weighed
+    return Weighed(match, match.row.evidence, (), (*weighed.passed, _LEANS), same)
 
 
 def _common_rules(match: Match) -> Iterator[str]:
     """The rules that every marker is held against, as far as it names what they ask about."""
-    if match.destination is not None:
+    if match.destinations:
         yield "destination_is_recipient"
     if match.mailbox is not None:
         yield "mailbox_on_sending_side"
-    if match.row.place == "field" and match.row.kind == "auto":
-        yield "out_of_senders_reach"
+    if match.row.place == "field" or match.received_above is not None:
+        if match.row.kind == "auto" and match.mailbox is None:
+            yield "forwarder_is_sending"
+        yield _REACH
     if match.mailbox is not None and match.row.kind == "auto":
         yield "mailbox_is_not_recipient"
         if match.row.place == "field" and "forward_shape" not in match.row.requires:
@@ -96,28 +163,55 @@ def _common_rules(match: Match) -> Iterator[str]:
 
 
 def _destination_is_recipient(match: Match, context: Context) -> bool:
-    return match.destination is None or match.destination in context.recipients
+    return not match.destinations or not set(match.destinations).isdisjoint(context.recipients)
 
 
 def _mailbox_on_sending_side(match: Match, context: Context) -> bool:
     if match.mailbox is None or match.row.place in ("reply", "report"):
         return True
-    transaction, organisation, domain = (
-        context.transaction,
-        context.organisation,
-        domain_of(match.mailbox),
-    )
+    return _sends_now(match.mailbox, match.row.hosts, context)
+
+
+def _sends_now(mailbox: str, hosts: Sequence[str], context: Context) -> bool:
+    """
+    True if the side of *mailbox*, or a service at *hosts*, is sending.
+
+    A stranger can write our domain into his reverse-path and a Received line of ours on top. For a mailbox of ours
+    these count only where the mail leaves us, which his does not.
+    """
+    transaction, organisation, domain = context.transaction, context.organisation, domain_of(mailbox)
     client_ip = transaction.session.client_ip
-    if organisation.knows_networks and organisation.owns(match.mailbox) and client_ip is not None:
+    if organisation.knows_networks and organisation.owns(mailbox) and client_ip is not None:
         return organisation.owns_ip(client_ip)
     helo = transaction.session.helo
-    if helo is not None and (related(helo, domain) or below_any(helo, match.row.hosts)):
+    if helo is not None and (related(helo, domain) or below_any(helo, hosts)):
         return True
+    if _is_its_tenant(domain, context):
+        return True
+    if organisation.owns(mailbox):
+        return _leaves_us(context)
+    if _leaves_us(context) and helo is not None and organisation.owns_host(helo):
+        return False
     if transaction.reverse_path and related(domain_of(transaction.reverse_path), domain):
         return True
-    if transaction.received and related(transaction.received[0].by or "", domain):
+    return bool(transaction.received) and related(transaction.received[0].by or "", domain)
+
+
+def _leaves_us(context: Context) -> bool:
+    """True if we know who we are and somebody elsewhere gets the mail."""
+    return context.organisation.known and not all(map(context.organisation.owns, context.recipients))
+
+
+def _forwarder_is_sending(match: Match, context: Context) -> bool:
+    """A marker that names nobody: somebody whom the mail had reached must be on the side that sends."""
+    transaction, organisation = context.transaction, context.organisation
+    if _leaves_us(context) and sender_inside(organisation, transaction):
         return True
-    return _is_its_tenant(domain, context) or _leaves_us(match.mailbox, context)
+    helo = transaction.session.helo
+    if not organisation.knows_networks and helo is not None and organisation.owns_host(helo):
+        return True
+    named = [other.mailbox for other in context.matches if other.row.place == "reverse_path" and other.mailbox]
+    return any(_sends_now(each, match.row.hosts, context) for each in (*named, *addressees(context)))
 
 
 def _is_its_tenant(domain: str, context: Context) -> bool:
@@ -126,74 +220,27 @@ def _is_its_tenant(domain: str, context: Context) -> bool:
     return helo is not None and below(helo, "outlook.com") and tenant is not None and related(tenant.strip(), domain)
 
 
-def _leaves_us(mailbox: str, context: Context) -> bool:
-    """True if our mailbox's mail goes out of our house, where we watch: then the side that sends is ours."""
-    organisation = context.organisation
-    return organisation.known and organisation.owns(mailbox) and not all(map(organisation.owns, context.recipients))
-
-
 def _out_of_senders_reach(match: Match, context: Context) -> bool:
-    if not match.received_above:
-        return True
-    if _only_own_hops_above(match, context):
-        return True
-    return not match.row.prepended and _road_names(match.mailbox, context)
+    return not match.received_above or _own_hops_above(match.received_above, match.mailbox, context)
 
 
-def _only_own_hops_above(match: Match, context: Context) -> bool:
-    above = context.transaction.received[: match.received_above]
-    domains = _side_of(match.mailbox, context)
-    return all(is_own_hop(line, domains, context.organisation) for line in above)
+def _own_hops_above(lines: int, mailbox: str | None, context: Context) -> bool:
+    """True if each of the topmost *lines* Received lines tells of a hop on the side of *mailbox*."""
+    return lines <= context.own_hops(mailbox)
 
 
-def _side_of(mailbox: str | None, context: Context) -> list[str]:
-    """Domains of the side that is sending: the mailbox's, and the host's that greets."""
-    domains = [domain_of(mailbox)] if mailbox is not None else []
+def _count_own_hops(context: Context, domain: str) -> int:
     helo = context.transaction.session.helo
-    return [*domains, helo] if helo is not None else domains
+    domains = [domain] if domain else []
+    if helo is not None and not is_shared(helo):
+        domains.append(helo)
+    hops = takewhile(lambda line: is_own_hop(line, domains, context.organisation), context.transaction.received)
+    return sum(1 for _ in hops)
 
 
-def is_own_hop(line: ReceivedView, domains: Sequence[str], organisation: Organisation) -> bool:
-    """True if the line tells of a hop on the mailbox's own side: a local pick-up, a filter, a relay of the house."""
-    if line.from_ is None or any(related(line.from_, domain) for domain in domains):
-        return True
-    if line.from_ip is None:
-        return False
-    try:
-        address = ip_address(line.from_ip)
-    except ValueError:
-        return False
-    return address.is_loopback or organisation.owns_ip(line.from_ip)
-
-
-def _road_names(mailbox: str | None, context: Context) -> bool:
-    """True if something that the mail's sender could not write, or the addressee's leaving copy, names the mailbox."""
-    return mailbox is None or mailbox in _named_on_the_road(mailbox, context) or _leaving_copy(mailbox, context)
-
-
-def _named_on_the_road(mailbox: str, context: Context) -> Iterator[str]:
-    """Mailboxes that the envelope names, and the hops of the sending side up to the one that took the mail in."""
-    transaction = context.transaction
-    if transaction.reverse_path:
-        yield transaction.reverse_path.lower()
-    yield from (each.mailbox for each in context.matches if each.row.place == "reverse_path" and each.mailbox)
-    yield from filter(None, (original_recipient(path.orcpt) for path in transaction.forward_paths))
-    domains = _side_of(mailbox, context)
-    for line in transaction.received:
-        if line.for_address is not None:
-            yield line.for_address.lower()
-        if not is_own_hop(line, domains, context.organisation):
-            return
-
-
-def _leaving_copy(mailbox: str, context: Context) -> bool:
-    """True if a mail to the mailbox goes to one recipient elsewhere, whom it does not name."""
-    header = context.header
-    if header is None or len(context.recipients) != 1:
-        return False
-    written_to = {address.lower() for address in (*header.to, *header.cc)}
-    recipient = context.recipients[0]
-    return mailbox in written_to and recipient not in written_to and not _same_side(recipient, mailbox, context)
+def _never_alone(match: Match, context: Context) -> bool:
+    """Whether a marker has something to lean on is seen once all have been weighed alone."""
+    return False
 
 
 def _same_side(one: str, other: str, context: Context) -> bool:
@@ -222,7 +269,7 @@ def _one_recipient(match: Match, context: Context) -> bool:
 
 
 def _mailbox_addressed(match: Match, context: Context) -> bool:
-    return match.mailbox is not None and match.mailbox in addressees(context.transaction)
+    return match.mailbox is not None and match.mailbox in addressees(context)
 
 
 def _recipient_unaddressed(match: Match, context: Context) -> bool:
@@ -247,7 +294,19 @@ def _forward_shape(match: Match, context: Context) -> bool:
     authors = [address.lower() for address in header.from_]
     # A marker that names nobody speaks of the mailbox that sends.
     mailbox = match.mailbox or (context.transaction.reverse_path or "").lower()
-    return mailbox not in authors or any(other.row.kind == "visible" for other in context.matches)
+    return mailbox not in authors or _looks_forwarded(context)
+
+
+def _looks_forwarded(context: Context) -> bool:
+    """A visible sign that proves something, or a prefix of an unknown language above a quoted mail."""
+    visible = [other for other in context.matches if other.row.kind == "visible"]
+    if any(other.row.evidence != "weak" and _requirements_hold(other, context) for other in visible):
+        return True
+    return {"structure", "body"} <= {other.row.place for other in visible}
+
+
+def _requirements_hold(match: Match, context: Context) -> bool:
+    return all(RULES[name].holds(match, context) for name in match.row.requires)
 
 
 def _no_resent_to(match: Match, context: Context) -> bool:
@@ -292,6 +351,13 @@ def _label_block(match: Match, context: Context) -> bool:
     return match.labelled
 
 
+def _a_persons(match: Match, context: Context) -> bool:
+    """A program's mail goes on no thread; a rule that forwards does, and says itself to be a program (RFC 3834 5)."""
+    header = context.header
+    said = (header.auto_submitted or "no") if header is not None else "no"
+    return said == "no" or _thread_sign(match, context)
+
+
 def _not_a_reply(match: Match, context: Context) -> bool:
     header = context.header
     prefix, _ = split_subject(header.subject if header is not None else None)
@@ -326,8 +392,20 @@ RULES: Mapping[str, Rule] = {
     ),
     "out_of_senders_reach": Rule(
         _out_of_senders_reach,
-        "it was written on the mailbox's own side, or the road of the mail names the mailbox too",
-        "it stands below a hop from a foreign host: the sender of the mail can have written it",
+        "it was written after the last hop from a foreign host",
+        "it stands below a hop from a foreign host: the sender of the mail can have written it, and nothing that he "
+        "could not write shows a forward by that mailbox",
+    ),
+    _LEANS: Rule(
+        _never_alone,
+        "it stands where the mail's sender can write, at the foot where its own writer puts it; what he could not "
+        "write shows a forward by the same mailbox",
+        "nothing that the mail's sender could not write shows a forward by that mailbox",
+    ),
+    "forwarder_is_sending": Rule(
+        _forwarder_is_sending,
+        "it names no mailbox; somebody whom the mail had reached is on the side that is sending",
+        "it names no mailbox, and nobody whom the mail had reached is on the side that is sending",
     ),
     "mailbox_is_not_recipient": Rule(
         _mailbox_is_not_recipient,
@@ -399,6 +477,11 @@ RULES: Mapping[str, Rule] = {
         "two or more labels of the forwarded mail's header follow it",
         "no header block follows it: it may be quoted in running text",
     ),
+    "a_persons": Rule(
+        _a_persons,
+        "a person wrote it, or it goes on a thread",
+        "a program wrote it, and it goes on no thread: the prefix may be a word",
+    ),
     "not_a_reply": Rule(
         _not_a_reply,
         "the subject is not a reply's",
@@ -408,16 +491,12 @@ RULES: Mapping[str, Rule] = {
 _ALWAYS_ASKED = (
     "destination_is_recipient",
     "mailbox_on_sending_side",
-    "out_of_senders_reach",
+    "forwarder_is_sending",
+    _REACH,
+    _LEANS,
     "mailbox_is_not_recipient",
 )
 RULE_NAMES = tuple(name for name in RULES if name not in _ALWAYS_ASKED)
-
-
-def related(one: str, other: str) -> bool:
-    """True if one name is the other or below it. A name of one label (``com``, ``localhost``) is related to none."""
-    shorter = min(one, other, key=len)
-    return "." in shorter.strip(".") and (below(one, other) or below(other, one))
 
 
 __all__ = [
@@ -427,7 +506,8 @@ __all__ = [
     "Rule",
     "Weighed",
     "addressees",
+    "delivered_to",
     "domain_of",
-    "related",
+    "taken_for",
     "weigh",
 ]

@@ -16,8 +16,9 @@ from sensor.classify.artifacts import Table, load_table
 from sensor.classify.blocked import blocked_attempt
 from sensor.classify.direction import Organisation, direction, sender_inside
 from sensor.classify.lookalike import STILL_A_FORWARD, explanation_of_marks, look_alikes
-from sensor.classify.text import addressees, domain_of, recipients
-from sensor.classify.trust import Context, Weighed, related, weigh
+from sensor.classify.road import related
+from sensor.classify.text import domain_of, recipients
+from sensor.classify.trust import Context, Weighed, addressees, weigh
 from sensor.classify.view import read_once
 from sensor.classify.visible import visible_signs
 from sensor.model import (
@@ -85,16 +86,11 @@ def judge(transaction: Transaction, organisation: Organisation, table: Table | N
 
 
 def _judgement(context: Context, weighed: Sequence[Weighed], alike: Sequence[str]) -> Judgement:
-    standing = [
-        each
-        for each in weighed
-        if each.evidence != "weak"
-        and each.match.row.place not in ("report", "reply")
-        and each.match.row.spoken_against_by.isdisjoint(alike)
-    ]
-    auto = _best_first([each for each in standing if each.match.row.kind == "auto"])
+    standing = _standing(weighed, alike)
+    named = _named_by_envelope(context)
+    auto = _best_first([each for each in standing if each.match.row.kind == "auto"], named)
     mailbox = _mailbox(auto, context) if auto else None
-    visible = _best_first(visible_signs(standing, mailbox))
+    visible = _best_first(visible_signs(standing, mailbox), named)
     if not auto and visible:
         mailbox = visible[0].match.mailbox
     counted = tuple(each for each in (*auto, *visible))
@@ -104,6 +100,25 @@ def _judgement(context: Context, weighed: Sequence[Weighed], alike: Sequence[str
         tuple(alike),
         counted,
     )
+
+
+def _standing(weighed: Sequence[Weighed], alike: Sequence[str]) -> list[Weighed]:
+    """What counts: no weak hint, nothing that a look-alike explains, nothing that leans on what fell."""
+    firm = [
+        each
+        for each in weighed
+        if each.evidence != "weak"
+        and each.match.row.place not in ("report", "reply")
+        and each.match.row.spoken_against_by.isdisjoint(alike)
+    ]
+    anchors = [each.match for each in firm if not each.leans_on]
+    return [each for each in firm if not each.leans_on or any(match in anchors for match in each.leans_on)]
+
+
+def _named_by_envelope(context: Context) -> frozenset[str]:
+    """Mailboxes that the envelope names, in plain words or in a form that a forwarder writes."""
+    told = {each.mailbox for each in context.matches if each.row.place in ("reverse_path", "recipient")}
+    return frozenset(filter(None, (*told, (context.transaction.reverse_path or "").lower())))
 
 
 def _forwarding(
@@ -134,15 +149,15 @@ def _forwarding(
 def _no_forward(context: Context, weighed: Sequence[Weighed], alike: Sequence[str]) -> Forwarding:
     blocked = blocked_attempt(context, weighed)
     if blocked is not None:
-        mailbox, destinations, in_reply = blocked
+        in_reply = blocked.evidence is not None
         return Forwarding(
             # Refused in a reply, the mail itself was the forward; a report only tells of one.
             kind="auto" if in_reply else "none",
             level="either" if in_reply else "unknown",
-            evidence="strong" if in_reply else None,
-            mailbox=mailbox,
-            destinations=destinations,
-            direction=_direction_of_forward(context, mailbox if in_reply else None, destinations),
+            evidence=blocked.evidence,
+            mailbox=blocked.mailbox,
+            destinations=blocked.destinations,
+            direction=_direction_of_forward(context, blocked.mailbox if in_reply else None, blocked.destinations),
             look_alike=None if in_reply else (alike[0] if alike else None),
             artifacts=_artifacts(weighed),
         )
@@ -160,9 +175,13 @@ def _kind(auto: bool, visible: bool) -> Kind:
     return "visible" if visible else "none"
 
 
-def _best_first(weighed: Sequence[Weighed]) -> list[Weighed]:
-    """Sorted by evidence; among equals the order stays, so that the envelope and then the topmost field speak first."""
-    return sorted(weighed, key=lambda each: _RANK[each.evidence])
+def _best_first(weighed: Sequence[Weighed], named: frozenset[str]) -> list[Weighed]:
+    """
+    Sorted by evidence, then those first whose mailbox the envelope of now has *named*.
+
+    Among equals the order stays, so that the envelope and then the topmost field speak first.
+    """
+    return sorted(weighed, key=lambda each: (_RANK[each.evidence], each.match.mailbox not in named))
 
 
 def _level(leading: Sequence[Weighed]) -> Level:
@@ -186,7 +205,7 @@ def _mailbox(auto: Sequence[Weighed], context: Context) -> str | None:
     for each in auto:
         if each.match.mailbox is not None:
             return each.match.mailbox
-    candidates = [address for address in addressees(context.transaction) if _on_our_side(address, context)]
+    candidates = [address for address in addressees(context) if _on_our_side(address, context)]
     return candidates[0] if candidates else None
 
 
@@ -198,7 +217,8 @@ def _on_our_side(address: str, context: Context) -> bool:
 
 
 def _destinations(auto: Sequence[Weighed], mailbox: str | None, context: Context) -> tuple[str, ...]:
-    drawn = [each.match.destination for each in auto if each.match.destination is not None]
+    certain = [each.match for each in auto if not each.leans_on]
+    drawn = [address for match in certain for address in match.destinations if address in context.recipients]
     return tuple(dict.fromkeys(drawn)) or tuple(
         address for address in dict.fromkeys(context.recipients) if address != mailbox
     )

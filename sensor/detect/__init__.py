@@ -28,6 +28,7 @@ __all__ = [
     "Runner",
     "State",
     "detectors",
+    "known_options",
 ]
 
 DETECTORS: tuple[type[BaseDetector[Any, Any]], ...] = (
@@ -42,6 +43,11 @@ DETECTORS: tuple[type[BaseDetector[Any, Any]], ...] = (
     ForwardVolumeShift,
 )
 """The one list of them, in the order in which they see an event: whoever derives stands before those that listen."""
+
+
+def known_options() -> dict[str, dict[str, tuple[float, float]]]:
+    """What can be set: by detector, then option, the least and the greatest value allowed."""
+    return {each.name: {option.name: (option.low, option.high) for option in each.OPTIONS} for each in DETECTORS}
 
 
 def detectors(settings: Mapping[str, Mapping[str, float | bool]] | None = None) -> tuple[BaseDetector[Any, Any], ...]:

@@ -86,6 +86,11 @@ class Runner:
         return {stage.name: stage.failures for stage in self._stages}
 
     @property
+    def clock_ms(self) -> int | None:
+        """The time of the latest event or mail, as far as it is believed; none before the first."""
+        return self._clock_ms
+
+    @property
     def states(self) -> int:
         """States that are live."""
         return sum(len(stage.live) for stage in self._stages)
@@ -141,26 +146,26 @@ class Runner:
         Take back one entry that ``changed`` or ``take_shard`` gave. An entry of a detector that is not among ours is
         left out, as after a setting turned it off. Raises ``BlobError`` if the blob is damaged.
         """
-        if detector == HELD:
-            self._restore_held(blob)
+        if not blob:
             return
-        stage = self._by_name.get(detector)
-        if stage is not None and blob:
-            last_ms = stage.restore(key, blob)
-            self._clock_ms = last_ms if self._clock_ms is None else max(self._clock_ms, last_ms)
-            self._evict()
+        stage_name, event = _decode_held(blob) if detector == HELD else (detector, None)
+        stage = self._by_name.get(stage_name)
+        if stage is None:
+            return
+        latest_ms = stage.restore(key, blob) if event is None else stage.restore_held(key, event)
+        self._clock_ms = latest_ms if self._clock_ms is None else max(self._clock_ms, latest_ms)
+        self._evict()
 
     def take_shard(self, shard: int) -> list[Entry]:
         """Give up all that lives in *shard*, for another worker to add: states, and the events that wait for them."""
         return [entry for stage in self._stages for entry in stage.take(shard)]
 
-    def add_shard(self, entries: Iterable[Entry]) -> None:
+    def add_shard(self, entries: Sequence[Entry]) -> None:
         """Take over what another worker gave up. Unlike what is restored, it is told by ``changed``."""
         for detector, key, blob in entries:
             self.restore(detector, key, blob)
-            stage = self._by_name.get(detector)
-            if stage is not None:
-                stage.mark_changed(key)
+        for stage in self._stages:
+            stage.mark_changed({key for detector, key, _ in entries if detector == stage.name})
 
     # ---- the way of an event
 
@@ -205,12 +210,6 @@ class Runner:
         while self.states > self._max_states or octets > self._max_octets:
             oldest = min((stage for stage in self._stages if stage.live), key=_Stage.oldest_ms)
             octets -= oldest.evict()
-
-    def _restore_held(self, blob: bytes) -> None:
-        stage_name, event = _decode_held(blob)
-        stage = self._by_name.get(stage_name)
-        if stage is not None:
-            stage.offer(event)
 
 
 @dataclass(slots=True)
@@ -302,6 +301,12 @@ class _Stage:
         self._put(key, _Live(state, blob, last_ms), last_ms if self.detector.needs_timers else None)
         return last_ms
 
+    def restore_held(self, name: str, event: DetectorEvent) -> int:
+        """Let *event* wait again, which is at rest under *name*; its time."""
+        self._held_written[name] = None
+        self.offer(event)
+        return event.at_ms
+
     def changed(self) -> Iterator[Entry]:
         for key in sorted(self._changed):
             live = self.live.get(key)
@@ -309,8 +314,10 @@ class _Stage:
         self._changed.clear()
         yield from self._changed_held()
 
-    def mark_changed(self, key: str) -> None:
-        self._changed.add(key)
+    def mark_changed(self, keys: set[str]) -> None:
+        """Have *keys*, and all that waits, told by ``changed``."""
+        self._changed |= keys
+        self._held_written.clear()
 
     def take(self, shard: int) -> Iterator[Entry]:
         """Give up what lives in *shard*."""

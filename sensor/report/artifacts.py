@@ -37,6 +37,25 @@ A row says what it proves **when every rule of trust holds**; where one fails it
 never makes a forward. Rows marked *unconfirmed* have no sample and no primary source behind them and are weak always.
 """
 
+_ORDER = """\
+The first six are asked of every marker that names what they are about, the others of rows that require them.
+
+A mark is worth something only where the sender of the mail had no hand on it. A field on top of the header section
+shows that by its place: it stands above the topmost Received line whose client is foreign, the one by which the mail
+came to the mailbox's side. Where our networks are known, a client is ours by its address; without them by the name it
+gave, which anybody can give, so set `internal_networks`.
+
+**Where the order of fields cannot decide:** Exchange writes its hops and `Resent-From` on top, but
+`X-MS-Exchange-Inbox-Rules-Loop`, `-ForwardingLoop`, `-Transport-Rules-Loop` and its other fields at the foot of the
+header section, below every Received line and beside what the sender wrote; Exim's transports (cPanel) do the same.
+There a genuine field and a forged one stand in one place. Such a mark is a weak hint alone. It counts where evidence
+that the sender could not write shows a forward by the same mailbox: a reverse-path with `+SRS=` of a mailbox that the
+mail was written to, the mailbox itself as reverse-path, `Resent-From` on top, ORCPT, a Received line for the mailbox.
+Then it may make that evidence conclusive and say the level; it never makes a forward, and never names another
+mailbox. What this costs: a mail flow rule's redirect of mail from outside leaves only such a mark, and stays a hint.
+The same rule's redirect of mail from inside, which no foreign hop stands above, counts.
+"""
+
 _OWN_ROWS = """\
 ## Rows of your own
 
@@ -52,6 +71,7 @@ mailbox = "{mailbox}"
 kind = "auto"
 level = "admin"
 evidence = "strong"
+prepended = true                       # the gateway puts it on top of the header section
 source = "our own gateway"
 ```
 """
@@ -165,7 +185,7 @@ def _code(text: str) -> str:
 
 def _rules() -> Iterator[str]:
     yield "## Rules of trust\n"
-    yield "The first four are asked of every marker, the others of rows that require them.\n"
+    yield _ORDER
     yield "| rule | it holds if |"
     yield "|---|---|"
     for name, rule in RULES.items():

@@ -32,6 +32,7 @@ _LEVELS = {
 def render_explanation(explanation: Explanation) -> str:
     """The explanation as text, ending in an empty line."""
     lines = [printable(explanation.name), *_wrapped(_verdict(explanation.judgement.forwarding), "  ")]
+    lines += [line for note in explanation.seen for line in _wrapped(printable(note), "  seen: ", "    ")]
     lines += [line for note in explanation.assumptions for line in _wrapped(printable(note), "  assumed: ", "    ")]
     if not explanation.judgement.weighed:
         lines.append("  nothing in it tells of forwarding")
@@ -40,9 +41,9 @@ def render_explanation(explanation: Explanation) -> str:
     return "\n".join(lines) + "\n\n"
 
 
-def as_json_line(explanation: Explanation) -> str:
-    """One line: ``{"file": ..., "forwarding": ...}``."""
-    told = {"file": explanation.name, "forwarding": explanation.judgement.forwarding}
+def as_json_line(explanation: Explanation, key: str = "file") -> str:
+    """One line: ``{"file": ..., "forwarding": ...}``; *key* says what the name is of, "file" or "transaction"."""
+    told = {key: explanation.name, "forwarding": explanation.judgement.forwarding}
     return msgspec.json.encode(told).decode() + "\n"
 
 
@@ -64,14 +65,14 @@ def _verdict(forwarding: Forwarding) -> str:
 def _mark(weighed: Weighed, explanation: Explanation) -> Iterator[str]:
     match = weighed.match
     yield f"  {match.row.slug}: {_standing(weighed, explanation)}"
-    yield from _wrapped(f"{printable(match.field)}: {_cut(printable(match.value))}", "    ")
-    named = [
-        f"{what} {printable(address)}"
-        for what, address in (("mailbox", match.mailbox), ("destination", match.destination))
-        if address is not None
-    ]
+    yield from _wrapped(f"{printable(match.field)}: {_cut(printable(_in_one_line(match.value)))}", "    ")
+    named = [f"mailbox {printable(match.mailbox)}"] if match.mailbox is not None else []
+    named += [f"destination {printable(address)}" for address in match.destinations]
     if named:
         yield from _wrapped("names " + ", ".join(named), "    ")
+    if weighed.leans_on:
+        slugs = dict.fromkeys(each.row.slug for each in weighed.leans_on)
+        yield from _wrapped("leans on " + ", ".join(slugs), "    ")
     for rule in weighed.passed:
         yield from _wrapped(f"passed  {rule}: {RULES[rule].passed}", "    ", "            ")
     for rule in weighed.failed:
@@ -90,6 +91,11 @@ def _standing(weighed: Weighed, explanation: Explanation) -> str:
     if weighed.evidence == "weak":
         return "a hint only" + (", unconfirmed" if row.unconfirmed else "")
     return "does not count here"
+
+
+def _in_one_line(text: str) -> str:
+    """Blanks of folds (RFC 5322 2.2.3) as one each."""
+    return " ".join(text.split())
 
 
 def _cut(text: str) -> str:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
 import msgspec
 
+from sensor.alert.alert import Alert, Status
+from sensor.alert.allow import title
+from sensor.alert.merge import SEVERITIES
+from sensor.alert.policy import Policy
+from sensor.coverage import Coverage
 from sensor.ledger import Forwards, Ledger
-from sensor.model import Evidence, Level
-from sensor.pipeline import Coverage
+from sensor.model import Confidence, Evidence, Level, Severity
+from sensor.settings import AlertSettings
 
 # Destinations named of one mailbox in a summary; the records hold them all.
 DESTINATIONS_SHOWN = 5
@@ -66,6 +72,51 @@ class MailboxSummary(msgspec.Struct, frozen=True, kw_only=True):
     last_seen: str
 
 
+class AlertSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """One alert as it was last told. The alert record has the whole of it."""
+
+    id: str
+    status: Status
+    severity: Severity
+    confidence: Confidence
+    detector: str
+    mailbox: str | None
+    destinations: list[str]
+    summary: str
+    first_seen: str
+    last_seen: str
+
+
+class AllowedSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """An entry of the allow-list that did something, or that no longer holds: ``tellings`` counts what it covered."""
+
+    entry: str
+    reason: str
+    expires: str
+    expired: bool
+    tellings: int
+    findings: list[str]
+
+
+class AlertsSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    What became of the detectors' findings: alerts by severity, the gravest of them, and the findings that were held
+    back.
+
+    ``suppressed`` findings were allowed by the settings, ``below_minimum`` not grave enough to be told, and
+    ``not_remembered`` alerts were told but are no longer at hand.
+    """
+
+    by_severity: dict[Severity, int]
+    shown: list[AlertSummary]
+    not_shown: int
+    not_remembered: int
+    suppressed: int
+    below_minimum: int
+    allowed: list[AllowedSummary]
+    detector_failures: dict[str, int]
+
+
 class DamageSummary(msgspec.Struct, frozen=True, kw_only=True):
     """What was wrong with one file."""
 
@@ -111,9 +162,11 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     inferred_domains: list[str] = msgspec.field(default_factory=list)
     mailboxes: list[MailboxSummary]
     mailboxes_not_shown: int
+    alerts: AlertsSummary
     coverage: CoverageSummary
     damage: list[DamageSummary]
     passed_over: list[str]
+    counted_before: list[str] = msgspec.field(default_factory=list)
     counters: dict[str, int]
     anomalies: dict[str, int]
 
@@ -128,8 +181,14 @@ def summarise(
     interrupted: bool,
     damage: Sequence[DamageView],
     passed_over: Sequence[str],
+    counted_before: Sequence[str] = (),
     counters: Mapping[str, int],
     anomalies: Mapping[str, int],
+    alerts: Sequence[Alert] = (),
+    alerts_dropped: int = 0,
+    policy: Policy | None = None,
+    now_ms: int = 0,
+    detector_failures: Mapping[str, int] | None = None,
 ) -> Summary:
     """The summary of everything seen so far, with the *top_mailboxes* that forward most."""
     forwarders = ledger.forwarders()
@@ -142,11 +201,15 @@ def summarise(
             for name, account, forwards in forwarders[:top_mailboxes]
         ],
         mailboxes_not_shown=max(0, len(forwarders) - top_mailboxes),
+        alerts=_alerts(
+            alerts, top_mailboxes, alerts_dropped, policy or Policy(AlertSettings()), now_ms, detector_failures or {}
+        ),
         coverage=_coverage(coverage, ledger),
         damage=[
             DamageSummary(path=each.path, kind=each.kind, detail=each.detail, offset=each.offset) for each in damage
         ],
         passed_over=list(passed_over),
+        counted_before=list(counted_before),
         # The core gives them in any order; the same capture is to give the same summary, octet for octet.
         counters={name: count for name, count in sorted(counters.items()) if count},
         anomalies={slug: count for slug, count in sorted(anomalies.items()) if count},
@@ -180,6 +243,56 @@ def _mailbox(name: str, sent: int, received: int, forwards: Forwards) -> Mailbox
         destinations_not_shown=max(0, len(by_count) - DESTINATIONS_SHOWN),
         first_seen=_time(forwards.first_seen_ms * 1_000_000),
         last_seen=_time(forwards.last_seen_ms * 1_000_000),
+    )
+
+
+def _alerts(
+    alerts: Sequence[Alert], most: int, dropped: int, policy: Policy, now_ms: int, failures: Mapping[str, int]
+) -> AlertsSummary:
+    gravest = sorted(alerts, key=lambda each: (-SEVERITIES.index(each.severity), each.finding.first_seen_ms, each.id))
+    by_severity = Counter(each.severity for each in gravest)
+    return AlertsSummary(
+        by_severity=dict(by_severity),
+        shown=[_alert(each) for each in gravest[:most]],
+        not_shown=max(0, len(gravest) - most),
+        not_remembered=dropped,
+        suppressed=policy.counters.suppressed,
+        below_minimum=policy.counters.below_minimum,
+        allowed=_allowed(policy, now_ms),
+        detector_failures={name: count for name, count in sorted(failures.items()) if count},
+    )
+
+
+def _allowed(policy: Policy, now_ms: int) -> list[AllowedSummary]:
+    expired = policy.expired_entries(now_ms)
+    worked = {id(each.entry): each for each in policy.suppressed()}
+    entries = [*(each.entry for each in worked.values()), *(each for each in expired if id(each) not in worked)]
+    return [
+        AllowedSummary(
+            entry=title(entry),
+            reason=entry.reason,
+            expires=entry.expires.isoformat(),
+            expired=entry in expired,
+            tellings=worked[id(entry)].tellings if id(entry) in worked else 0,
+            findings=[each.summary for each in worked[id(entry)].findings.values()] if id(entry) in worked else [],
+        )
+        for entry in entries
+    ]
+
+
+def _alert(alert: Alert) -> AlertSummary:
+    finding = alert.finding
+    return AlertSummary(
+        id=alert.id,
+        status=alert.status,
+        severity=alert.severity,
+        confidence=finding.confidence,
+        detector=finding.detector,
+        mailbox=finding.mailbox,
+        destinations=list(finding.destinations[:DESTINATIONS_SHOWN]),
+        summary=finding.summary,
+        first_seen=_time(finding.first_seen_ms * 1_000_000),
+        last_seen=_time(finding.last_seen_ms * 1_000_000),
     )
 
 

@@ -12,11 +12,14 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 
 from sensor.log import printable
-from sensor.report.summary import CoverageSummary, DamageSummary, MailboxSummary, Summary
+from sensor.report.summary import AlertsSummary, AllowedSummary, CoverageSummary, DamageSummary, MailboxSummary, Summary
 
 WIDTH = 80
 _LABEL = 13
+# Enough of an alert's id to find it by.
+ID_SHOWN = 12
 INFERRED_SHOWN = 5
+COUNTED_SHOWN = 5
 _MAILBOX = 27
 _HEADINGS = ("LEVEL", "AUTO", "BOTH", "HAND", "AUTO SHARE", "SINCE")
 _COLUMNS = (6, 5, 5, 5, 15, 10)
@@ -61,7 +64,7 @@ _DAMAGE = {
 
 def render(summary: Summary) -> str:
     """The summary as text, ending in a line end."""
-    blocks = [_opening(summary)]
+    blocks = [_opening(summary), list(_alerts(summary.alerts))]
     if summary.mailboxes:
         blocks += [list(_table(summary)), list(_sentences(summary.mailboxes))]
     blocks.append(list(_account(summary)))
@@ -207,6 +210,40 @@ def _why(mailbox: MailboxSummary) -> str:
     )
 
 
+# ---- what it calls for
+
+
+def _alerts(alerts: AlertsSummary) -> Iterator[str]:
+    total = sum(alerts.by_severity.values())
+    if total:
+        by_severity = ", ".join(f"{count:,} {severity}" for severity, count in alerts.by_severity.items())
+        yield f"{_count(total, 'alert')} ({by_severity}):"
+    for each in alerts.shown:
+        yield f"  {each.severity}: {each.detector}, confidence {each.confidence}, id {each.id[:ID_SHOWN]}"
+        yield from _wrap(printable(each.summary), indent="    ")
+    if alerts.not_shown:
+        yield f"  and {alerts.not_shown:,} more"
+    if alerts.not_remembered:
+        yield f"  and {_count(alerts.not_remembered, 'alert')} told earlier that no longer fit memory"
+    held_back = [
+        f"{alerts.suppressed:,} allowed by the settings" if alerts.suppressed else "",
+        f"{alerts.below_minimum:,} below alerts.min_severity" if alerts.below_minimum else "",
+    ]
+    if any(held_back):
+        yield from _wrap("Findings held back: " + ", ".join(part for part in held_back if part))
+    for allowed in alerts.allowed:
+        yield from _wrap(_allowed(allowed), indent="  ")
+    for name, count in alerts.detector_failures.items():
+        yield f"Detector {name} failed on {_count(count, 'event')}; the other detectors saw them."
+
+
+def _allowed(allowed: AllowedSummary) -> str:
+    if allowed.expired:
+        return f"expired on {allowed.expires}, allows nothing: {printable(allowed.entry)} ({printable(allowed.reason)})"
+    covered = f"; latest: {printable(allowed.findings[-1])}" if allowed.findings else ""
+    return f"allowed until {allowed.expires}: {printable(allowed.entry)} ({printable(allowed.reason)}){covered}"
+
+
 # ---- how well it was seen
 
 
@@ -226,6 +263,10 @@ def _account(summary: Summary) -> Iterator[str]:
         yield from _labelled("Direction", "not told: no --internal-domain is set, so every mailbox counts as ours")
     if summary.inferred_domains:
         yield from _labelled("Direction", _inferred(summary.inferred_domains))
+    for text in summary.counted_before[:COUNTED_SHOWN]:
+        yield from _labelled("Counted", printable(text))
+    if len(summary.counted_before) > COUNTED_SHOWN:
+        yield from _labelled("Counted", f"and {len(summary.counted_before) - COUNTED_SHOWN:,} more captures before")
     for text in summary.passed_over:
         yield from _labelled("Passed over", printable(text))
     for damage in summary.damage:

@@ -7,11 +7,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
+from sensor.errors import UserError
 from sensor.model import Event, TapName, TlsSession, Transaction
 from sensor.tally import Tally
 
 
-class TapError(Exception):
+class TapError(UserError):
     """The source can't be read; the message says what is wrong and what would work."""
 
 

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 
 from sensor import _core
 from sensor.taps.base import TapError
@@ -21,6 +22,7 @@ class Found:
 
     paths: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    counted_before: list[str] = field(default_factory=list)
 
 
 def find_captures(paths: Sequence[str]) -> Found:
@@ -44,6 +46,28 @@ def find_captures(paths: Sequence[str]) -> Found:
     if not found.paths:
         raise TapError("; ".join(found.problems) or "no capture was named")
     return found
+
+
+# Octets read at once: long enough that the hash is what takes the time.
+_DIGEST_CHUNK = 1 << 20
+
+
+def capture_digest(path: str) -> tuple[str, int]:
+    """
+    What tells one capture from another wherever it lies: a digest of the file as it is on disk, and its octets.
+
+    A capture that has grown is another one. Raises ``TapError`` for what can't be read.
+    """
+    digest = blake2b(digest_size=16)
+    octets = 0
+    try:
+        with open(path, "rb") as file:
+            while chunk := file.read(_DIGEST_CHUNK):
+                digest.update(chunk)
+                octets += len(chunk)
+    except OSError as error:
+        raise TapError(f"{path}: can't be read: {error.strerror}") from None
+    return digest.hexdigest(), octets
 
 
 def _expand(path: str, found: Found) -> list[str]:

@@ -124,7 +124,7 @@ def _problem(octets: bytes) -> str | None:
     if not octets.strip():
         return "it is empty"
     if octets.startswith(_CAPTURES):
-        return 'it is a capture; "mailsensor replay" reads those'
+        return 'it is a capture; "mailsensor replay" reads those, and --transaction ID explains one mail in it'
     for start, what in _OTHERS.items():
         if octets.startswith(start):
             return what

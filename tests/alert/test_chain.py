@@ -130,6 +130,11 @@ def test_a_missing_telling_shows(missing: int) -> None:
     assert (chain.verify_history(records) == []) is (missing == -1), "the latest one is not missed by those before it"
 
 
+def test_a_history_that_does_not_begin_at_its_beginning_shows() -> None:
+    problems = chain.verify_history(told(4)[1:])
+    assert problems == ["the first is update 1: a record is missing or out of place"]
+
+
 def test_tellings_of_two_pasts_do_not_fit_together() -> None:
     other = told(2)
     policy = Policy(settings())

@@ -12,10 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensor.alert.errors import SpoolError
 from sensor.alert.policy import Policy
 from sensor.alert.record import AlertRecord, record_of, to_line
-from sensor.alert.spool import MAGIC, TIDY_OCTETS, Spool, SpoolFullError
+from sensor.alert.spool import MAGIC, TIDY_OCTETS, Spool, SpoolError, SpoolFullError
 from tests.alert.findings import NOW_MS, finding, settings
 
 ROOT = Path(__file__).parent.parent.parent

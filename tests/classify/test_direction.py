@@ -5,7 +5,7 @@ from ipaddress import ip_network
 import pytest
 
 from sensor.classify import NONE, Organisation, classify
-from sensor.classify.trust import related
+from sensor.classify.road import related
 from sensor.model import Direction
 from tests.mails import Header, Mail, Path, Session
 

@@ -80,6 +80,32 @@ def test_only_watched_mailboxes_have_accounts() -> None:
     assert (account.sent, account.received) == (0, 1)
 
 
+def test_a_mail_seen_on_two_hops_counts_once_for_each_side_however_hops_split_it() -> None:
+    ledger = Ledger()
+    to = ["ann@corp.example", "bob@corp.example", "bill@shop.example"]
+    ledger.count_mail("bill@shop.example", to, NOW, 10, message=7)
+    for address in to:
+        ledger.count_mail("bill@shop.example", [address, "carl@corp.example"], NOW + 1_000, 10, message=7)
+    accounts = [ledger.account(name) for name in (*to, "carl@corp.example")]
+    assert [(each.sent, each.received) for each in accounts if each] == [(0, 1), (0, 1), (1, 1), (0, 1)]
+
+
+def test_another_message_or_none_or_the_same_hours_later_is_another_mail() -> None:
+    ledger = Ledger()
+    for at_ms, message in ((NOW, 7), (NOW, 8), (NOW, 0), (NOW, 0), (NOW + 3 * HOUR_MS, 7), (NOW, 7)):
+        ledger.count_mail(None, ["ann@corp.example"], at_ms, message=message)
+    assert (account := ledger.account("ann@corp.example")) is not None
+    assert account.received == 6
+
+
+def test_mails_remembered_are_bounded() -> None:
+    ledger = Ledger(limits={"ledger_recent_mails": 4})
+    for message in (1, 2, 3, 4, 5, 1):
+        ledger.count_mail(None, ["ann@corp.example"], NOW, message=message)
+    assert (account := ledger.account("ann@corp.example")) is not None
+    assert account.received == 6
+
+
 def test_mail_from_nobody_is_sent_by_nobody() -> None:
     ledger = Ledger()
     ledger.count_mail(None, ["ann@corp.example"], 1)

@@ -6,6 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensor.report.summary import (
+    AlertsSummary,
+    AlertSummary,
     CoverageSummary,
     DamageSummary,
     DestinationSummary,
@@ -37,6 +39,17 @@ COVERAGE = CoverageSummary(
 )
 NOTHING = msgspec.structs.replace(
     COVERAGE, mails=0, delivered=0, tls_sessions=0, first_seen=None, last_seen=None, look_alikes={}, duplicate_hops=0
+)
+
+NO_ALERTS = AlertsSummary(
+    by_severity={},
+    shown=[],
+    not_shown=0,
+    not_remembered=0,
+    suppressed=0,
+    below_minimum=0,
+    allowed=[],
+    detector_failures={},
 )
 
 
@@ -74,6 +87,7 @@ def summary(*mailboxes: MailboxSummary, **changes: object) -> Summary:
         direction_known=True,
         mailboxes=list(mailboxes),
         mailboxes_not_shown=0,
+        alerts=NO_ALERTS,
         coverage=COVERAGE,
         damage=[],
         passed_over=[],
@@ -204,3 +218,46 @@ def test_evictions_and_missing_domains_are_told() -> None:
     text = render(summary(coverage=msgspec.structs.replace(COVERAGE, mailboxes_evicted=3), direction_known=False))
     assert "accounts of 3 mailboxes" in text
     assert "no --internal-domain is set" in text
+
+
+def alert(summary: str = "ann@corp.example began to forward mail by a rule to x.y@dst.example") -> AlertSummary:
+    return AlertSummary(
+        id="0123456789abcdef" * 2,
+        status="firing",
+        severity="high",
+        confidence="medium",
+        detector="new_forwarder",
+        mailbox="ann@corp.example",
+        destinations=["x.y@dst.example"],
+        summary=summary,
+        first_seen="2026-11-20T10:00:00Z",
+        last_seen="2026-11-21T10:00:00Z",
+    )
+
+
+def test_alerts_come_before_the_table() -> None:
+    alerts = msgspec.structs.replace(
+        NO_ALERTS, by_severity={"high": 1, "low": 2}, shown=[alert()], not_shown=2, suppressed=4, below_minimum=5
+    )
+    text = render(summary(mailbox(), alerts=alerts))
+    expected = """\
+3 alerts (1 high, 2 low):
+  high: new_forwarder, confidence medium, id 0123456789ab
+    ann@corp.example began to forward mail by a rule to x.y@dst.example
+  and 2 more
+Findings held back: 4 allowed by the settings, 5 below alerts.min_severity
+"""
+    assert expected in text
+    assert text.index(expected) < text.index("MAILBOX")
+
+
+def test_an_alert_can_not_draw_on_the_terminal() -> None:
+    alerts = msgspec.structs.replace(NO_ALERTS, by_severity={"high": 1}, shown=[alert("\x1b[2J\u202eevil")])
+    text = render(summary(alerts=alerts))
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+
+
+def test_a_detector_that_fails_is_named() -> None:
+    alerts = msgspec.structs.replace(NO_ALERTS, detector_failures={"silent_copy": 2})
+    assert "Detector silent_copy failed on 2 events" in render(summary(alerts=alerts))

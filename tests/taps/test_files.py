@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from sensor.taps.base import TapError
-from sensor.taps.files import find_captures
+from sensor.taps.files import capture_digest, find_captures
 from tests.builders import Dialogue, capture
 
 
@@ -76,3 +76,18 @@ def test_a_capture_of_another_name_is_known_by_its_first_octets(tmp_path: Path) 
     (tmp_path / "2026-11-23").write_bytes(capture(flow).octets)
     (tmp_path / "2026-11-24.old").write_bytes(capture(flow).gzipped().octets)
     assert inside(tmp_path) == ["2026-11-23", "2026-11-24.old"]
+
+
+def test_a_capture_is_known_again_under_another_name(tmp_path: Path) -> None:
+    one, other, longer = tmp_path / "a.pcap", tmp_path / "b.pcap", tmp_path / "c.pcap"
+    one.write_bytes(b"x" * 3_000_000)
+    other.write_bytes(b"x" * 3_000_000)
+    longer.write_bytes(b"x" * 3_000_001)
+    assert capture_digest(str(one)) == capture_digest(str(other))
+    assert capture_digest(str(one)) != capture_digest(str(longer))
+    assert capture_digest(str(one))[1] == 3_000_000
+
+
+def test_a_capture_that_can_not_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(TapError, match=r"gone\.pcap: can't be read"):
+        capture_digest(str(tmp_path / "gone.pcap"))

@@ -13,6 +13,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from sensor.alert.record import AlertRecord
+from sensor.errors import UserError
+
+
+class SinkError(UserError):
+    """A sink can't be opened, or can't be used as it is meant; the message says what the caller must put right."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,8 @@ import stat
 import sys
 from collections.abc import Callable, Sequence
 
-from sensor.alert.errors import SinkError
 from sensor.alert.record import AlertRecord
-from sensor.alert.sinks.base import Delivered
+from sensor.alert.sinks.base import Delivered, SinkError
 
 STANDARD_OUTPUT = "-"
 

@@ -1,0 +1,103 @@
+"""
+From a batch of mail to alerts: pipeline, detectors and policy joined, and what of them survives a restart.
+
+Pure like its parts: packet time comes in with the mail, states go out as blobs by kind and key. A replay and a live
+sensor drive the same object; files, clocks and sinks are their business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from sensor.alert.alert import Alert
+from sensor.alert.policy import AlertStateError, Policy
+from sensor.coverage import Coverage
+from sensor.detect import Runner
+from sensor.detect.base import BlobError
+from sensor.model import Forwarding
+from sensor.pipeline import Pipeline
+from sensor.tally import Tally
+
+ACCOUNT, ALERT, DETECTOR, SEEN = "account", "alert", "detector/", "seen"
+"""Kinds of states: mailboxes' accounts, alerts, by detector its states, and what was seen in all."""
+
+COVERAGE, SINCE = "coverage", "since_ms"
+"""Keys of what was seen in all."""
+
+State = tuple[str, str, bytes]
+"""Kind, key and blob; an empty blob where the state is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a batch came to: verdicts by index in the batch (as ``Verdicts``), and alerts to be told."""
+
+    forwardings: Mapping[int, Forwarding]
+    alerts: list[Alert]
+
+
+class Analysis:
+    """Takes batches in turn. Bounded as its parts are; raises nothing."""
+
+    def __init__(self, pipeline: Pipeline, runner: Runner, policy: Policy) -> None:
+        self.pipeline = pipeline
+        self.runner = runner
+        self.policy = policy
+
+    def take(self, batch: Tally) -> Step:
+        """Judge one batch."""
+        verdicts = self.pipeline.take(batch)
+        findings = self.runner.feed(verdicts.events)
+        if batch.last_seen_ns is not None:
+            # Mail that shows nothing moves the clock too, so that what waits for its order does not wait for long.
+            findings += self.runner.wake(batch.last_seen_ns // 1_000_000)
+        now_ms = self.runner.clock_ms
+        if now_ms is None:
+            return Step(verdicts.forwardings, [])
+        return Step(verdicts.forwardings, self.policy.take(findings, now_ms))
+
+    def finish(self) -> list[Alert]:
+        """No mail comes any more: what waits for its order has its turn. Nothing is resolved by that."""
+        findings = [*self.runner.feed(self.pipeline.finish()), *self.runner.finish()]
+        now_ms = self.runner.clock_ms
+        return [] if now_ms is None else self.policy.take(findings, now_ms)
+
+    # ---- what survives a restart
+
+    def changed(self) -> Iterator[State]:
+        """The states that changed since the last call, all at the first."""
+        for mailbox, blob in self.pipeline.ledger.changed():
+            yield ACCOUNT, mailbox, blob
+        for detector, key, blob in self.runner.changed():
+            yield DETECTOR + detector, key, blob
+        for alert_id, blob in self.policy.changed():
+            yield ALERT, alert_id, blob
+        yield SEEN, COVERAGE, msgspec.json.encode(self.pipeline.coverage)
+        if self.pipeline.since_ms is not None:
+            yield SEEN, SINCE, b"%d" % self.pipeline.since_ms
+
+    def restore(self, kind: str, key: str, blob: bytes) -> str | None:
+        """Take back one state; none if that went well, else in words what is wrong with it. The others go on."""
+        try:
+            return self._restore(kind, key, blob)
+        except (AlertStateError, BlobError, msgspec.DecodeError, ValueError) as error:
+            return f"{kind}: {error}"
+
+    def _restore(self, kind: str, key: str, blob: bytes) -> str | None:
+        if kind == ACCOUNT:
+            fault = self.pipeline.ledger.restore(key, blob)
+            return None if fault is None else f"an account is {fault.replace('_', ' ')}"
+        if kind == ALERT:
+            self.policy.restore(key, blob)
+        elif kind.startswith(DETECTOR):
+            self.runner.restore(kind.removeprefix(DETECTOR), key, blob)
+        elif (kind, key) == (SEEN, COVERAGE):
+            self.pipeline.coverage = msgspec.json.decode(blob, type=Coverage)
+        elif (kind, key) == (SEEN, SINCE):
+            self.pipeline.since_ms = int(blob)
+        else:
+            return f"there is no kind of state called {kind}"
+        return None

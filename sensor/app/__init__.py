@@ -1,0 +1,1 @@
+"""The one place that builds the parts and joins them: a module for each command."""

@@ -1,0 +1,81 @@
+"""Standard output and error, files of records, progress, and Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import BinaryIO, Protocol
+
+from sensor.taps.base import TapError
+
+
+class Progress(Protocol):
+    """Told how far a tap has come."""
+
+    def update(self, done: int, total: int, path: str) -> None: ...
+
+
+def print_text(text: str, *, to_stderr: bool = False) -> None:
+    """To standard output: a terminal or pipe in an old encoding gets what it can show, never an error."""
+    out = sys.stderr if to_stderr else sys.stdout
+    out.buffer.write(text.encode(out.encoding or "utf-8", "backslashreplace"))
+    out.flush()
+
+
+@contextmanager
+def records_to(target: str | None) -> Iterator[BinaryIO | None]:
+    """Where records go: a file, standard output, or nowhere."""
+    if target is None:
+        yield None
+    elif target == "-":
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+    else:
+        try:
+            file = open(target, "wb")  # noqa: SIM115 - closed by the with below; only its opening is ours to explain
+        except OSError as error:
+            raise TapError(f"--events {target}: can't be written: {error.strerror}") from None
+        with file:
+            yield file
+
+
+@contextmanager
+def progress_bar(*, quiet: bool) -> Iterator[Progress | None]:
+    """A bar on standard error if somebody is there to look at it."""
+    if quiet or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+        yield None
+        return
+    from sensor.report.progress import Bar
+
+    with Bar(sys.stderr) as bar:
+        yield bar
+
+
+@contextmanager
+def stop_on_interrupt(stop: Callable[[], None]) -> Iterator[threading.Event]:
+    """
+    Make the first Ctrl-C call *stop*, so that it never breaks into the middle of a batch; a second one ends at once.
+
+    Outside the main thread signals can't be taken, and the event stays unset.
+    """
+    interrupted = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield interrupted
+        return
+
+    def handle(_signal: int, _frame: FrameType | None) -> None:
+        if interrupted.is_set():
+            raise KeyboardInterrupt
+        interrupted.set()
+        stop()
+
+    before = signal.signal(signal.SIGINT, handle)
+    try:
+        yield interrupted
+    finally:
+        signal.signal(signal.SIGINT, before)

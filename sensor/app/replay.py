@@ -1,0 +1,318 @@
+"""Reads captures to their end: records, summary, alerts, report, and what is kept between runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+import msgspec
+
+from sensor.alert.alert import Alert
+from sensor.alert.policy import Policy
+from sensor.analysis import Analysis
+from sensor.app.common import (
+    INTERRUPTED,
+    OWN_LIMITS,
+    READ_NOTHING,
+    READ_WHOLE,
+    READ_WITH_DAMAGE,
+    inferred_from,
+    split_limits,
+    table_in_force,
+)
+from sensor.app.console import Progress, print_text, progress_bar, records_to, stop_on_interrupt
+from sensor.app.keeping import Keeper, once_only, open_keeper
+from sensor.classify import NONE, Organisation, Table
+from sensor.detect import Runner, detectors, known_options
+from sensor.ledger import Ledger
+from sensor.log import Log, printable
+from sensor.model import Direction, Forwarding
+from sensor.pipeline import Pipeline
+from sensor.settings import Settings, SettingsError, load_settings
+from sensor.taps.base import Tap
+from sensor.taps.files import Found
+
+# Damage of these kinds means that a file gave nothing at all.
+_NOTHING_READ = frozenset(("unreadable", "empty", "not_a_capture"))
+
+# Alerts remembered for summary and report, some kilobytes each; all are told to the sink.
+ALERTS_REMEMBERED = 10_000
+
+AlertWriter = Callable[[Iterable[Alert]], None]
+"""Told the alerts of each batch, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayOptions:
+    """
+    What the command line asks of a replay. *events* and *alerts* are a path, ``-`` for standard output, or none.
+    """
+
+    paths: Sequence[str]
+    events: str | None = None
+    alerts: str | None = None
+    alerts_format: str = "jsonl"
+    store: str | None = None
+    once: bool = False
+    settings_path: str | None = None
+    internal_domains: Sequence[str] = ()
+    limits: Sequence[str] = ()
+    json: bool = False
+    quiet: bool = False
+
+    @property
+    def output_is_taken(self) -> bool:
+        """True if standard output carries records or alerts, so that the summary goes elsewhere."""
+        return "-" in (self.events, self.alerts)
+
+
+def replay(options: ReplayOptions, environment: Mapping[str, str]) -> int:
+    """
+    Read the captures, write what was asked for, print the summary, and return the exit status.
+
+    Raises a ``UserError`` for what the caller must put right, ``OSError`` for what could not be written.
+    """
+    from sensor.taps.capture import CaptureTap, core_limits
+    from sensor.taps.files import find_captures
+
+    _check(options)
+    settings = load_settings(
+        options.settings_path,
+        environment,
+        known_limits=[*core_limits(), *OWN_LIMITS],
+        known_detectors=known_options(),
+        internal_domains=options.internal_domains,
+        limit_options=options.limits,
+    )
+    table = table_in_force(settings, options.settings_path)
+    found = find_captures(options.paths)
+    core, own = split_limits(settings.limits, core_limits())
+    with ExitStack() as opened:
+        keeper = opened.enter_context(open_keeper(options.store)) if options.store is not None else None
+        paths = found.paths
+        if keeper is not None:
+            paths = once_only(keeper, found) if options.once else keeper.note_captures(paths)
+        if not paths:
+            told = "".join(f"mailsensor: {printable(each)}\n" for each in found.counted_before)
+            print_text(f"{told}mailsensor: every capture was counted before; nothing is left to read\n", to_stderr=True)
+            return READ_WHOLE
+        tap = CaptureTap(paths, table.interest, limits=core)
+        run = run_tap(
+            tap,
+            settings,
+            table=table,
+            own_limits=own,
+            sink=opened.enter_context(records_to(options.events)),
+            tell=opened.enter_context(_alert_writer(options, settings)),
+            keeper=keeper,
+            progress=opened.enter_context(progress_bar(quiet=options.quiet)),
+            infers_domains=True,
+        )
+    if options.quiet:
+        _log_problems(Log(), tap, found.problems)
+    else:
+        _print_summary(run, tap, settings, found, as_json=options.json, to_stderr=options.output_is_taken)
+    return exit_status(run, tap, len(paths), bool(found.problems))
+
+
+def _check(options: ReplayOptions) -> None:
+    if options.events == "-" and options.alerts == "-":
+        raise SettingsError("--events - and --alerts -: only one can have standard output; give the other a file")
+    if options.once and options.store is None:
+        raise SettingsError("--once: needs --store FILE, which knows the captures that were counted")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A tap read to its end. ``alerts`` are as they were last told, the first ones first."""
+
+    analysis: Analysis
+    interrupted: bool
+    inferred_domains: tuple[str, ...] = ()
+    alerts: Mapping[str, Alert] = field(default_factory=dict)
+    alerts_dropped: int = 0
+    kept: bool = False
+
+    @property
+    def pipeline(self) -> Pipeline:
+        return self.analysis.pipeline
+
+
+def run_tap(
+    tap: Tap,
+    settings: Settings,
+    *,
+    table: Table | None = None,
+    own_limits: Mapping[str, int] | None = None,
+    sink: BinaryIO | None = None,
+    tell: AlertWriter | None = None,
+    keeper: Keeper | None = None,
+    progress: Progress | None = None,
+    infers_domains: bool = False,
+) -> Run:
+    """
+    Take every batch of *tap* through the analysis: records to *sink*, alerts to *tell*, states from and to *keeper*.
+
+    Ctrl-C ends the reading, not the run; what was read in part is not kept, since the rest could then never be counted.
+    With *infers_domains*, and where the settings name no domain, ours are worked out from the first mails.
+    """
+    blocks, alerts = ForwardingBlocks(), _Told(tell)
+    with stop_on_interrupt(tap.stop) as interrupted:
+        domains, batches = settings.organisation.internal_domains, tap.batches()
+        inferred: tuple[str, ...] = ()
+        if infers_domains and not domains:
+            inferred, batches = inferred_from(batches, tap.transaction_type)
+        organisation = Organisation(domains or inferred, settings.organisation.internal_networks)
+        analysis = analysis_of(tap, settings, organisation, table=table, own_limits=own_limits)
+        if keeper is not None:
+            keeper.restore(analysis)
+        for batch in batches:
+            step = analysis.take(batch.tally(classify_all=analysis.pipeline.classifies_all))
+            if sink is not None and len(batch):
+                sink.write(
+                    batch.to_json_lines(
+                        blocks.encode(step.forwardings), blocks.none, sensor=settings.sensor.name, tap=tap.name
+                    )
+                )
+            alerts.take(step.alerts)
+            if progress is not None:
+                progress.update(*tap.progress())
+        alerts.take(analysis.finish())
+        kept = keeper is not None and not interrupted.is_set()
+        if keeper is not None and kept:
+            keeper.keep(analysis, alerts.latest.values(), sensor=settings.sensor.name)
+    return Run(analysis, interrupted.is_set(), inferred, alerts.latest, alerts.dropped, kept)
+
+
+def analysis_of(
+    tap: Tap,
+    settings: Settings,
+    organisation: Organisation,
+    *,
+    table: Table | None = None,
+    own_limits: Mapping[str, int] | None = None,
+) -> Analysis:
+    """Pipeline, detectors and policy as the settings have them."""
+    pipeline = Pipeline(
+        organisation,
+        Ledger(watches=organisation.owns if organisation.known else None, limits=own_limits),
+        transaction_type=tap.transaction_type,
+        session_type=tap.session_type,
+        table=table,
+        limits=own_limits,
+    )
+    return Analysis(pipeline, Runner(detectors(settings.detect), limits=own_limits), Policy(settings.alerts))
+
+
+@dataclass(slots=True)
+class _Told:
+    """Passes alerts on, and remembers each as it was last told."""
+
+    tell: AlertWriter | None
+    latest: dict[str, Alert] = field(default_factory=dict)
+    dropped: int = 0
+
+    def take(self, alerts: Sequence[Alert]) -> None:
+        if alerts and self.tell is not None:
+            self.tell(alerts)
+        for alert in alerts:
+            self.latest[alert.id] = alert
+        while len(self.latest) > ALERTS_REMEMBERED:
+            del self.latest[next(iter(self.latest))]
+            self.dropped += 1
+
+
+class ForwardingBlocks:
+    """Prints ``forwarding`` blocks as JSON. Those of ordinary mail differ by direction only and are printed once."""
+
+    def __init__(self) -> None:
+        self.none = msgspec.json.encode(NONE)
+        self._plain: dict[Direction, bytes] = {}
+        self._encode = msgspec.json.Encoder().encode
+
+    def encode(self, forwardings: Mapping[int, Forwarding]) -> dict[int, bytes]:
+        return {index: self._block(forwarding) for index, forwarding in forwardings.items()}
+
+    def _block(self, forwarding: Forwarding) -> bytes:
+        if forwarding.artifacts or forwarding.look_alike is not None:
+            return self._encode(forwarding)
+        block = self._plain.get(forwarding.direction)
+        if block is None:
+            block = self._plain[forwarding.direction] = self._encode(forwarding)
+        return block
+
+
+def exit_status(run: Run, tap: Tap, files: int, passed_over: bool) -> int:
+    """
+    130 for an interrupted run, 1 where no file gave anything, 3 where something was damaged or passed over, else 0.
+    """
+    if run.interrupted:
+        return INTERRUPTED
+    damage = tap.damage()
+    nothing = {each.path for each in damage if each.kind in _NOTHING_READ}
+    if len(nothing) >= files:
+        return READ_NOTHING
+    return READ_WITH_DAMAGE if damage or passed_over else READ_WHOLE
+
+
+def _alert_writer(options: ReplayOptions, settings: Settings) -> AbstractContextManager[AlertWriter | None]:
+    if options.alerts is None:
+        return nullcontext()
+    return _open_alert_writer(options.alerts, options, settings)
+
+
+@contextmanager
+def _open_alert_writer(target: str, options: ReplayOptions, settings: Settings) -> Iterator[AlertWriter]:
+    from sensor.alert.out import open_alerts
+
+    with open_alerts(
+        target,
+        settings.alerts,
+        form=options.alerts_format,
+        sensor=settings.sensor.name,
+        clock=time.monotonic,
+        # What goes on from earlier runs, and what a spool has delivered, stands in the file already.
+        append=options.store is not None or bool(settings.alerts.spool_dir),
+    ) as writer:
+        yield writer.write
+
+
+def _log_problems(log: Log, tap: Tap, passed_over: Sequence[str]) -> None:
+    """Without a summary, what went wrong is told all the same."""
+    for text in passed_over:
+        log.warning("passed_over", what=text)
+    for each in tap.damage():
+        log.warning("damage", path=each.path, kind=each.kind, offset=each.offset, detail=each.detail)
+
+
+def _print_summary(run: Run, tap: Tap, settings: Settings, found: Found, *, as_json: bool, to_stderr: bool) -> None:
+    from sensor.report.summary import summarise
+
+    summary = summarise(
+        run.pipeline.ledger,
+        run.pipeline.coverage,
+        top_mailboxes=settings.replay.top_mailboxes,
+        direction_known=bool(settings.organisation.internal_domains or run.inferred_domains),
+        inferred_domains=run.inferred_domains,
+        interrupted=run.interrupted,
+        damage=tap.damage(),
+        passed_over=found.problems,
+        counted_before=found.counted_before,
+        counters=tap.counters(),
+        anomalies=tap.anomalies(),
+        alerts=tuple(run.alerts.values()),
+        alerts_dropped=run.alerts_dropped,
+        policy=run.analysis.policy,
+        now_ms=run.analysis.runner.clock_ms or 0,
+        detector_failures=run.analysis.runner.failures,
+    )
+    if as_json:
+        text = msgspec.json.encode(summary).decode() + "\n"
+    else:
+        from sensor.report.terminal import render
+
+        text = render(summary)
+    print_text(text, to_stderr=to_stderr)

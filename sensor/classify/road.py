@@ -1,0 +1,118 @@
+"""
+The road of a mail: which Received lines tell of hops on the sending side's own ground.
+
+A field that stands above the line by which the mail came in from elsewhere was written after it, so the mail's sender
+had no hand on it. That line is the topmost whose client is not the sending side's own. A client's name is what it said
+itself (RFC 5321 4.1.1.1), and anybody can say ours: where our networks are known, its address decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+from sensor.classify.direction import Organisation, below
+from sensor.model import ReceivedView
+
+# Below these are hosts that send for everybody who is with the service: such a HELO says nothing of whose mail it is.
+_SHARED_HOSTS = (
+    ".google.com",
+    ".outlook.com",
+    ".yandex.net",
+    ".yandex.ru",
+    ".yandex.com",
+    ".mail.ru",
+    ".protonmail.ch",
+)
+# Exchange Online's machines among themselves, as samples show them (OLC, MIMEKIT). Mail from outside, another tenant's
+# too, comes in by *.mail.protection.outlook.com.
+_EXCHANGE_INSIDE = (
+    ".prod.outlook.com",
+    ".prod.protection.outlook.com",
+    ".outlook.office365.com",
+    ".prod.exchangelabs.com",
+)
+# RFC 1918, RFC 4193, and addresses of one link or host: nobody outside has one.
+_PRIVATE = tuple(
+    map(
+        ip_network,
+        ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "fc00::/7", "fe80::/10"),
+    )
+)
+
+
+# Pairs of names remembered, some MB at most: a mail compares its few names many times, and those of a house come again.
+_PAIRS = 4_096
+
+
+@lru_cache(_PAIRS)
+def related(one: str, other: str) -> bool:
+    """True if one name is the other or below it. A name of one label (``com``, ``localhost``) is related to none."""
+    shorter = min(one, other, key=len)
+    return "." in shorter.strip(".") and (below(one, other) or below(other, one))
+
+
+def is_own_hop(line: ReceivedView, domains: Sequence[str], organisation: Organisation) -> bool:
+    """True if the line tells of a hop on the side of *domains*: a local pick-up, a filter, a relay of the house."""
+    if line.from_ is None or _is_inside_exchange(line) or _is_submission(line):
+        return True
+    by_name = any(related(line.from_, domain) for domain in domains)
+    if by_name and not organisation.knows_networks:
+        return True
+    address = _address(line.from_ip)
+    if address is None:
+        return by_name
+    if address.is_loopback or organisation.owns_ip(line.from_ip):
+        return True
+    if _is_private(address):
+        return by_name or _are_neighbours(line)
+    return by_name and not organisation.knows_networks
+
+
+def is_shared(host: str) -> bool:
+    """True if *host* is of a service that sends for everybody who is with it."""
+    return _is_below(host, _SHARED_HOSTS)
+
+
+def _is_below(host: str, domains: tuple[str, ...]) -> bool:
+    return f".{host.lower().rstrip('.')}".endswith(domains)
+
+
+def _is_inside_exchange(line: ReceivedView) -> bool:
+    """From one machine of Exchange Online to another, where mail from outside never arrives."""
+    return (
+        line.from_ is not None
+        and line.by is not None
+        and _is_below(line.from_, _EXCHANGE_INSIDE)
+        and _is_below(line.by, _EXCHANGE_INSIDE)
+    )
+
+
+def _is_submission(line: ReceivedView) -> bool:
+    """True if the client logged in (RFC 3848: ESMTPA, ESMTPSA and kin): somebody of the house, wherever he is."""
+    return (line.with_ or "").upper() in ("ESMTPA", "ESMTPSA", "UTF8SMTPA", "UTF8SMTPSA")
+
+
+def _are_neighbours(line: ReceivedView) -> bool:
+    """True if the client's name is a bare host name, or in the receiver's domain, which is no service of many."""
+    here, there = _parent(line.by), _parent(line.from_)
+    if "." not in (line.from_ or ""):
+        return True
+    return here is not None and here == there and not is_shared(here)
+
+
+def _parent(host: str | None) -> str | None:
+    parent = (host or "").lower().rstrip(".").partition(".")[2]
+    return parent if "." in parent else None
+
+
+def _is_private(address: IPv4Address | IPv6Address) -> bool:
+    return any(address in network for network in _PRIVATE)
+
+
+def _address(text: str | None) -> IPv4Address | IPv6Address | None:
+    try:
+        return ip_address(text) if text is not None else None
+    except ValueError:
+        return None
