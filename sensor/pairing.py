@@ -20,7 +20,8 @@ from heapq import heappop, heappush
 from typing import Literal, NamedTuple
 
 from sensor import sightings
-from sensor.classify import Organisation
+from sensor.classify import Organisation, Table, builtin_table, judge
+from sensor.classify.rows import NOT_A_FORWARD
 from sensor.classify.text import domain_of, split_subject
 from sensor.detect.events import ForwardSeen, Leg, stable_id
 from sensor.detect.pairing import PARENT_WITHIN_MS, SETTLE_MS, WINDOW_MS, Pairing, PairingState
@@ -60,6 +61,9 @@ _PRIVATE_SUFFIXES = (".local", ".internal", ".lan", ".localdomain", ".home.arpa"
 
 _FOREVER_MS = 1 << 62
 
+# A redirect keeps the marks of its original, so these say something of mail that was made anew alone.
+_MADE_BY_PROGRAMS = frozenset((*NOT_A_FORWARD, "ticket"))
+
 Basis = Literal["message_id", "parent", "body"]
 _BODY = -1  # What fingerprints of bodies are multiplied by, so that one dictionary holds both kinds.
 
@@ -92,13 +96,14 @@ class PairingFront:
         self,
         organisation: Organisation,
         *,
-        reply_prefixes: frozenset[str] = frozenset(),
+        table: Table | None = None,
         limits: Mapping[str, int] | None = None,
     ) -> None:
         bounds = {name: default for name, _, default in LIMITS} | dict(limits or {})
         self._organisation = organisation
         self._owns = organisation.owns if organisation.known else None
-        self._reply_prefixes = reply_prefixes
+        self._table = table or builtin_table()
+        self._reply_prefixes = self._table.reply_prefixes
         self._originals = _Originals(bounds["pairing_originals"], bounds["pairing_same_originals"])
         self._waiting: deque[tuple[int, Trace]] = deque()
         self._max_waiting = max(1, bounds["pairing_waiting"])
@@ -195,9 +200,19 @@ class PairingFront:
         if unaddressed or trace.body * _BODY in originals or any(parent in originals for parent in trace.parents):
             match = self._match(trace, self._bases(trace))
         if match is not None:
-            self._depart(trace, *match, draw(index))
+            transaction = draw(index)
+            if match[0] == "message_id" or not self._is_programs(transaction):
+                self._depart(trace, *match, transaction)
         elif unaddressed and (self._owns is not None or trace.named):
             self._wait(trace)
+
+    def _is_programs(self, transaction: Transaction) -> bool:
+        """True for a mail made anew that says what it is: a ticket system's note on a mail, an automatic reply."""
+        shown = judge(transaction, self._organisation, self._table).look_alikes
+        if _MADE_BY_PROGRAMS.isdisjoint(shown):
+            return False
+        self.verdicts["look_alike"] = self.verdicts.get("look_alike", 0) + 1
+        return True
 
     def _bases(self, trace: Trace) -> Iterator[tuple[Basis, int]]:
         """The fingerprints that an original of *trace* may have, the best first."""
@@ -222,6 +237,8 @@ class PairingFront:
             return True
         if basis != "message_id" and (original.author in trace.recipients or original.sender in trace.recipients):
             return False
+        if basis == "body" and trace.unaddressed and trace.author and trace.author == original.author:
+            return True
         delivered_to = original.recipients
         return (
             trace.author in delivered_to

@@ -16,8 +16,10 @@ outside at once is one mail with two recipients.
 - A new Message-ID and the original's as parent: a client's rule. So is a reply, and a forward by hand: the original's
   author must not be written to, the subject be no reply's, the mail as large as the original at least by half, and
   leave ``PARENT_WITHIN_MS`` after it, sooner than people read, decide and write. It stays weak evidence.
-- The same body under a new Message-ID: a client's rule that sends anew. Bodies are alike by chance or by template, so
-  the mail must bear the mailbox's sign, the sizes agree, and the original not be older than ``BODY_WITHIN_MS``.
+- The same body under a new Message-ID: a client's rule that sends anew, or a relay that writes the header section
+  anew. Bodies are alike by chance or by template, so the mail must bear the mailbox's sign, the sizes agree, and the
+  original not be older than ``BODY_WITHIN_MS``. Where no sign is left, it may still have the original's author and be
+  addressed to the mailbox, while none of its recipients is: that is the original, sent on.
 
 **What is none.** More than ``MAX_FAN_OUT`` destinations of one mailbox: a list or a group. The same destinations again:
 a further hop. A fingerprint of more legs than are kept is no fingerprint (templates, and whoever reuses Message-IDs to
@@ -82,7 +84,10 @@ class _In(msgspec.Struct, array_like=True):
 
 
 class _Leaving(msgspec.Struct, array_like=True):
-    """An outgoing leg: ``signs`` are whom it may be of, best first, ``answers`` the marks of all it is written to."""
+    """
+    An outgoing leg: ``signs`` are whom it may be of, best first, ``answers`` the marks of all it is written to.
+    ``still_to`` are those it is addressed to, where that is none of its recipients and only its body is known.
+    """
 
     at_ms: int
     id: str
@@ -101,6 +106,8 @@ class _Leaving(msgspec.Struct, array_like=True):
     actor: Actor
     lines: tuple[Artifact, ...]
     verdict: str = ""
+    author: int = 0
+    still_to: list[str] = []
 
 
 class PairingState(msgspec.Struct):
@@ -221,7 +228,15 @@ def _leaving(leg: Leg) -> _Leaving:
         missing_octets=leg.missing_octets,
         actor=_short_actor(leg.actor),
         lines=tuple(line for line in leg.lines if _fits(line.slug + line.field + line.value))[:MAX_LINES],
+        author=_mark(leg.author),
+        still_to=_still_to(leg),
     )
+
+
+def _still_to(leg: Leg) -> list[str]:
+    if leg.basis != "body" or set(leg.unaddressed) != set(leg.recipients):
+        return []
+    return sorted(filter(_fits, set(leg.written_to)))[:MAX_SIGNS]
 
 
 def _mark(address: str) -> int:
@@ -293,6 +308,11 @@ def _attribute(state: PairingState, leg: _Leaving) -> tuple[str | None, _In | No
         theirs = [each for each in copies if mark in each.recipients and each.author != mark]
         if theirs and mark not in leg.recipients:
             return sign, _latest(theirs, leg.at_ms), "paired"
+    for addressed in leg.still_to:
+        mark = _mark(addressed)
+        theirs = [each for each in copies if mark in each.recipients and leg.author and each.author == leg.author]
+        if theirs:
+            return addressed, _latest(theirs, leg.at_ms), "paired"
     if leg.from_ours:
         return None, None, "own"
     only = {each.only for each in copies}

@@ -113,6 +113,10 @@ def owner(leg: Leg, arrived: list[Leg], crowded: bool) -> str:
     for sign in kept:
         if sign not in leg.recipients and any(sign in each.recipients and each.author != sign for each in originals):
             return sign
+    if leg.basis == "body" and set(leg.unaddressed) == set(leg.recipients):
+        for addressed in sorted(set(leg.written_to))[:4]:
+            if any(addressed in each.recipients and leg.author and each.author == leg.author for each in originals):
+                return addressed
     if leg.from_ours or leg.needs_sign or leg.basis != "message_id" or crowded:
         return ""
     everybody = {each.recipients for each in originals}
@@ -228,7 +232,8 @@ def test_whatever_legs_hold_the_blob_is_bounded_and_nothing_raises(legs: list[Le
         assert len(STAGE.encode(state)) <= MAX_BLOB_OCTETS
 
 
-def test_the_fullest_state_fits_a_blob() -> None:
+@pytest.mark.parametrize("basis", ["message_id", "body"])
+def test_the_fullest_state_fits_a_blob(basis: str) -> None:
     def address(number: int) -> str:
         return "é" * 120 + f"{number:04}@d.ex"
 
@@ -237,7 +242,14 @@ def test_the_fullest_state_fits_a_blob() -> None:
     actor = Actor(auth_user=many[0], helo=many[1], client_ip="2001:db8::1", server_ip="2001:db8::2")
     state: PairingState | None = None
     for number in range(40):
-        full = {"recipients": many, "unaddressed": many, "written_to": many, "named": many, "actor": actor}
+        full: dict[str, object] = {
+            "recipients": many,
+            "unaddressed": many,
+            "written_to": many,
+            "named": many,
+            "actor": actor,
+        }
+        full["basis"] = basis
         state = STAGE.step(state, leg("in", number, number, **full)).state
         state = STAGE.step(state, leg("out", number, number, **full, lines=(line,) * 9, message="m" * 99)).state
     assert state is not None
