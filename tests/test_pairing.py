@@ -148,6 +148,11 @@ def test_a_copy_under_a_relays_message_id_is_paired_by_body_author_and_addressee
     assert pair == (OF_ANN if is_paired else [])
 
 
+def test_a_copy_that_is_still_addressed_to_two_of_ours_is_nobodys() -> None:
+    both: dict[str, Any] = {"body": BODY, "written_to": (ANN, BOB)}
+    assert pairs(sent(1, [ANN, BOB], **both), sent(2, EXT, after_s=4, message_id="n@relay", **both)) == []
+
+
 def test_a_ticket_systems_note_on_a_mail_is_not_paired() -> None:
     original = sent(1, ANN)
     note = sent(2, EXT, sender=ANN, author=ANN, written_to=(EXT,), message_id="n@c", references=(ID,), after_s=4)

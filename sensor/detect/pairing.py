@@ -19,7 +19,7 @@ outside at once is one mail with two recipients.
 - The same body under a new Message-ID: a client's rule that sends anew, or a relay that writes the header section
   anew. Bodies are alike by chance or by template, so the mail must bear the mailbox's sign, the sizes agree, and the
   original not be older than ``BODY_WITHIN_MS``. Where no sign is left, it may still have the original's author and be
-  addressed to the mailbox, while none of its recipients is: that is the original, sent on.
+  addressed to the mailbox, alone of ours, while none of its recipients is: that is the original, sent on.
 
 **What is none.** More than ``MAX_FAN_OUT`` destinations of one mailbox: a list or a group. The same destinations again:
 a further hop. A fingerprint of more legs than are kept is no fingerprint (templates, and whoever reuses Message-IDs to
@@ -308,11 +308,10 @@ def _attribute(state: PairingState, leg: _Leaving) -> tuple[str | None, _In | No
         theirs = [each for each in copies if mark in each.recipients and each.author != mark]
         if theirs and mark not in leg.recipients:
             return sign, _latest(theirs, leg.at_ms), "paired"
-    for addressed in leg.still_to:
-        mark = _mark(addressed)
-        theirs = [each for each in copies if mark in each.recipients and leg.author and each.author == leg.author]
-        if theirs:
-            return addressed, _latest(theirs, leg.at_ms), "paired"
+    kept = [each for each in copies if leg.author and each.author == leg.author]
+    still = [address for address in leg.still_to if any(_mark(address) in each.recipients for each in kept)]
+    if len(still) == 1:
+        return still[0], _latest([each for each in kept if _mark(still[0]) in each.recipients], leg.at_ms), "paired"
     if leg.from_ours:
         return None, None, "own"
     only = {each.only for each in copies}

@@ -87,13 +87,14 @@ def test_a_pair_that_is_allowed_leaves_other_pairs_of_the_same_names() -> None:
 
 def test_a_finding_that_tells_its_pairs_is_cut_by_those_alone() -> None:
     ann, bob = ("ann@corp.example", "a@mail.example"), ("bob@corp.example", "b@mail.example")
-    claim = {
-        "detector": "new_destination",
-        "mailbox": None,
-        "destinations": (ann[1], bob[1]),
-        "counts": {"mailboxes": 2},
-    }
-    found = finding(**claim, mailboxes=(ann[0], bob[0]), pairs=(ann, bob))
+    found = finding(
+        detector="new_destination",
+        mailbox=None,
+        mailboxes=(ann[0], bob[0]),
+        destinations=(ann[1], bob[1]),
+        pairs=(ann, bob),
+        counts={"mailboxes": 2},
+    )
     entries = allowed(mailbox=ann[0]), allowed(destination=bob[1])
     assert apply(found, *entries) is None
     assert apply(msgspec.structs.replace(found, pairs=()), *entries) is not None

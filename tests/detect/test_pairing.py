@@ -114,9 +114,10 @@ def owner(leg: Leg, arrived: list[Leg], crowded: bool) -> str:
         if sign not in leg.recipients and any(sign in each.recipients and each.author != sign for each in originals):
             return sign
     if leg.basis == "body" and set(leg.unaddressed) == set(leg.recipients):
-        for addressed in sorted(set(leg.written_to))[:4]:
-            if any(addressed in each.recipients and leg.author and each.author == leg.author for each in originals):
-                return addressed
+        reached = {address for each in originals if leg.author == each.author for address in each.recipients}
+        still = reached & set(sorted(set(leg.written_to))[:4])
+        if leg.author and len(still) == 1:
+            return still.pop()
     if leg.from_ours or leg.needs_sign or leg.basis != "message_id" or crowded:
         return ""
     everybody = {each.recipients for each in originals}
