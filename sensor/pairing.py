@@ -327,6 +327,7 @@ class PairingFront:
         header = transaction.header if transaction is not None else None
         recipients = tuple(each for each in trace.recipients if not self._stays(each))
         unaddressed = frozenset(trace.unaddressed)
+        written_to = tuple(each.lower() for each in (*header.to, *header.cc)) if header is not None else ()
         return Leg(
             id=stable_id("leg", "out", _fingerprint(key), trace.transaction_id),
             at_ms=trace.at_ms,
@@ -339,7 +340,8 @@ class PairingFront:
             message=message_key(trace.message_id),
             recipients=recipients,
             unaddressed=tuple(each for each in recipients if each in unaddressed),
-            written_to=tuple(each.lower() for each in (*header.to, *header.cc)) if header is not None else (),
+            written_to=written_to,
+            addressed=tuple(filter(organisation.owns, written_to)),
             named=tuple(trace.named),
             from_ours=organisation.owns(trace.author or trace.sender or ""),
             is_reply=header is not None and split_subject(header.subject)[0] in self._reply_prefixes,

@@ -153,6 +153,12 @@ def test_a_copy_that_is_still_addressed_to_two_of_ours_is_nobodys() -> None:
     assert pairs(sent(1, [ANN, BOB], **both), sent(2, EXT, after_s=4, message_id="n@relay", **both)) == []
 
 
+def test_a_mail_that_names_another_of_ours_is_not_pinned_on_the_one_whose_copy_was_seen() -> None:
+    for written_to in ((BOB,), (ANN, BOB)):
+        came, left = sent(1, ANN, written_to=written_to), sent(2, EXT, after_s=4, written_to=written_to)
+        assert pairs(came, left) == []
+
+
 def test_a_ticket_systems_note_on_a_mail_is_not_paired() -> None:
     original = sent(1, ANN)
     note = sent(2, EXT, sender=ANN, author=ANN, written_to=(EXT,), message_id="n@c", references=(ID,), after_s=4)

@@ -7,7 +7,8 @@ legs of its fingerprint, so their order does not matter.
 
 **Whose forward is it.** A mail that names the mailbox it came through (ORCPT, Resent-From, Delivered-To), or bears its
 address as reverse-path or author, belongs to it, if the mail was delivered there. Without such a sign only a stranger's
-mail can be attributed, and only if one single mailbox of ours got it. Mail of ours to somebody inside and somebody
+mail can be attributed, and only if one single mailbox of ours got it and To and Cc name no other: what came to that one
+may have gone unseen. Mail of ours to somebody inside and somebody
 outside at once is one mail with two recipients.
 
 **What tells that the legs are one mail.**
@@ -107,6 +108,7 @@ class _Leaving(msgspec.Struct, array_like=True):
     lines: tuple[Artifact, ...]
     verdict: str = ""
     author: int = 0
+    addressed: list[int] = []
     still_to: list[str] = []
 
 
@@ -229,6 +231,7 @@ def _leaving(leg: Leg) -> _Leaving:
         actor=_short_actor(leg.actor),
         lines=tuple(line for line in leg.lines if _fits(line.slug + line.field + line.value))[:MAX_LINES],
         author=_mark(leg.author),
+        addressed=_marks(leg.addressed, MAX_MARKED_ADDRESSES),
         still_to=_still_to(leg),
     )
 
@@ -314,10 +317,17 @@ def _attribute(state: PairingState, leg: _Leaving) -> tuple[str | None, _In | No
         return still[0], _latest([each for each in kept if _mark(still[0]) in each.recipients], leg.at_ms), "paired"
     if leg.from_ours:
         return None, None, "own"
+    mailbox = _only_reader(state, leg, copies)
+    return (mailbox, _latest(copies, leg.at_ms), "paired") if mailbox else (None, None, "ambiguous")
+
+
+def _only_reader(state: PairingState, leg: _Leaving, copies: Sequence[_In]) -> str | None:
+    """The one mailbox of ours that a redirected mail was for, as far as was seen, if there is one."""
+    if leg.basis != "message_id" or leg.needs_sign or state.crowded_in:
+        return None
     only = {each.only for each in copies}
-    if leg.basis != "message_id" or leg.needs_sign or state.crowded_in or len(only) != 1 or only == {""}:
-        return None, None, "ambiguous"
-    return only.pop(), _latest(copies, leg.at_ms), "paired"
+    is_one = len(only) == 1 and {_mark(each) for each in only}.issuperset(leg.addressed)
+    return only.pop() if is_one else None
 
 
 def _in_time(arrived: _In, leg: _Leaving) -> bool:

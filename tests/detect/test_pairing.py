@@ -66,6 +66,7 @@ def a_leg(draw: st.DrawFn) -> Leg:
         recipients=tuple(recipients),
         unaddressed=draw(st.sampled_from((tuple(recipients), tuple(recipients[:1]), ()))),
         written_to=draw(few),
+        addressed=draw(st.sampled_from(((), (), OURS[:1], OURS[1:]))),
         named=draw(few),
         from_ours=draw(st.booleans()),
         is_reply=draw(st.booleans()),
@@ -121,7 +122,9 @@ def owner(leg: Leg, arrived: list[Leg], crowded: bool) -> str:
     if leg.from_ours or leg.needs_sign or leg.basis != "message_id" or crowded:
         return ""
     everybody = {each.recipients for each in originals}
-    return everybody.pop()[0] if len(everybody) == 1 and len(next(iter(everybody))) == 1 else ""
+    if len(everybody) != 1 or not set(leg.addressed) <= set(next(iter(everybody))):
+        return ""
+    return everybody.pop()[0] if len(next(iter(everybody))) == 1 else ""
 
 
 def may_be_original(original: Leg, leg: Leg) -> bool:
