@@ -105,7 +105,7 @@ class PairingFront:
         self._table = table or builtin_table()
         self._reply_prefixes = self._table.reply_prefixes
         self._originals = _Originals(bounds["pairing_originals"], bounds["pairing_same_originals"])
-        self._waiting: deque[tuple[int, Trace]] = deque()
+        self._waiting: deque[tuple[int, Trace, tuple[str, ...]]] = deque()
         self._max_waiting = max(1, bounds["pairing_waiting"])
         self._stage = Pairing()
         self._states: dict[int, PairingState] = {}
@@ -166,7 +166,7 @@ class PairingFront:
     def due(self, at_ms: int) -> list[Found]:
         """The forwards that can be judged now that packet time has come to *at_ms*."""
         while self._waiting and self._waiting[0][0] <= at_ms:
-            self._ask_again(self._waiting.popleft()[1])
+            self._ask_again(*self._waiting.popleft()[1:])
         while self._wakes and self._wakes[0][0] <= at_ms:
             _, key = heappop(self._wakes)
             self._wake(key, at_ms)
@@ -204,7 +204,7 @@ class PairingFront:
             if match[0] == "message_id" or not self._is_programs(transaction):
                 self._depart(trace, *match, transaction)
         elif unaddressed and (self._owns is not None or trace.named):
-            self._wait(trace)
+            self._wait(trace, self._ours_of(_written_to(draw(index))))
 
     def _is_programs(self, transaction: Transaction) -> bool:
         """True for a mail made anew that says what it is: a ticket system's note on a mail, an automatic reply."""
@@ -246,26 +246,31 @@ class PairingFront:
             or any(map(delivered_to.__contains__, trace.named))
         )
 
-    def _wait(self, trace: Trace) -> None:
+    def _wait(self, trace: Trace, addressed: tuple[str, ...]) -> None:
         if len(self._waiting) >= self._max_waiting:
             self.judged_early += 1
-            self._ask_again(self._waiting.popleft()[1])
-        self._waiting.append((trace.at_ms + SETTLE_MS, trace))
+            self._ask_again(*self._waiting.popleft()[1:])
+        self._waiting.append((trace.at_ms + SETTLE_MS, trace, addressed))
         self._set_due()
 
-    def _ask_again(self, trace: Trace) -> None:
+    def _ask_again(self, trace: Trace, addressed: tuple[str, ...]) -> None:
         """Look for the original of a redirect that left before it came, or so it seemed."""
         match = self._match(trace, (("message_id", trace.message_id),))
         if match is not None:
-            self._depart(trace, *match, None)
+            self._depart(trace, *match, None, addressed)
 
-    def _depart(self, trace: Trace, basis: Basis, key: int, transaction: Transaction | None) -> None:
-        leg = self._leaving(key, basis, trace, transaction)
+    def _depart(
+        self, trace: Trace, basis: Basis, key: int, transaction: Transaction | None, addressed: tuple[str, ...] = ()
+    ) -> None:
+        leg = self._leaving(key, basis, trace, transaction, addressed)
         if not leg.recipients:
             return
         for original in self._originals.get(key):
             self._step(key, self._arrived(key, original))
         self._step(key, leg)
+
+    def _ours_of(self, addresses: Iterable[str]) -> tuple[str, ...]:
+        return tuple(filter(self._organisation.owns, addresses))
 
     # ---- the stage
 
@@ -322,12 +327,14 @@ class PairingFront:
             missing_octets=trace.missing_octets,
         )
 
-    def _leaving(self, key: int, basis: Basis, trace: Trace, transaction: Transaction | None) -> Leg:
+    def _leaving(
+        self, key: int, basis: Basis, trace: Trace, transaction: Transaction | None, addressed: tuple[str, ...]
+    ) -> Leg:
         organisation = self._organisation
         header = transaction.header if transaction is not None else None
         recipients = tuple(each for each in trace.recipients if not self._stays(each))
         unaddressed = frozenset(trace.unaddressed)
-        written_to = tuple(each.lower() for each in (*header.to, *header.cc)) if header is not None else ()
+        written_to = _written_to(transaction) if transaction is not None else ()
         return Leg(
             id=stable_id("leg", "out", _fingerprint(key), trace.transaction_id),
             at_ms=trace.at_ms,
@@ -341,7 +348,7 @@ class PairingFront:
             recipients=recipients,
             unaddressed=tuple(each for each in recipients if each in unaddressed),
             written_to=written_to,
-            addressed=tuple(filter(organisation.owns, written_to)),
+            addressed=addressed or self._ours_of(written_to),
             named=tuple(trace.named),
             from_ours=organisation.owns(trace.author or trace.sender or ""),
             is_reply=header is not None and split_subject(header.subject)[0] in self._reply_prefixes,
@@ -412,6 +419,12 @@ class _Originals:
 def message_key(message_id: int) -> str:
     """The fingerprint of a Message-ID as the ledger tells copies apart by; empty for none."""
     return f"{message_id:016x}" if message_id else ""
+
+
+def _written_to(transaction: Transaction) -> tuple[str, ...]:
+    """All that To and Cc name, in lower case."""
+    header = transaction.header
+    return tuple(each.lower() for each in (*header.to, *header.cc)) if header is not None else ()
 
 
 def _fingerprint(key: int) -> str:

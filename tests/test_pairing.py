@@ -157,6 +157,7 @@ def test_a_mail_that_names_another_of_ours_is_not_pinned_on_the_one_whose_copy_w
     for written_to in ((BOB,), (ANN, BOB)):
         came, left = sent(1, ANN, written_to=written_to), sent(2, EXT, after_s=4, written_to=written_to)
         assert pairs(came, left) == []
+        assert pairs(left, replace(came, started_at_ns=came.started_at_ns + 9 * SECOND_NS)) == []
 
 
 def test_a_ticket_systems_note_on_a_mail_is_not_paired() -> None:
