@@ -2,9 +2,11 @@
 Alarms against the truth: what was found, how soon, and what was told for nothing.
 
 An alarm is *true* if it names a mailbox of an intruder's and, where it names destinations, his drop, after his first
-copy left. It is about something *legitimate, not yet allowed* if it is about a forward by a rule that is no intruder's
-and that nobody entered in the allow-list: by policy a finding, but no intruder. All others are *false*, alarms about
-allowed forwards included. An alarm that is told again because it grew counts once.
+copy left. One that names drops alone and another mailbox, such as the role address that a stolen mail was written to,
+is *misnamed*: it leads to the drop, and finds nobody. It is about something *legitimate, not yet allowed* if it is
+about a forward by a rule that is no intruder's and that nobody entered in the allow-list: by policy a finding, but no
+intruder. All others are *false*, alarms about allowed forwards included. An alarm that is told again because it grew
+counts once.
 """
 
 from __future__ import annotations
@@ -42,6 +44,7 @@ class SourceScore:
 
     found: dict[int, Found] = field(default_factory=dict)
     true: int = 0
+    misnamed: int = 0
     not_yet_allowed: int = 0
     false: int = 0
     false_alarms: list[Alarm] = field(default_factory=list)
@@ -86,6 +89,8 @@ class Scorer:
                     copies = sum(at_ms <= alarm.at_ms for at_ms in case.copies)
                     hours = (alarm.at_ms - case.copies[0]) / HOUR_MS
                     score.found[case.number] = Found(case.kind, copies, hours, alarm.source)
+            elif self._names_drops_alone(alarm):
+                score.misnamed += alarm.is_first
             elif self._is_open(alarm):
                 score.not_yet_allowed += alarm.is_first
             elif alarm.is_first:
@@ -106,6 +111,12 @@ class Scorer:
             if started and (not alarm.destinations or _names_any(alarm.destinations, case.drops)):
                 return case
         return None
+
+    def _names_drops_alone(self, alarm: Alarm) -> bool:
+        cases = [self._by_drop.get(destination, []) for destination in alarm.destinations]
+        return bool(cases) and all(
+            any(case.copies and case.copies[0] <= alarm.at_ms for case in of_drop) for of_drop in cases
+        )
 
     def _is_open(self, alarm: Alarm) -> bool:
         return any(
@@ -149,6 +160,7 @@ class Summary:
     hours_median: float | None
     hours_p90: float | None
     true_rate: tuple[float, float, float]
+    misnamed_rate: tuple[float, float, float]
     open_rate: tuple[float, float, float]
     false_rate: tuple[float, float, float]
 
@@ -176,6 +188,7 @@ def summary(runs: Sequence[Run], source: str, kind: str | None = None) -> Summar
         hours_median=_quantile(hours, 0.5),
         hours_p90=_quantile(hours, 0.9),
         true_rate=_rate(runs, source, "true"),
+        misnamed_rate=_rate(runs, source, "misnamed"),
         open_rate=_rate(runs, source, "not_yet_allowed"),
         false_rate=_rate(runs, source, "false"),
     )

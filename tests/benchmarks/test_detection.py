@@ -222,6 +222,13 @@ def test_an_alarm_is_true_from_the_first_copy_on_and_names_the_drop() -> None:
     assert scored(alarm(250, "ann", "other@d")) == (0, 0, 1, 0)
 
 
+def test_an_alarm_that_names_the_drop_and_another_mailbox_finds_nobody_and_is_not_false() -> None:
+    assert scored(alarm(250, "role", "drop@d")) == (0, 0, 0, 0)
+    assert scored(alarm(50, "role", "drop@d")) == (0, 0, 1, 0)
+    both = Alarm(250, "rule", frozenset(("role",)), frozenset(("drop@d", "friend@d")))
+    assert scored(both) == (0, 0, 1, 0)
+
+
 def test_legitimate_forwards_without_an_entry_are_told_apart_from_false_alarms() -> None:
     assert scored(alarm(5, "bob", "home@h"), alarm(5, "cy", "p@q")) == (0, 1, 1, 0)
 
