@@ -7,7 +7,7 @@ as legitimate ones (people.Rule); what differs is who made them, and that is now
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from random import Random
 
@@ -215,8 +215,3 @@ def _next_morning(person: Person, at_ms: int) -> int:
         day += 1
     late_ms = chance("morning", person.address, day).random() * 20 * MINUTE_MS
     return START_MS + day * DAY_MS + person.hours.start_ms + int(late_ms)
-
-
-def mailboxes_of(cases: Sequence[Case]) -> set[str]:
-    """All mailboxes that intruders sit in."""
-    return {mailbox for case in cases for mailbox in case.mailboxes}

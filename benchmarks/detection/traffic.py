@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 
-from benchmarks.detection.chance import MINUTE_MS, chance, inbound_time, is_work_day, poisson
+from benchmarks.detection.chance import chance, inbound_time, is_work_day, poisson
 from benchmarks.detection.intruders import Case
 from benchmarks.detection.mails import Mail, Sight, TlsSight, received
 from benchmarks.detection.organisation import INTERNAL_SEEN, WEEKEND_SHARE, Organisation, internal_mail, mails_of_day
@@ -151,7 +151,3 @@ def _next_hop(mail: Mail, at_ms: int, number: int) -> Mail:
         server_ip="10.0.0.14",
         note="hop",
     )
-
-
-QUIET_MS = 30 * MINUTE_MS
-"""How long after the last mail the sensor still waits for what comes late."""
