@@ -1,13 +1,17 @@
 """
-Writes the reference pages that the core's own lists make: ``python docs/make_reference.py``.
+Writes the reference pages that the code's own lists make: ``python docs/make_reference.py``.
 
-``anomalies.md``, ``limits.md`` and ``counters.md`` hold what `sensor._core` says of itself; a test keeps them current.
+``anomalies.md``, ``limits.md`` and ``counters.md`` hold what `sensor._core` says of itself, ``detectors.md`` what the
+detectors do; a test keeps them current.
 """
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from sensor import _core
+from sensor.detect import DETECTORS, BaseDetector
 
 HERE = Path(__file__).parent
 
@@ -41,6 +45,34 @@ COUNTERS = """\
 What the core counts. Counts only grow.
 """
 
+DETECTORS_PAGE = """\
+# Detectors
+
+What `mailsensor` looks for in mail flow, and how it decides. A detector sees small events (a mail was forwarded, a
+forward was refused, an archive was sent), keeps a bounded state for each mailbox or destination, and tells a
+**finding** when its threshold is crossed. Policy makes alerts of findings.
+
+- A finding is told when it crosses, and again, under the same id, while it goes on: when its count has doubled, or has
+  grown and a day has passed.
+- Time is that of the packets. A replay finds what the live sensor found, whatever the order in which events came in, so
+  long as none was more than two minutes late; so a finding waits two minutes of packet time.
+- "Outside" is what is not in `organisation.internal_domains`.
+- Every finding says what could not be seen. Where most mail sessions were hidden in TLS, its confidence is lowered.
+- Shares come with their 95 % interval (Jeffreys).
+
+A detector is set in the section `[detect.NAME]` of the settings file, by the options below; `enabled = false` turns
+it off. What the organisation knows of and allows belongs into `[[alerts.allow]]` instead: then it is still seen.
+
+```toml
+[detect.new_forwarder]
+learning_hours = 24
+
+[detect.archive_sent]
+enabled = false
+```
+
+"""
+
 
 def pages() -> Mapping[Path, str]:
     """Every page with what it should hold."""
@@ -52,7 +84,31 @@ def pages() -> Mapping[Path, str]:
         HERE / "counters.md": COUNTERS
         + "\n"
         + _table(("Counter", "Meaning"), ((f"`{name}`", meaning) for name, meaning in _core.counters())),
+        HERE / "detectors.md": DETECTORS_PAGE
+        + _table(("Detector", "Tells of"), (_overview(each) for each in DETECTORS))
+        + "".join(_detector(each) for each in DETECTORS),
     }
+
+
+def _text_of(detector: type[BaseDetector[Any, Any]]) -> tuple[str, str]:
+    """What a detector's module says of itself: what it tells of, and the rest."""
+    text = (sys.modules[detector.__module__].__doc__ or "").replace("``", "`").strip()
+    title, _, rest = text.partition("\n\n")
+    return title.removeprefix(f"`{detector.name}`: "), rest
+
+
+def _overview(detector: type[BaseDetector[Any, Any]]) -> tuple[str, str]:
+    return f"[`{detector.name}`](#{detector.name})", _text_of(detector)[0]
+
+
+def _detector(detector: type[BaseDetector[Any, Any]]) -> str:
+    title, text = _text_of(detector)
+    options = (
+        (f"`{each.name}`", f"{each.default:,g}", f"{each.low:,g} to {each.high:,g}", each.meaning)
+        for each in detector.OPTIONS
+    )
+    table = _table(("Option", "Default", "Allowed", "Meaning and reason"), options) if detector.OPTIONS else ""
+    return f"\n## {detector.name}\n\n{title[:1].upper()}{title[1:]}\n\n{text}\n\n{table}"
 
 
 def _layer(layer: str, title: str) -> str:
@@ -71,4 +127,4 @@ def _cell(text: str) -> str:
 
 if __name__ == "__main__":
     for path, text in pages().items():
-        path.write_text(text)
+        path.write_text(text, encoding="utf-8")

@@ -194,6 +194,87 @@ def artifacts(
     raise typer.Exit(_status_of(lambda: show_artifacts(settings, os.environ, as_json=json)))
 
 
+@cli.command(epilog=EXIT_STATUS)
+def report(
+    subject: Annotated[str, typer.Argument(metavar="mailboxes|destinations|alerts")] = "mailboxes",
+    store: Annotated[str, typer.Option(metavar="FILE", help="The file that replay --store keeps; required.")] = "",
+    since: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHEN", help="Only what went on since a day (2026-11-22), or a span before the latest mail (7d)."
+        ),
+    ] = None,
+    top: Annotated[int | None, typer.Option(metavar="N", min=1, help="Only the first N.")] = None,
+    form: Annotated[str, typer.Option("--format", metavar="table|json|csv", help="How to print it.")] = "table",
+) -> None:
+    """Print what runs with --store have kept: mailboxes that forward, where to, and alerts."""
+    from sensor.app.report import ReportOptions
+    from sensor.app.report import report as run
+
+    if not store:
+        raise typer.BadParameter("name the file that replay --store keeps", param_hint="--store")
+    options = ReportOptions(store=store, subject=subject, since=since, form=form, top=top)
+    raise typer.Exit(_status_of(lambda: run(options)))
+
+
+@cli.command()
+def alerts(
+    path: Annotated[str, typer.Argument(metavar="FILE", help="Alerts as JSON Lines, or - for standard input.")],
+    show: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ID", help="One alert whole, with evidence and next steps. The beginning of an id is enough."
+        ),
+    ] = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Say whether the evidence is as it was written. Exit status 3 if not.")
+    ] = False,
+    mailbox: Annotated[str | None, typer.Option(metavar="ADDRESS", help="List what is about this mailbox.")] = None,
+    destination: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="List what is about this destination.")
+    ] = None,
+) -> None:
+    """List the alerts of a file, show one whole, or verify their evidence."""
+    from sensor.app.alerts import AlertsOptions, show_alerts
+
+    options = AlertsOptions(path=path, show=show, verify=verify, mailbox=mailbox, destination=destination)
+    raise typer.Exit(_status_of(lambda: show_alerts(options)))
+
+
+@cli.command()
+def allow(
+    settings: Annotated[str, typer.Option(metavar="FILE", help="Settings file (TOML) to add the entry to.")],
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why it is allowed; required.")],
+    expires: Annotated[str, typer.Option(metavar="YYYY-MM-DD", help="The last day on which it holds; required.")],
+    mailbox: Annotated[str | None, typer.Option(metavar="ADDRESS", help="The mailbox that may forward.")] = None,
+    destination: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="The address that mail may be forwarded to.")
+    ] = None,
+    domain: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DOMAIN", help="The domain that mail may be forwarded to; .d.example takes in all below it."
+        ),
+    ] = None,
+    detector: Annotated[str | None, typer.Option(metavar="NAME", help="Only findings of this detector.")] = None,
+) -> None:
+    """Add an entry to the allow-list: all parts given must hold, so a mailbox with a destination is the narrowest."""
+    from datetime import UTC, datetime
+
+    from sensor.app.alerts import allow as run
+
+    parts = {
+        "mailbox": mailbox,
+        "destination": destination,
+        "domain": domain,
+        "detector": detector,
+        "reason": reason,
+        "expires": expires,
+    }
+    today = datetime.now(UTC).date()
+    raise typer.Exit(_status_of(lambda: run(settings, parts, os.environ, today)))
+
+
 def run_cli() -> int:
     """Run the command line of this process and return its exit status."""
     _open_closed_streams()

@@ -7,6 +7,7 @@ The JSON Schema of a record line, drawn from the record types so that the two ca
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -18,18 +19,18 @@ _Schema = dict[str, object]
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 # What the types can't say, by (type, key): formats, bounds, patterns.
-_TIME: _Schema = {"format": "date-time", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$"}
+TIME: _Schema = {"format": "date-time", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$"}
 _PORT: _Schema = {"minimum": 0, "maximum": 65535}
 _NOT_NEGATIVE: _Schema = {"minimum": 0}
 _REPLY_CODE: _Schema = {"minimum": 0, "maximum": 999}
 _SLUG: _Schema = {"pattern": "^[a-z][a-z0-9_]*$"}
 _TIGHTER: dict[tuple[str, str], _Schema] = {
-    ("TransactionRecord", "started_at"): _TIME,
-    ("TransactionRecord", "ended_at"): _TIME,
+    ("TransactionRecord", "started_at"): TIME,
+    ("TransactionRecord", "ended_at"): TIME,
     ("TransactionRecord", "size_octets"): _NOT_NEGATIVE,
     ("TransactionRecord", "body_digest"): {"pattern": "^[0-9a-f]{32}$"},
-    ("SessionRecord", "started_at"): _TIME,
-    ("SessionRecord", "ended_at"): _TIME,
+    ("SessionRecord", "started_at"): TIME,
+    ("SessionRecord", "ended_at"): TIME,
     ("SessionRecord", "octets_client"): _NOT_NEGATIVE,
     ("SessionRecord", "octets_server"): _NOT_NEGATIVE,
     ("FlowRecord", "community_id"): {"pattern": "^1:[A-Za-z0-9+/]{27}=$"},
@@ -52,7 +53,7 @@ def record_schema() -> dict[str, Any]:
         [TransactionRecord, SessionRecord], ref_template="#/$defs/{name}"
     )
     for name, definition in definitions.items():
-        _tighten(name, definition)
+        tighten(name, definition, _TIGHTER)
     return {
         "$schema": DIALECT,
         "title": "A line of mailsensor's records",
@@ -62,14 +63,15 @@ def record_schema() -> dict[str, Any]:
     }
 
 
-def _tighten(name: str, definition: dict[str, Any]) -> None:
+def tighten(name: str, definition: dict[str, Any], tighter: Mapping[tuple[str, str], Mapping[str, object]]) -> None:
+    """Require every key of *definition*, allow no other, and add what *tighter* says by (name, key)."""
     properties = definition["properties"]
     definition["required"] = list(properties)
     definition["additionalProperties"] = False
     for key, schema in properties.items():
         # Defaults are how the types are built, not something a reader may rely on: every key is there.
         schema.pop("default", None)
-        extra = _TIGHTER.get((name, key))
+        extra = tighter.get((name, key))
         if extra is None:
             continue
         variants = schema.get("anyOf", [schema])

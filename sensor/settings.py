@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -22,6 +22,8 @@ ENVIRONMENT_PREFIX = "MAILSENSOR_"
 
 Network = IPv4Network | IPv6Network
 Limit = tuple[str, str, int]
+DetectorOptions = Mapping[str, Mapping[str, tuple[float, float]]]
+"""By detector, then option: the least and the greatest value allowed."""
 
 
 class SettingsError(UserError):
@@ -116,13 +118,17 @@ class AlertSettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything that can be set. ``limits`` holds only those that differ from their defaults."""
+    """
+    Everything that can be set. ``limits`` holds only those that are set, and so does ``detect``: by detector its
+    options, and "enabled".
+    """
 
     organisation: OrganisationSettings = OrganisationSettings()
     sensor: SensorSettings = SensorSettings()
     replay: ReplaySettings = ReplaySettings()
     artifacts: ArtifactSettings = ArtifactSettings()
     alerts: AlertSettings = AlertSettings()
+    detect: Mapping[str, Mapping[str, float | bool]] = field(default_factory=dict)
     limits: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -131,15 +137,16 @@ def load_settings(
     environment: Mapping[str, str],
     *,
     known_limits: Sequence[Limit],
+    known_detectors: DetectorOptions | None = None,
     internal_domains: Sequence[str] = (),
     limit_options: Sequence[str] = (),
 ) -> Settings:
     """
     Settings from the file at *path* (none: no file), *environment*, and the options of the command line.
 
-    *known_limits* names the limits that exist. Raises ``SettingsError``.
+    *known_limits* names the limits that exist, *known_detectors* the detectors. Raises ``SettingsError``.
     """
-    schema = _schema(known_limits)
+    schema = _schema(known_limits, known_detectors or {})
     values: _Values = {section: {} for section in schema}
     if path is not None:
         _take_file(path, schema, values)
@@ -159,6 +166,7 @@ def load_settings(
         replay=ReplaySettings(**values["replay"]),
         artifacts=ArtifactSettings(**values["artifacts"]),
         alerts=AlertSettings(**{_ALERT_NAMES.get(key, key): value for key, value in values["alerts"].items()}),
+        detect={name.removeprefix(_DETECT): set_ for name, set_ in values.items() if name.startswith(_DETECT) and set_},
         limits=values["limits"],
     )
 
@@ -209,12 +217,22 @@ def _whole(least: int, most: int) -> Callable[[object], int]:
     return check
 
 
+def _number(least: float, most: float) -> Callable[[object], float]:
+    def check(value: object) -> float:
+        if not isinstance(value, int | float) or isinstance(value, bool) or not least <= value <= most:
+            raise ValueError(f"must be a number from {least:,} to {most:,}".replace(",", "_"))
+        return value
+
+    return check
+
+
 # ---- [alerts]: names of severities, tables of rules and of what is allowed
 
 # In the file a table is named for one of its rows: [[alerts.rule]].
 _ALERT_NAMES = {"rule": "rules"}
 
-_ADDRESS = r"[^\s@\x00-\x1f\x7f]+@[^\s@/:\[\]*\x00-\x1f\x7f]+"
+# A star would be a wildcard that is none: matching is exact, and no mailbox in use has one.
+_ADDRESS = r"[^\s@*]+@[^\s@/:*]+"
 _DOMAIN = r"\.?[^\s@./:\[\]*]+(\.[^\s@./:\[\]*]+)*\.?"
 MAX_REASON_CHARACTERS = 500
 
@@ -250,7 +268,7 @@ def _folder(value: object) -> str:
 
 def _shaped(pattern: str, rule: str) -> Callable[[object], str]:
     def check(value: object) -> str:
-        if not isinstance(value, str) or not re.fullmatch(pattern, value):
+        if not isinstance(value, str) or not value.isprintable() or not re.fullmatch(pattern, value):
             raise ValueError(rule)
         return value
 
@@ -258,9 +276,10 @@ def _shaped(pattern: str, rule: str) -> Callable[[object], str]:
 
 
 def _reason(value: object) -> str:
-    if not isinstance(value, str) or not value.strip() or len(value) > MAX_REASON_CHARACTERS:
-        raise ValueError(f"must say why, in 1 to {MAX_REASON_CHARACTERS} characters")
-    return value.strip()
+    text = value.strip() if isinstance(value, str) else ""
+    if not text or len(text) > MAX_REASON_CHARACTERS or not text.isprintable():
+        raise ValueError(f"must say why, in one line of 1 to {MAX_REASON_CHARACTERS} characters")
+    return text
 
 
 def _day(value: object) -> date:
@@ -311,6 +330,14 @@ def _allow(value: object) -> tuple[AllowEntry, ...]:
     return tuple(_allow_entry(index, row) for index, row in enumerate(value))
 
 
+def allow_entry(row: Mapping[str, object]) -> AllowEntry:
+    """One entry of the allow-list from its keys, checked as in a file. Raises ``SettingsError``."""
+    try:
+        return _allow_entry(0, row)
+    except _RowError as error:
+        raise SettingsError(f"the entry {error}") from None
+
+
 def _allow_entry(index: int, row: Mapping[str, object]) -> AllowEntry:
     checked = _checked_row(index, row, _ALLOW_KEYS)
     for key in ("reason", "expires"):
@@ -353,7 +380,15 @@ _Schema = dict[str, dict[str, _Check]]
 _Values = dict[str, dict[str, Any]]
 
 
-def _schema(known_limits: Sequence[Limit]) -> _Schema:
+# Each detector is a section of its own, [detect.NAME].
+_DETECT = "detect."
+
+
+def _schema(known_limits: Sequence[Limit], known_detectors: DetectorOptions) -> _Schema:
+    detect: _Schema = {
+        _DETECT + name: {"enabled": _true_or_false, **{option: _number(*bounds) for option, bounds in options.items()}}
+        for name, options in known_detectors.items()
+    }
     return {
         "organisation": {"internal_domains": _domains, "internal_networks": _networks},
         "sensor": {"name": _text},
@@ -373,6 +408,7 @@ def _schema(known_limits: Sequence[Limit]) -> _Schema:
         },
         # Any larger number would not fit a machine's memory, whatever the limit counts.
         "limits": {name: _whole(1, 2**40) for name, _, _ in known_limits},
+        **detect,
     }
 
 
@@ -387,7 +423,7 @@ def _take_file(path: str, schema: _Schema, values: _Values) -> None:
         raise SettingsError(f"{path}: not TOML: {error}") from None
     except RecursionError:
         raise SettingsError(f"{path}: not TOML: nested too deep") from None
-    for section, content in document.items():
+    for section, content in _sections(document):
         at = f"{path}:{_line_of(text, section, None)}"
         if section not in schema:
             raise SettingsError(f'{at}: unknown section "{section}"{_meant(section, list(schema))}')
@@ -398,6 +434,15 @@ def _take_file(path: str, schema: _Schema, values: _Values) -> None:
                 _take(f"{path}:{_line_of(text, section, key)}", schema, values, section, key, value)
             except _RowSettingsError as error:
                 raise SettingsError(f"{path}:{_line_of(text, section, key, error.index)}: {error}") from None
+
+
+def _sections(document: Mapping[str, object]) -> Iterator[tuple[str, object]]:
+    """The tables of a file; those in [detect] each by itself."""
+    for section, content in document.items():
+        if f"{section}." == _DETECT and isinstance(content, dict):
+            yield from ((_DETECT + name, each) for name, each in content.items())
+        else:
+            yield section, content
 
 
 def _read(path: str) -> str:
@@ -413,12 +458,19 @@ def _take_environment(environment: Mapping[str, str], schema: _Schema, values: _
     for name in sorted(environment):
         if not name.startswith(ENVIRONMENT_PREFIX):
             continue
-        section, _, key = name.removeprefix(ENVIRONMENT_PREFIX).lower().partition("_")
+        told = name.removeprefix(ENVIRONMENT_PREFIX).lower()
         at = f"environment variable {name}"
-        if section not in schema:
-            names = [f"{ENVIRONMENT_PREFIX}{each.upper()}_..." for each in schema]
+        section = next((each for each in schema if told.startswith(_variable(each))), None)
+        if section is None:
+            names = [f"{ENVIRONMENT_PREFIX}{_variable(each).upper()}..." for each in schema]
             raise SettingsError(f"{at}: there is no such setting; they are named {', '.join(names)}")
+        key = told.removeprefix(_variable(section))
         _take(at, schema, values, section, key, _from_text(environment[name], schema[section].get(key)))
+
+
+def _variable(section: str) -> str:
+    """What the names of a section's variables begin with, in lower case and without the prefix of all."""
+    return section.replace(".", "_") + "_"
 
 
 def _take(at: str, schema: _Schema, values: _Values, section: str, key: str, value: object) -> None:
@@ -442,6 +494,10 @@ def _from_text(text: str, check: _Check | None) -> object:
     # Beyond some thousand digits Python refuses to convert; what is longer than any number in use stays text.
     if check is not _text and re.fullmatch(r"[0-9][0-9_]{0,99}", text.strip()):
         return int(text.strip())
+    if check is not _text and re.fullmatch(r"[0-9]{1,20}\.[0-9]{1,20}", text.strip()):
+        return float(text.strip())
+    if check is _true_or_false and text.strip() in ("true", "false"):
+        return text.strip() == "true"
     return text
 
 
@@ -464,8 +520,8 @@ def _line_of(text: str, section: str, key: str | None, index: int = 0) -> int:
         header = re.match(r"\s*\[+([^\]]+)\]", line)
         if header is not None:
             path = [part.strip(" \t\"'") for part in header[1].split(".")]
-            inside = path == [section]
-            if key is None and path[0] == section:
+            inside = ".".join(path) == section
+            if key is None and section in (path[0], ".".join(path[:2])):
                 return number
             if path == [section, key]:
                 tables += 1

@@ -199,6 +199,34 @@ def test_holes_in_many_connections_are_bounded() -> None:
     assert ended.peak_octets < BASE + count * 2048 + 2 * bound
 
 
+def test_first_octets_of_many_connections_are_bounded() -> None:
+    """What may be mail and does not tell is kept until it does, in all no more than sessions may hold."""
+    count, bound = 60_000, 16 * MIB
+    silent = record(b"x" * 4000, numbers=(1, 1))
+    flood = from_many_clients(count, SPEAKING[0], silent)
+    summary, ended = replay(flood, "--limit", f"session_octets={bound}", "--limit", "flows=65536")
+    assert summary["counters"]["session_octets_shed"] > count * 3_000
+    assert ended.peak_octets < BASE + 2 * bound + count * 2048
+
+
+def _stopped_in_their_header(count: int) -> Iterator[bytes]:
+    for port in range(1024, 1024 + count):
+        talk = Talk(port=port)
+        yield talk.greet() + talk.content(b"Subject: flood", *[b"X-Flood: more and more of it"] * 1000)
+
+
+def test_large_header_sections_in_many_connections_are_bounded() -> None:
+    """Each client stops inside its header section: together they hold what one bound allows, and each mail is told."""
+    count, bound = 8_000, 32 * MIB
+    options = ("--limit", f"session_octets={bound}", "--limit", "flows=16384")
+    summary, ended = replay(_stopped_in_their_header(count), *options)
+    assert summary["counters"]["session_octets_shed"] > (count - 2_000) * 28_000
+    assert summary["anomalies"]["smtp_session_shed"] > count - 2_000
+    assert summary["counters"]["transactions"] == count
+    # Buffers grow by doubling; each session has its own size and keeps its even share.
+    assert ended.peak_octets < BASE + 2 * bound + count * (4096 + bound // 16384)
+
+
 def test_first_fragments_without_end_are_bounded() -> None:
     """Datagrams that never become whole."""
     fragment = record(b"x" * 1000, fragment=0x2000)
@@ -260,6 +288,29 @@ LINEAR: list[tuple[Flood, int]] = [
     (_one_folded_field, 48 * MIB),
     (_reversed_octets, 60),
 ]
+
+
+def _body_of(line: bytes) -> Flood:
+    """A body of one line over and over."""
+
+    def body(octets: int) -> Iterator[bytes]:
+        talk = Talk()
+        yield talk.greet() + talk.content(b"Subject: flood", b"")
+        yield from map(talk.client, repeated(line * (MIB // len(line)), octets))
+        yield talk.end()
+
+    return body
+
+
+# Each line asks anew whether the content is over.
+QUESTIONS = [b"\n.\n", b"\n.\nmail\n", b"\r.\rx", b"\n.\nQUIT\n", b"..\r\n"]
+
+
+@pytest.mark.parametrize("line", QUESTIONS)
+def test_a_body_of_nothing_but_questions_takes_some_times_as_long_as_an_ordinary_one(line: bytes) -> None:
+    size = 20 * MIB
+    ordinary = replay(_body_of(b"The quick brown fox jumps over the lazy dog.\r\n")(size))[1].cpu_s
+    assert replay(_body_of(line)(size))[1].cpu_s < 10 * ordinary
 
 
 @pytest.mark.parametrize(("flood", "size"), LINEAR)

@@ -1,21 +1,26 @@
 """Settings: what is unknown or out of range is an error that names its place and what is allowed."""
 
+from datetime import date
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sensor.detect import LIMITS as DETECT_LIMITS
+from sensor.detect import known_options
 from sensor.ledger import LIMITS as LEDGER_LIMITS
+from sensor.pairing import LIMITS as PAIRING_LIMITS
 from sensor.settings import Settings, SettingsError, load_settings
 
+DETECTORS = {"new_forwarder": {"learning_hours": (0.0, 100.0)}, "silent_copy": {"least": (2.0, 9.0)}}
 LIMITS = [("flows", "Flows followed at once.", 524_288), ("recipients", "Recipients kept.", 10_000)]
 
 
 def load(tmp_path: Path, text: str, environment: dict[str, str] | None = None) -> Settings:
     path = tmp_path / "mailsensor.toml"
     path.write_text(text, encoding="utf-8")
-    return load_settings(str(path), environment or {}, known_limits=LIMITS)
+    return load_settings(str(path), environment or {}, known_limits=LIMITS, known_detectors=DETECTORS)
 
 
 def test_without_a_file_the_defaults_hold() -> None:
@@ -62,6 +67,13 @@ def test_a_whole_file_is_read(tmp_path: Path) -> None:
         ("sensor = 3", [":1:", "must be a table"]),
         ("[limits\nflows = 1", ["not TOML", "line 1"]),
         ("[replay]\ntop_mailboxes = -1", [":2:", "from 1"]),
+        ("\n[detect.new_forwader]\n", [":2:", '"detect.new_forwader"', 'did you mean "detect.new_forwarder"?']),
+        ("[detect.silent_copy]\nlest = 3", [":2:", "[detect.silent_copy]", 'did you mean "least"?']),
+        ("[detect.silent_copy]\n\nleast = 1", [":3:", "detect.silent_copy.least", "number from 2"]),
+        ("[detect.silent_copy]\nleast = true", [":2:", "number from 2"]),
+        ("[detect.silent_copy]\nenabled = 1", [":2:", "true or false"]),
+        ("detect.silent_copy.least = nan", ["number from 2"]),
+        ("[detect]\nsilent_copy = 3", [":1:", "must be a table"]),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_line_and_what_is_allowed(
@@ -101,6 +113,17 @@ def test_the_environment_outranks_the_file_and_the_command_line_both(tmp_path: P
     assert settings.limits == {"flows": 3, "recipients": 1}
 
 
+def test_detectors_are_set_each_in_a_section_of_its_own(tmp_path: Path) -> None:
+    text = "[detect.new_forwarder]\nlearning_hours = 1.5\n[detect.silent_copy]\nenabled = false"
+    environment = {"MAILSENSOR_DETECT_SILENT_COPY_LEAST": "4", "MAILSENSOR_DETECT_NEW_FORWARDER_ENABLED": "true"}
+    assert load(tmp_path, text).detect == {"new_forwarder": {"learning_hours": 1.5}, "silent_copy": {"enabled": False}}
+    assert load(tmp_path, text, environment).detect == {
+        "new_forwarder": {"learning_hours": 1.5, "enabled": True},
+        "silent_copy": {"enabled": False, "least": 4},
+    }
+    assert load(tmp_path, "[organisation]").detect == {}
+
+
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
@@ -135,12 +158,12 @@ def test_any_text_gives_settings_or_one_error(tmp_path_factory: pytest.TempPathF
 def test_the_sample_file_is_valid() -> None:
     sample = Path(__file__).parent.parent / "deploy" / "mailsensor.toml"
     names = [("flows", "", 1), ("ledger_mailboxes", "", 1)]
-    load_settings(str(sample), {}, known_limits=names)
+    load_settings(str(sample), {}, known_limits=names, known_detectors=known_options())
 
 
-def test_the_page_on_settings_names_every_key_and_every_limit_of_the_ledger() -> None:
+def test_the_page_on_settings_names_every_key_and_every_limit_of_our_own() -> None:
     page = (Path(__file__).parent.parent / "docs" / "settings.md").read_text(encoding="utf-8")
-    for name, reason, default in LEDGER_LIMITS:
+    for name, reason, default in (*LEDGER_LIMITS, *DETECT_LIMITS, *PAIRING_LIMITS):
         assert f"| `{name}` | {default:,} | {reason.rstrip('.')} |" in page
     for key in (
         "organisation.internal_domains",
@@ -149,3 +172,81 @@ def test_the_page_on_settings_names_every_key_and_every_limit_of_the_ledger() ->
         "replay.top_mailboxes",
     ):
         assert f"`{key}`" in page
+
+
+# ---- alerts: rules and what is allowed
+
+ALERTS = """
+[alerts]
+cool_down_s = 3_600
+min_severity = "medium"
+spool_dir = "/var/spool/mailsensor"
+spool_sync = false
+
+[alerts.severity]
+archive_sent = "critical"
+
+[[alerts.rule]]
+domain = ".partner.example"
+lower = 2
+
+[[alerts.rule]]
+detector = "new_forwarder"
+level = "admin"
+severity = "high"
+
+[[alerts.allow]]
+mailbox = "Fay@corp.example"
+destination = "fay@home.example"
+reason = " HR case 12 "
+expires = 2027-01-31
+"""
+
+
+def test_alert_settings_are_read(tmp_path: Path) -> None:
+    alerts = load(tmp_path, ALERTS).alerts
+    assert (alerts.cool_down_s, alerts.min_severity, alerts.spool_sync) == (3_600, "medium", False)
+    assert alerts.resolve_after_s == 604_800
+    assert alerts.severity == {"archive_sent": "critical"}
+    assert [(rule.steps, rule.severity) for rule in alerts.rules] == [(-2, None), (0, "high")]
+    (entry,) = alerts.allow
+    assert (entry.mailbox, entry.reason, entry.expires) == ("Fay@corp.example", "HR case 12", date(2027, 1, 31))
+
+
+ALLOW = '[[alerts.allow]]\nmailbox = "a@b.example"\nreason = "x"\nexpires = 2027-01-31\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[alerts]\ncooldown_s = 1", [":2:", "unknown key", 'did you mean "cool_down_s"?']),
+        ("[alerts]\nresolve_after_s = 60", [":2:", "from 86_400"]),
+        ('[alerts]\nmin_severity = "hgh"', [":2:", "informational, low, medium, high, critical", "'hgh'"]),
+        ("[alerts]\nspool_sync = 1", [":2:", "true or false"]),
+        ("\n[alerts.severity]\nArchive = 'high'", [":2:", "name of a detector"]),
+        ("\n[alerts.severity]\narchive_sent = 'worst'", [":2:", "must be one of"]),
+        (ALLOW + "\n" + ALLOW.replace("reason", "reson"), [":6:", "number 2", 'did you mean "reason"?']),
+        (ALLOW.replace('reason = "x"\n', ""), [":1:", 'lacks "reason"', "a reason and a last day"]),
+        (ALLOW.replace("expires = 2027-01-31\n", ""), [":1:", 'lacks "expires"']),
+        (ALLOW.replace('"x"', '" "'), [":1:", "must say why"]),
+        (ALLOW.replace("2027-01-31", '"31.1.2027"'), [":1:", "a day such as"]),
+        (ALLOW.replace("2027-01-31", "2027-01-31T00:00:00Z"), [":1:", "a day such as"]),
+        (ALLOW.replace("a@b.example", "*@b.example"), [":1:", "number 1"]),
+        (ALLOW.replace("a@b.example", "b.example"), [":1:", "an address such as"]),
+        (ALLOW.replace("mailbox", "detector"), [":1:", "name of a detector"]),
+        ('[[alerts.allow]]\nreason = "x"\nexpires = 2027-01-31', [":1:", "must name one of"]),
+        ("[alerts]\nallow = 1", [":2:", "[[alerts.allow]]"]),
+        ("[[alerts.rule]]\nlower = 1\nraise = 1", [":1:", "one of severity, raise, lower"]),
+        ("[[alerts.rule]]\nlevel = 'root'\nraise = 1", [":1:", "user, admin, either, unknown"]),
+    ],
+)
+def test_what_is_wrong_of_alerts_is_named_with_its_line(tmp_path: Path, text: str, words: list[str]) -> None:
+    with pytest.raises(SettingsError) as error:
+        load(tmp_path, text)
+    for word in words:
+        assert word in str(error.value)
+
+
+def test_alert_settings_come_from_the_environment_too(tmp_path: Path) -> None:
+    alerts = load(tmp_path, ALERTS, {"MAILSENSOR_ALERTS_COOL_DOWN_S": "60"}).alerts
+    assert alerts.cool_down_s == 60

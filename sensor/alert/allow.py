@@ -19,6 +19,7 @@ from datetime import UTC, datetime, time, timedelta
 import msgspec
 
 from sensor.alert.alert import Cut
+from sensor.detect.claim import MAX_DESTINATIONS, MAX_MAILBOXES
 from sensor.model import Finding
 from sensor.settings import AllowEntry
 
@@ -83,15 +84,10 @@ class AllowList:
         """*finding* cut to what no entry covers that is in force at *now_ms*; entries count what they covered."""
         if not self._by_key:
             return Passed(finding)
-        mailboxes: tuple[str | None, ...] = (finding.mailbox,) if finding.mailbox is not None else finding.mailboxes
-        # Destinations that the finding counts and does not name can't be allowed one by one.
-        named: list[str | None] = [*finding.destinations]
-        if not named or finding.counts.get("destinations", 0) > len(named):
-            named.append(None)
         covers = {
             (mailbox, destination): self._covering(finding.detector, mailbox, destination, now_ms)
-            for mailbox in mailboxes or (None,)
-            for destination in named
+            for mailbox in _mailboxes(finding)
+            for destination in _with_unnamed(finding.destinations, finding, "destinations", MAX_DESTINATIONS)
         }
         open_pairs = [pair for pair, covering in covers.items() if covering is None]
         for held in {id(each): each for each in covers.values() if each is not None}.values():
@@ -113,6 +109,21 @@ class AllowList:
                         if holds(held.entry, now_ms):
                             return held
         return None
+
+
+def _mailboxes(finding: Finding) -> list[str | None]:
+    if finding.mailbox is not None:
+        return [finding.mailbox]
+    return _with_unnamed(finding.mailboxes, finding, "mailboxes", MAX_MAILBOXES)
+
+
+def _with_unnamed(names: Sequence[str], finding: Finding, counted: str, bound: int) -> list[str | None]:
+    """
+    The *names*, and none for those that the finding knows of and does not name: nobody can have allowed them by name.
+    A list that is as long as detectors make it may go on.
+    """
+    unnamed = not names or finding.counts.get(counted, 0) > len(names) or len(names) >= bound
+    return [*names, None] if unnamed else [*names]
 
 
 def holds(entry: AllowEntry, now_ms: int) -> bool:

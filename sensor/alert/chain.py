@@ -118,7 +118,8 @@ def verify_history(records: Iterable[Mapping[str, Any]]) -> list[str]:
     for record in records:
         evidence, number = record["evidence"], record["updates"]
         if number != told + 1 and not (number == told and record["redelivered"]):
-            problems.append(f"after update {told} comes update {number}: a record is missing or out of place")
+            before = f"after update {told} comes update {number}" if told >= 0 else f"the first is update {number}"
+            problems.append(f"{before}: a record is missing or out of place")
         if evidence["length"] < length:
             problems.append(f"update {number} has fewer exhibits than the record before it")
         problems += [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 import msgspec
@@ -16,8 +17,12 @@ MAX_NAMES = 256
 
 EXHIBITS_AT_EACH_END = 8
 
-# Counts of distinct things: those of two episodes overlap, so they do not add up.
-_DISTINCT = frozenset(("mailboxes", "destinations", "domains", "days"))
+# Counts that describe the mailbox, not the claim: what it received in some window, its past, the length of that.
+# They move all the time, and nobody has to hear of it.
+_CONTEXT = re.compile(r"\w+_\d+[hd]|days_known|most_\w+")
+
+# Counts that are not sums over the claim's time: of distinct things, of a day. Those of two episodes overlap.
+_SNAPSHOT = re.compile(r"mailboxes|destinations|domains|\w+_today")
 
 
 def newer(held: Finding | None, told: Finding) -> Finding:
@@ -39,8 +44,10 @@ def merged(findings: Sequence[Finding]) -> Finding:
     counts: dict[str, int] = {}
     for finding in findings:
         for name, count in finding.counts.items():
-            so_far = counts.get(name, 0)
-            counts[name] = max(so_far, count) if name in _DISTINCT else so_far + count
+            if not adds_up(name):
+                counts[name] = latest.counts.get(name, max(count, counts.get(name, 0)))
+            else:
+                counts[name] = counts.get(name, 0) + count
     in_order = sorted(findings, key=lambda each: (each.first_seen_ms, each.id))
     mailboxes = _united(each.mailboxes for each in in_order)
     destinations = _united(each.destinations for each in in_order)
@@ -75,12 +82,21 @@ def differs_materially(told: Finding, now: Finding) -> bool:
         told.level != now.level
         or not set(now.destinations) <= set(told.destinations)
         or not set(now.mailboxes) <= set(told.mailboxes)
-        or any(count >= 2 * told.counts.get(name, 0) and count > 0 for name, count in now.counts.items())
+        or any(
+            count >= 2 * told.counts.get(name, 0) and count > 0
+            for name, count in now.counts.items()
+            if not _CONTEXT.fullmatch(name)
+        )
     )
 
 
+def adds_up(name: str) -> bool:
+    """True for a count that grows with the claim, so that those of two episodes are one number together."""
+    return _CONTEXT.fullmatch(name) is None and _SNAPSHOT.fullmatch(name) is None
+
+
 def _volume(finding: Finding) -> int:
-    return sum(finding.counts.values())
+    return sum(count for name, count in finding.counts.items() if adds_up(name))
 
 
 def _united(lists: Iterable[Sequence[str]]) -> tuple[str, ...]:

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from sensor.alert.alert import Alert
 from sensor.alert.courier import Courier, deliver_all
 from sensor.alert.record import AlertRecord, record_of
-from sensor.alert.sinks import FILE_SINKS, Sink, SinkError
+from sensor.alert.sinks import FILE_SINKS, Sink
+from sensor.alert.sinks.base import SinkError
 from sensor.alert.spool import Spool
+from sensor.detect.events import stable_id
 from sensor.log import Log
 from sensor.settings import AlertSettings
 
@@ -79,7 +81,7 @@ def open_alerts(
     """
     if form not in FILE_SINKS:
         raise SinkError(f'there is no alert format "{form}"; there are {", ".join(FORMATS)}')
-    spool = _spool(settings, f"{form}-{os.path.basename(target)}")
+    spool = _spool(settings, form, target)
     try:
         sink = FILE_SINKS[form](target, append=append, durable=spool is not None)
     except SinkError:
@@ -97,8 +99,10 @@ def open_alerts(
             spool.close()
 
 
-def _spool(settings: AlertSettings, name: str) -> Spool | None:
+def _spool(settings: AlertSettings, form: str, target: str) -> Spool | None:
+    """The spool of what goes to *target* in that format; targets of one name in two folders have two."""
     if not settings.spool_dir:
         return None
-    path = os.path.join(settings.spool_dir, f"{name.replace(os.sep, '_')}.spool")
+    place = stable_id(os.path.abspath(target))[:8] if target != "-" else "standard-output"
+    path = os.path.join(settings.spool_dir, f"{form}-{os.path.basename(target)}-{place}.spool")
     return Spool(path, max_octets=settings.spool_octets, sync=settings.spool_sync)

@@ -38,7 +38,7 @@ def command(template: str, values: Mapping[str, str], shell: Shell) -> str:
     unsafe = sorted({name for name in names_in(template) if not _is_safe(values[name], shell)})
     if unsafe:
         # Quoted all the same: some shells don't know comments where one types.
-        shown = ", ".join(f"{name} {quoted(printable(values[name][:MAX_CHARACTERS]), shell)}" for name in unsafe)
+        shown = ", ".join(f"{name} {quoted(_shown(values[name]), shell)}" for name in unsafe)
         return f"# not written out, since no shell should be given it: {shown}. By hand: {template}"
     return _NAME.sub(lambda found: quoted(values[found[1]], shell), template)
 
@@ -54,8 +54,14 @@ def quoted(value: str, shell: Shell) -> str:
     return value
 
 
+def _shown(value: str) -> str:
+    """The value with all escaped that does not draw as itself, blanks of other kinds too."""
+    escaped = printable(value[:MAX_CHARACTERS])
+    return "".join(each if each.isprintable() else f"\\u{ord(each):04x}" for each in escaped)
+
+
 def _is_safe(value: str, shell: Shell) -> bool:
-    if not value or len(value) > MAX_CHARACTERS or printable(value) != value:
+    if not value or len(value) > MAX_CHARACTERS or not value.isprintable() or printable(value) != value:
         return False
     # Programs take a word that begins with a hyphen for an option, quoted or not; in interactive shells `!` in double
     # quotes is history, but single quotes are what is used here.

@@ -8,14 +8,16 @@ from itertools import chain, islice
 from sensor.classify import ArtifactError, Table, load_table
 from sensor.classify.inference import infer_domains
 from sensor.detect import LIMITS as DETECT_LIMITS
+from sensor.detect import known_options
 from sensor.ledger import LIMITS as LEDGER_LIMITS
 from sensor.model import Transaction
+from sensor.pairing import LIMITS as PAIRING_LIMITS
 from sensor.settings import Limit, Settings, load_settings
 from sensor.taps.base import Batch
 
 READ_WHOLE, READ_NOTHING, READ_WITH_DAMAGE, INTERRUPTED = 0, 1, 3, 130
 
-OWN_LIMITS: tuple[Limit, ...] = (*LEDGER_LIMITS, *DETECT_LIMITS)
+OWN_LIMITS: tuple[Limit, ...] = (*LEDGER_LIMITS, *PAIRING_LIMITS, *DETECT_LIMITS)
 """The limits that are not the core's."""
 
 
@@ -24,7 +26,11 @@ def settings_of(path: str | None, environment: Mapping[str, str], internal_domai
     from sensor.taps.capture import core_limits
 
     return load_settings(
-        path, environment, known_limits=[*core_limits(), *OWN_LIMITS], internal_domains=internal_domains
+        path,
+        environment,
+        known_limits=[*core_limits(), *OWN_LIMITS],
+        known_detectors=known_options(),
+        internal_domains=internal_domains,
     )
 
 

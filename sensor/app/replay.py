@@ -26,13 +26,14 @@ from sensor.app.common import (
 from sensor.app.console import Progress, print_text, progress_bar, records_to, stop_on_interrupt
 from sensor.app.keeping import Keeper, once_only, open_keeper
 from sensor.classify import NONE, Organisation, Table
-from sensor.detect import Runner, detectors
+from sensor.detect import Runner, detectors, known_options
 from sensor.ledger import Ledger
-from sensor.log import Log
+from sensor.log import Log, printable
 from sensor.model import Direction, Forwarding
 from sensor.pipeline import Pipeline
 from sensor.settings import Settings, SettingsError, load_settings
 from sensor.taps.base import Tap
+from sensor.taps.files import Found
 
 # Damage of these kinds means that a file gave nothing at all.
 _NOTHING_READ = frozenset(("unreadable", "empty", "not_a_capture"))
@@ -82,6 +83,7 @@ def replay(options: ReplayOptions, environment: Mapping[str, str]) -> int:
         options.settings_path,
         environment,
         known_limits=[*core_limits(), *OWN_LIMITS],
+        known_detectors=known_options(),
         internal_domains=options.internal_domains,
         limit_options=options.limits,
     )
@@ -94,7 +96,8 @@ def replay(options: ReplayOptions, environment: Mapping[str, str]) -> int:
         if keeper is not None:
             paths = once_only(keeper, found) if options.once else keeper.note_captures(paths)
         if not paths:
-            print_text("mailsensor: every capture was counted before; nothing is left to read\n", to_stderr=True)
+            told = "".join(f"mailsensor: {printable(each)}\n" for each in found.counted_before)
+            print_text(f"{told}mailsensor: every capture was counted before; nothing is left to read\n", to_stderr=True)
             return READ_WHOLE
         tap = CaptureTap(paths, table.interest, limits=core)
         run = run_tap(
@@ -111,7 +114,7 @@ def replay(options: ReplayOptions, environment: Mapping[str, str]) -> int:
     if options.quiet:
         _log_problems(Log(), tap, found.problems)
     else:
-        _print_summary(run, tap, settings, found.problems, as_json=options.json, to_stderr=options.output_is_taken)
+        _print_summary(run, tap, settings, found, as_json=options.json, to_stderr=options.output_is_taken)
     return exit_status(run, tap, len(paths), bool(found.problems))
 
 
@@ -199,8 +202,9 @@ def analysis_of(
         transaction_type=tap.transaction_type,
         session_type=tap.session_type,
         table=table,
+        limits=own_limits,
     )
-    return Analysis(pipeline, Runner(detectors(), limits=own_limits), Policy(settings.alerts))
+    return Analysis(pipeline, Runner(detectors(settings.detect), limits=own_limits), Policy(settings.alerts))
 
 
 @dataclass(slots=True)
@@ -265,7 +269,13 @@ def _open_alert_writer(target: str, options: ReplayOptions, settings: Settings) 
     from sensor.alert.out import open_alerts
 
     with open_alerts(
-        target, settings.alerts, form=options.alerts_format, sensor=settings.sensor.name, clock=time.monotonic
+        target,
+        settings.alerts,
+        form=options.alerts_format,
+        sensor=settings.sensor.name,
+        clock=time.monotonic,
+        # What goes on from earlier runs, and what a spool has delivered, stands in the file already.
+        append=options.store is not None or bool(settings.alerts.spool_dir),
     ) as writer:
         yield writer.write
 
@@ -278,9 +288,7 @@ def _log_problems(log: Log, tap: Tap, passed_over: Sequence[str]) -> None:
         log.warning("damage", path=each.path, kind=each.kind, offset=each.offset, detail=each.detail)
 
 
-def _print_summary(
-    run: Run, tap: Tap, settings: Settings, passed_over: Sequence[str], *, as_json: bool, to_stderr: bool
-) -> None:
+def _print_summary(run: Run, tap: Tap, settings: Settings, found: Found, *, as_json: bool, to_stderr: bool) -> None:
     from sensor.report.summary import summarise
 
     summary = summarise(
@@ -291,12 +299,14 @@ def _print_summary(
         inferred_domains=run.inferred_domains,
         interrupted=run.interrupted,
         damage=tap.damage(),
-        passed_over=passed_over,
+        passed_over=found.problems,
+        counted_before=found.counted_before,
         counters=tap.counters(),
         anomalies=tap.anomalies(),
         alerts=tuple(run.alerts.values()),
         alerts_dropped=run.alerts_dropped,
-        policy=run.analysis.policy.counters,
+        policy=run.analysis.policy,
+        now_ms=run.analysis.runner.clock_ms or 0,
         detector_failures=run.analysis.runner.failures,
     )
     if as_json:

@@ -23,12 +23,9 @@ from sensor.classify.rows import (
     shipped,
 )
 from sensor.classify.structure import drawn_shapes
-from sensor.classify.text import bare_address, recipients, split_subject
+from sensor.classify.text import MAX_VALUE_CHARS, bare_address, recipients, split_subject
 from sensor.model import HeaderView, InterestSpec, Transaction
 
-# RFC 5321 4.5.3.1.3 bounds a path at 256 octets and RFC 5322 2.1.1 a line at 998. Nothing longer is a marker that a
-# known program wrote, and it bounds the work that a hostile value can cause in a pattern.
-MAX_VALUE_CHARS = 1_024
 # Mail that clients attach without saying that it is mail.
 _MAIL_TYPES = ("message/rfc822", "message/global")
 

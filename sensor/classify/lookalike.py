@@ -166,24 +166,29 @@ def _list(context: Context, weighed: Sequence[Weighed]) -> bool:
     header = context.header
     reverse_path = context.transaction.reverse_path or ""
     authors = [address.lower() for address in header.from_] if header is not None else []
+    # The form that a forwarder writes ends in the sender that it was, who may be a list.
+    forms = [each.match for each in weighed if each.match.row.place == "reverse_path"]
+    rewritten = any(match.mailbox is not None and match.row.look_alike is None for match in forms)
     is_list_sender = _LIST_SENDER.fullmatch(reverse_path.rpartition("@")[0]) is not None
-    if is_list_sender and reverse_path.lower() not in authors:
-        return not _left_by_a_member(context, domain_of(reverse_path))
+    if is_list_sender and not rewritten and reverse_path.lower() not in authors:
+        return not _left_by_a_member(context, weighed, domain_of(reverse_path))
     if header is not None and header.list_id is not None:
-        return not _left_by_a_member(context, header.list_id)
+        return not _left_by_a_member(context, weighed, header.list_id)
     if context.has_field("x-beenthere") or context.has_field("x-mailman-version") or context.has_field("mailing-list"):
         return True
     return (context.value_of("precedence") or "").lower() == "list"
 
 
-def _left_by_a_member(context: Context, list_domain: str) -> bool:
-    """True if the mail of a list elsewhere was delivered to a mailbox of ours and now leaves it: that is a forward."""
+def _left_by_a_member(context: Context, weighed: Sequence[Weighed], list_domain: str) -> bool:
+    """True if the mail of a list elsewhere reached a mailbox of ours and now leaves it: that is a forward."""
     organisation = context.organisation
     if not organisation.known or len(context.recipients) != 1:
         return False
     if organisation.owns_host(list_domain) or organisation.owns(context.recipients[0]):
         return False
-    return any(organisation.owns(address) for address in (*delivered_to(context), *taken_for(context)))
+    proved = [each.match.mailbox for each in weighed if each.evidence != "weak" and each.match.row.kind == "auto"]
+    reached = [*delivered_to(context), *taken_for(context), *filter(None, proved)]
+    return any(organisation.owns(address) for address in reached)
 
 
 def _digest(context: Context, weighed: Sequence[Weighed]) -> bool:

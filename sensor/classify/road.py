@@ -9,24 +9,30 @@ itself (RFC 5321 4.1.1.1), and anybody can say ours: where our networks are know
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
-from sensor.classify.direction import Organisation, below, below_any
+from sensor.classify.direction import Organisation, below
 from sensor.model import ReceivedView
 
-# Hosts that send for everybody who is with the service: such a name in HELO says nothing of whose mail it is.
-SHARED_HOSTS = (
-    "google.com",
-    "outlook.com",
-    "yandex.net",
-    "yandex.ru",
-    "yandex.com",
-    "mail.ru",
-    "protonmail.ch",
+# Below these are hosts that send for everybody who is with the service: such a HELO says nothing of whose mail it is.
+_SHARED_HOSTS = (
+    ".google.com",
+    ".outlook.com",
+    ".yandex.net",
+    ".yandex.ru",
+    ".yandex.com",
+    ".mail.ru",
+    ".protonmail.ch",
 )
 # Exchange Online's machines among themselves, as samples show them (OLC, MIMEKIT). Mail from outside, another tenant's
 # too, comes in by *.mail.protection.outlook.com.
-_EXCHANGE_INSIDE = ("prod.outlook.com", "prod.protection.outlook.com", "outlook.office365.com", "prod.exchangelabs.com")
+_EXCHANGE_INSIDE = (
+    ".prod.outlook.com",
+    ".prod.protection.outlook.com",
+    ".outlook.office365.com",
+    ".prod.exchangelabs.com",
+)
 # RFC 1918, RFC 4193, and addresses of one link or host: nobody outside has one.
 _PRIVATE = tuple(
     map(
@@ -36,6 +42,11 @@ _PRIVATE = tuple(
 )
 
 
+# Pairs of names remembered, some MB at most: a mail compares its few names many times, and those of a house come again.
+_PAIRS = 4_096
+
+
+@lru_cache(_PAIRS)
 def related(one: str, other: str) -> bool:
     """True if one name is the other or below it. A name of one label (``com``, ``localhost``) is related to none."""
     shorter = min(one, other, key=len)
@@ -46,15 +57,26 @@ def is_own_hop(line: ReceivedView, domains: Sequence[str], organisation: Organis
     """True if the line tells of a hop on the side of *domains*: a local pick-up, a filter, a relay of the house."""
     if line.from_ is None or _is_inside_exchange(line) or _is_submission(line):
         return True
+    by_name = any(related(line.from_, domain) for domain in domains)
+    if by_name and not organisation.knows_networks:
+        return True
     address = _address(line.from_ip)
-    if address is not None:
-        if address.is_loopback or organisation.owns_ip(line.from_ip):
-            return True
-        if _is_private(address) and _are_neighbours(line):
-            return True
-        if organisation.knows_networks and not _is_private(address):
-            return False
-    return any(related(line.from_, domain) for domain in domains)
+    if address is None:
+        return by_name
+    if address.is_loopback or organisation.owns_ip(line.from_ip):
+        return True
+    if _is_private(address):
+        return by_name or _are_neighbours(line)
+    return by_name and not organisation.knows_networks
+
+
+def is_shared(host: str) -> bool:
+    """True if *host* is of a service that sends for everybody who is with it."""
+    return _is_below(host, _SHARED_HOSTS)
+
+
+def _is_below(host: str, domains: tuple[str, ...]) -> bool:
+    return f".{host.lower().rstrip('.')}".endswith(domains)
 
 
 def _is_inside_exchange(line: ReceivedView) -> bool:
@@ -62,8 +84,8 @@ def _is_inside_exchange(line: ReceivedView) -> bool:
     return (
         line.from_ is not None
         and line.by is not None
-        and below_any(line.from_, _EXCHANGE_INSIDE)
-        and below_any(line.by, _EXCHANGE_INSIDE)
+        and _is_below(line.from_, _EXCHANGE_INSIDE)
+        and _is_below(line.by, _EXCHANGE_INSIDE)
     )
 
 
@@ -77,7 +99,7 @@ def _are_neighbours(line: ReceivedView) -> bool:
     here, there = _parent(line.by), _parent(line.from_)
     if "." not in (line.from_ or ""):
         return True
-    return here is not None and here == there and not below_any(here, SHARED_HOSTS)
+    return here is not None and here == there and not is_shared(here)
 
 
 def _parent(host: str | None) -> str | None:

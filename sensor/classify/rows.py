@@ -56,6 +56,7 @@ SHAPES = (
     "received_for_addressee",
     "recipient_unaddressed",
     "null_sender",
+    "sender_rewritten",
     "topic_behind_prefix",
 )
 NOT_A_FORWARD = (

@@ -7,11 +7,16 @@ shape names the mailbox that it would be; whether it is one, the rules of trust 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sensor.classify.text import recipients, split_subject
+from sensor.classify.text import MAX_VALUE_CHARS, domain_of, recipients, split_subject
 from sensor.model import HeaderView, Transaction
+
+_ARC_RESULTS = "arc-authentication-results"
+# RFC 8601 2.7.2: the sender that SPF was asked about, a whole address or its domain.
+_SEEN_SENDER = re.compile(r"\bsmtp\.mailfrom=<?([^\s;<>\"]+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,7 @@ def drawn_shapes(transaction: Transaction, header: HeaderView, known_prefixes: C
     received_for = shapes.get("received_for_addressee") or shapes.get("received_for_another")
     if transaction.reverse_path == "" and received_for is not None:
         shapes["null_sender"] = Shape("reverse_path", "<>", received_for.mailbox)
+    _sender_rewritten(transaction, shapes)
     _topic_behind_prefix(header, known_prefixes, shapes)
     return shapes
 
@@ -65,6 +71,15 @@ def _received_for(
     names_addressee = received_for in written_to and forward_to[0] not in written_to
     name = "received_for_addressee" if names_addressee else "received_for_another"
     shapes[name] = Shape("Received", f"for <{received_for}>", received_for, at)
+
+
+def _sender_rewritten(transaction: Transaction, shapes: dict[str, Shape]) -> None:
+    """The newest ARC set, which stands topmost, was made under another domain of the reverse-path than that of now."""
+    sender = (transaction.reverse_path or "").lower()
+    sealed = next((each.value for each in transaction.fields if each.name.lower() == _ARC_RESULTS), None)
+    seen = _SEEN_SENDER.search(sealed[:MAX_VALUE_CHARS]) if sealed is not None and sender else None
+    if seen is not None and domain_of(seen[1].lower()) != domain_of(sender):
+        shapes["sender_rewritten"] = Shape("ARC-Authentication-Results", seen[0], None)
 
 
 def _topic_behind_prefix(header: HeaderView, known_prefixes: Collection[str], shapes: dict[str, Shape]) -> None:

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 
 from sensor.model import ForwardPathView
 
+# RFC 5321 4.5.3.1.3 bounds a path at 256 octets and RFC 5322 2.1.1 a line at 998. Nothing longer is a marker that a
+# known program wrote, and it bounds the work that a hostile value can cause in a pattern.
+MAX_VALUE_CHARS = 1_024
 # The core looks for tags and for the colon of a prefix within these bounds; here they must be the same.
 SUBJECT_PREFIX_CHARS = 24
 SUBJECT_TAGS = 3

@@ -19,10 +19,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 from sensor.classify.artifacts import Match
 from sensor.classify.direction import Organisation, below, below_any, sender_inside
-from sensor.classify.road import SHARED_HOSTS, is_own_hop, related
+from sensor.classify.road import is_own_hop, is_shared, related
 from sensor.classify.rows import languages
 from sensor.classify.text import bare_address, domain_of, original_recipient, split_subject
 from sensor.model import Evidence, HeaderView, Transaction
@@ -57,6 +58,7 @@ class Context:
     recipients: Sequence[str]
     reply_prefixes: frozenset[str] = frozenset()
     _fields: dict[str, str] = field(default_factory=dict)
+    _own_hops: dict[str, int] = field(default_factory=dict)
 
     @property
     def header(self) -> HeaderView | None:
@@ -65,6 +67,14 @@ class Context:
     def has_field(self, name: str) -> bool:
         """True if the header section holds a kept field of that name (lower case)."""
         return self.value_of(name) is not None
+
+    def own_hops(self, mailbox: str | None) -> int:
+        """How many Received lines from the top tell of hops on the side of *mailbox*, or of the host that sends."""
+        domain = domain_of(mailbox) if mailbox is not None else ""
+        hops = self._own_hops.get(domain)
+        if hops is None:
+            hops = self._own_hops[domain] = _count_own_hops(self, domain)
+        return hops
 
     def value_of(self, name: str) -> str | None:
         """The topmost kept field of that name (lower case)."""
@@ -216,20 +226,21 @@ def _out_of_senders_reach(match: Match, context: Context) -> bool:
 
 def _own_hops_above(lines: int, mailbox: str | None, context: Context) -> bool:
     """True if each of the topmost *lines* Received lines tells of a hop on the side of *mailbox*."""
-    domains = _side_of(mailbox, context)
-    return all(is_own_hop(line, domains, context.organisation) for line in context.transaction.received[:lines])
+    return lines <= context.own_hops(mailbox)
+
+
+def _count_own_hops(context: Context, domain: str) -> int:
+    helo = context.transaction.session.helo
+    domains = [domain] if domain else []
+    if helo is not None and not is_shared(helo):
+        domains.append(helo)
+    hops = takewhile(lambda line: is_own_hop(line, domains, context.organisation), context.transaction.received)
+    return sum(1 for _ in hops)
 
 
 def _never_alone(match: Match, context: Context) -> bool:
     """Whether a marker has something to lean on is seen once all have been weighed alone."""
     return False
-
-
-def _side_of(mailbox: str | None, context: Context) -> list[str]:
-    """Domains of the side that is sending: the mailbox's, and the host's that greets unless it serves everybody."""
-    domains = [domain_of(mailbox)] if mailbox is not None else []
-    helo = context.transaction.session.helo
-    return [*domains, helo] if helo is not None and not below_any(helo, SHARED_HOSTS) else domains
 
 
 def _same_side(one: str, other: str, context: Context) -> bool:

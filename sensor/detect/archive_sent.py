@@ -1,11 +1,11 @@
 """
-A mail archive leaves the organisation as an attachment.
+``archive_sent``: a mail archive leaves the organisation as an attachment.
 
-The idea: whoever has collected mail carries it off in one piece: an Outlook store, an mbox, an export in a zip, or a
+**Idea.** Whoever has collected mail carries it off in one piece: an Outlook store, an mbox, an export in a zip, or a
 mail with dozens of mails attached. Mail itself is one of the ways out (ATT&CK T1114.001 for local stores, T1560 for
 what is packed).
 
-What crosses, in one mail to outside:
+**Crosses** when one mail to outside carries
 
 - an attachment that is a mail store by its name or type (pst, ost, mbox, olm, nsf and their like, packed or not),
 - an archive whose name says that it holds mail (``maildir``, ``mailbox``, ``inbox``, ``takeout`` ..., or an address),
@@ -13,9 +13,9 @@ What crosses, in one mail to outside:
 - a volume of a split archive, of ``split_mb`` or more: one splits to get past a server's limit on size.
 
 It is told again while it goes on; after ``quiet_days`` without one, the next begins anew. Severity grows with what was
-sent: from ``large_mb`` on, and for any store, it is high.
+sent: from ``large_mb`` on, and for any store, it is high; a split archive alone is low, since it may hold anything.
 
-What it can't see: what is inside an archive with a harmless name, or behind a renamed extension; files that go out by
+**Cannot see** what is inside an archive with a harmless name, or behind a renamed extension; files that go out by
 web; and mail hidden in TLS. A zip is no archive of mail on its name alone, or every invoice would be.
 """
 

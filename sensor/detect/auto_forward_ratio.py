@@ -5,10 +5,11 @@
 that look forwarded. The share is that of ``auto_only`` in all marked forwards to outside, over the last 7 days.
 
 **Crosses** when the lower end of the share's 95 % Jeffreys interval is above ``share`` and there are ``least`` such
-forwards. At the default of 0.75 that takes 9 forwards when none looks forwarded, 16 when one does, and more than 30
-when a tenth do: enough that a person who forwards by hand beside a rule is not taken for one who does not, and few
-enough to come within ten mails of a redirect. The interval does the work, so ``least`` only keeps a low ``share``
-from firing on next to nothing.
+forwards. At the default of 0.75 that takes 9 forwards when none looks forwarded, 17 when one does, 30 when three do:
+enough that a person who forwards by hand beside a rule is not taken for one who does not, and few enough to come within
+ten mails of a redirect. Looked at after every mail, a mailbox that forwards half by hand crosses by chance in some two
+of a thousand weeks; what it tells of is a rule even then. The interval does the work, so ``least`` only keeps a low
+``share`` from firing on next to nothing.
 
 **Says** user or administrator, from the marks first (``level``). Severity is high where most of what the mailbox
 receives goes out, medium else. The baseline is the mailbox's own share before the window; where it has none, the share
@@ -28,9 +29,10 @@ from collections.abc import Iterable
 import msgspec
 
 from sensor.detect.base import DAY_MS, HOUR_MS, BaseDetector, Option, State
-from sensor.detect.claim import claim, measured_share
+from sensor.detect.claim import address, claim, measured_share
 from sensor.detect.episode import Episode, episode_of
 from sensor.detect.events import Cell, Context, ForwardSeen
+from sensor.detect.forwards import share_of_forwarders
 from sensor.detect.level import argue
 from sensor.detect.windows import Counts, Window, add
 from sensor.intervals import share_exceeds
@@ -78,13 +80,14 @@ class AutoForwardRatio(BaseDetector[RatioState, ForwardSeen]):
         self._count(state, event)
         if event.cell != "visible_only":
             state.episode = episode_of(state.episode, event, QUIET_MS)
-        if state.episode is None:
+        if state.episode is None or not state.episode.has_news(event.at_ms):
             return ()
         auto_only, auto_visible, visible_only = WEEK.total(state.counts, event.at_ms)
         total = auto_only + auto_visible + visible_only
         is_crossed = auto_only >= self.options["least"] and share_exceeds(auto_only, total, self.options["share"])
-        if not is_crossed or not state.episode.told.is_due(state.episode.count, event.at_ms):
+        if not is_crossed:
             return ()
+        state.episode.told.is_due(state.episode.count, event.at_ms)
         return (_finding(state, state.episode, event, (auto_only, auto_visible, visible_only)),)
 
     def _count(self, state: RatioState, event: ForwardSeen) -> None:
@@ -106,8 +109,8 @@ def _finding(state: RatioState, episode: Episode, event: ForwardSeen, cells: tup
         detector=AutoForwardRatio.name,
         **episode.facts(event),
         summary=(
-            f"{event.mailbox} forwards to outside by a rule: of {total} marked forwards in 7 days, {auto_only} do not "
-            f"look forwarded.{copied}"
+            f"{address(event.mailbox)} forwards to outside by a rule: {auto_only} of {total} marked forwards in 7 days "
+            f"do not look forwarded{copied}"
         ),
         counts={
             "forwards": episode.count,
@@ -128,11 +131,11 @@ def _finding(state: RatioState, episode: Episode, event: ForwardSeen, cells: tup
 
 
 def _severity(context: Context, forwarded: int) -> tuple[Severity, str]:
-    """High where most of what came in went out, and a sentence that says so."""
+    """High where most of what came in went out, and words that say so."""
     received = context.received_7d
     if received <= 0 or not share_exceeds(min(forwarded, received), received, 0.5):
         return "medium", ""
-    return "high", f" That is most of the {received} it received."
+    return "high", f", and they are most of the {received} mails it received"
 
 
 def _confidence(episode: Episode) -> tuple[Confidence, str]:
@@ -144,4 +147,4 @@ def _confidence(episode: Episode) -> tuple[Confidence, str]:
 def _baseline(state: RatioState, context: Context) -> Measured | None:
     """The mailbox's own share before the window; where it has no past, how usual forwarding by a rule is here."""
     own = measured_share("the mailbox's auto share before", *state.past)
-    return own or measured_share("mailboxes here that forward by a rule", context.forwarders, context.mailboxes)
+    return own or share_of_forwarders(context)

@@ -10,7 +10,8 @@ blob, so the same detector runs in-process (``runner``) and on any stream engine
   runs the detector holds events back for that long and sorts them, so results do not depend on how events came in.
 - An event that was seen already changes nothing, so what delivers events twice does no harm.
 - A finding is told when its threshold is crossed, and again, with the same id, while it goes on (``Told``).
-- Events that a detector derives are at most ``lateness_ms`` older than the event that led to them.
+- Events that a detector derives are at most ``lateness_ms`` older than the event, or the time it asked to be woken
+  at, that led to them.
 
 ``BaseDetector`` keeps these rules for all; a detector of ours says what it looks at and what it makes of one event.
 """

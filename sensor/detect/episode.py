@@ -73,6 +73,10 @@ class Episode(msgspec.Struct, kw_only=True):
         else:
             self.other_destinations += 1
 
+    def has_news(self, at_ms: int) -> bool:
+        """True if a claim made now would be told; asked first, since measuring costs more than all else."""
+        return msgspec.structs.replace(self.told).is_due(self.count, at_ms)
+
     def by_count(self) -> tuple[str, ...]:
         """The destinations, those that got most first."""
         return tuple(sorted(self.destinations, key=lambda each: (-self.destinations[each], each)))

@@ -1,14 +1,14 @@
 """
-Somebody tried to forward mail outside and was refused.
+``forwarding_blocked``: somebody tried to forward mail outside and was refused.
 
-The idea: where policy forbids automatic forwarding (Exchange Online's default: 5.7.520), a refusal is a rule that
+**Idea.** Where policy forbids automatic forwarding (Exchange Online's default: 5.7.520), a refusal is a rule that
 exists and does not work yet. Whoever set it up will look for another way, so this is the time to look.
 
-What crosses: one refusal that says forwarding itself is forbidden, since no other mail is answered so. Other refusals
-of a forward, such as a full or unknown mailbox at the destination, only when ``min_refusals`` of them come, each within
-``quiet_days`` of the one before: a dead address in an old rule is worth a line, not an alarm.
+**Crosses** with one refusal that says forwarding itself is forbidden, since no other mail is answered so. Other
+refusals of a forward, such as a full or unknown mailbox at the destination, only when ``min_refusals`` of them come,
+each within ``quiet_days`` of the one before: a dead address in an old rule is worth a line, not an alarm.
 
-What it can't see: a server that accepts and silently drops, and a report of non-delivery that goes another way. A
+**Cannot see** a server that accepts and silently drops, and a report of non-delivery that goes another way. A
 report can be forged; then it names a mailbox of ours and a reply that nobody gave, and the exhibit shows who sent it.
 """
 

@@ -137,13 +137,14 @@ class MachinePacedForwarding(BaseDetector[PaceState, ForwardSeen]):
         outside = tuple(dict.fromkeys(map(address, event.outside[:MAX_ADDRESSES])))
         for destination in outside:
             self._count(state.to, event, destination)
-        if not any(self._has_crossed(state.to[to].measure(event.at_ms)) for to in outside if to in state.to):
+        here = [state.to[to] for to in outside if to in state.to]
+        # An address that has just crossed is told of at once, others when there is news of the whole.
+        has_news = episode.has_news(event.at_ms)
+        if not any((has_news or not pace.is_told) and self._has_crossed(pace.measure(event.at_ms)) for pace in here):
             return ()
         measures = {to: pace.measure(event.at_ms) for to, pace in state.to.items()}
         crossed = [to for to, measure in measures.items() if self._has_crossed(measure)]
-        is_wider = not all(state.to[to].is_told for to in crossed)
-        if not episode.told.is_due(episode.count, event.at_ms) and not is_wider:
-            return ()
+        episode.told.is_due(episode.count, event.at_ms)
         for to in crossed:
             state.to[to].is_told = True
         ranked = sorted(crossed, key=lambda to: (-measures[to].prompt, to))
@@ -195,8 +196,8 @@ class MachinePacedForwarding(BaseDetector[PaceState, ForwardSeen]):
             detector=self.name,
             **facts,
             summary=(
-                f"{event.mailbox} forwards to {ranked[0]}{others} what looks sent by hand, at a machine's pace: {pace} "
-                f"(median {median_s:,.0f} s)."
+                f"{address(event.mailbox)} forwards to {ranked[0]}{others} what looks sent by hand, at a machine's "
+                f"pace: {pace} (median {median_s:,.0f} s)"
             ),
             counts={
                 "forwards": episode.count,
@@ -246,13 +247,14 @@ def _delay_ms(event: ForwardSeen) -> int | None:
 
 
 def _is_idle(state: PaceState, event: ForwardSeen) -> bool:
-    """True if the mailbox sent nothing but forwards like this one in the last 24 hours."""
+    """True if in the last 24 hours the mailbox sent nothing but forwards like this one, which is not counted yet."""
+    [before] = TODAY.total(state.today, event.at_ms)
     cells = TODAY.slot(state.today, event.at_ms)
     if cells is None:
         return False
     add(cells, 0)
-    [forwards] = TODAY.total(state.today, event.at_ms)
-    return 0 < event.context.sent_24h <= forwards
+    is_known = event.context.received_7d > 0
+    return is_known and event.context.sent_24h <= before
 
 
 def longest_rest_h(hours: int) -> int:

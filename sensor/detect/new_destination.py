@@ -1,19 +1,19 @@
 """
-The first automatic forward to a domain that is new to the organisation.
+``new_destination``: the first automatic forward to a domain that is new to the organisation.
 
-The idea: what rules forward to is a short list in any organisation: a partner, a ticket system, a few providers where
+**Idea.** What rules forward to is a short list in any organisation: a partner, a ticket system, a few providers where
 employees keep private mailboxes. A domain that joins the list deserves a look, whoever forwards there. It is the
 cheapest way to notice a drop box at a domain made for it, also where each victim forwards but a mail or two.
 
-What crosses: the first forward by a rule to the domain within ``rearm_days``, on evidence that is at least strong. It
-is told again when the mailboxes that forward there have doubled, or grown and a day has passed; more mail of the same
-ones is no news here.
+**Crosses** with the first forward by a rule to the domain within ``rearm_days``, on evidence that is at least strong.
+It is told again when the mailboxes that forward there have doubled, or grown and a day has passed; more mail of the
+same ones is no news here.
 
-Severity: a domain first met in the sensor's first ``learning_hours`` is low, since it may long have been in use. Else
-free-mail providers are high, since anybody has a mailbox there at once, and so is what ``many_mailboxes`` use already;
-the rest is medium.
+**Severity.** A domain first met in the sensor's first ``learning_hours`` is low, since it may long have been in use.
+Else free-mail providers are high, since anybody has a mailbox there at once, and so is what ``many_mailboxes`` use
+already; the rest is medium.
 
-What it can't see: a drop box at a provider that others forward to as well; that is for ``new_forwarder`` and
+**Cannot see** a drop box at a provider that others forward to as well; that is for ``new_forwarder`` and
 ``shared_destination``. Domains below one another are different domains.
 """
 

@@ -1,18 +1,19 @@
 """
-A mailbox's first automatic forward to outside.
+``new_forwarder``: a mailbox's first automatic forward to outside.
 
-The idea: a forwarding rule works from the first mail on, so the day it is set up shows, days before any share or volume
-does. One forward is enough, since what counts is marked by the server that ran the rule, or seen coming in and going
-out again on strong evidence; a mail that merely looks forwarded is never counted.
+**Idea.** A forwarding rule works from the first mail on, so the day it is set up shows, days before any share or
+volume does. One forward is enough, since what counts is marked by the server that ran the rule, or seen coming in and
+going out again on strong evidence; a mail that merely looks forwarded is never counted.
 
-What crosses: the first such mail of a mailbox within ``rearm_days``. It is told again as it goes on.
+**Crosses** with the first such mail of a mailbox within ``rearm_days``. It is told again as it goes on. Severity is
+high where it goes to a free-mail provider, medium else.
 
-What was there before the sensor: within its first ``learning_hours`` no forward can be told from one that has gone on
-for years. Those are told too, since a theft that is under way is no better than a new one, but with low severity and a
-summary that says so.
+**Before the sensor.** Within its first ``learning_hours`` no forward can be told from one that has gone on for years.
+Those are told too, since a theft that is under way is no better than a new one, but with low severity and a summary
+that says so.
 
-What it can't see: a rule that leaves no mark while only one leg is in view, and forwards inside the organisation. A
-rule set up while mail was hidden or the sensor was down is told at its first mail in view.
+**Cannot see** a rule that leaves no mark while only one leg is in view, and forwards inside the organisation. A rule
+set up while mail was hidden or the sensor was down is told at its first mail in view.
 """
 
 from __future__ import annotations

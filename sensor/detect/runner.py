@@ -11,7 +11,7 @@ and what a checkpoint writes; making it costs a few microseconds, and mails that
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import Any
@@ -56,13 +56,20 @@ _HELD_FORMAT = 1
 
 class Runner:
     """
-    Feeds events through *detectors*, in their order: what one derives goes to those behind it.
+    Feeds events through *detectors*, in their order: what one derives goes to those behind it, or, where *on_derived*
+    is given, what that makes of it: nothing, the event with more in it, or several of the same time.
 
     ``failures`` counts by detector the events on which it raised; they left no trace in its state, and the other
     detectors saw them. ``states_evicted`` and ``released_early`` count what the limits cost.
     """
 
-    def __init__(self, detectors: Iterable[Detector[Any]], *, limits: Mapping[str, int] | None = None) -> None:
+    def __init__(
+        self,
+        detectors: Iterable[Detector[Any]],
+        *,
+        limits: Mapping[str, int] | None = None,
+        on_derived: Callable[[DetectorEvent], Iterable[DetectorEvent]] | None = None,
+    ) -> None:
         bounds = {name: default for name, _, default in LIMITS} | dict(limits or {})
         self._max_states = max(1, bounds["detector_states"])
         self._max_octets = bounds["detector_octets"]
@@ -70,6 +77,7 @@ class Runner:
         most = max(1, bounds["detector_events_held"])
         self._stages = tuple(_Stage(each, lag_ms, most) for each, lag_ms in zip(stages, lags(stages), strict=True))
         self._by_name = {stage.name: stage for stage in self._stages}
+        self._on_derived = on_derived
         self._clock_ms: int | None = None
         self._doubted_ms: int | None = None
 
@@ -110,12 +118,17 @@ class Runner:
         return self._advance()
 
     def finish(self) -> list[Finding]:
-        """Let every waiting event have its turn: nothing comes after them. The clock stays where it is."""
+        """
+        Let every waiting event have its turn, since nothing comes after them.
+
+        The clock stays where it is, but what asked to be woken within a detector's lateness is.
+        """
         findings: list[Finding] = []
         for at, stage in enumerate(self._stages):
-            self._run(at, stage, MAX_TIME_MS, findings)
+            stage.take_ready(MAX_TIME_MS)
             if self._clock_ms is not None:
-                stage.wake(self._clock_ms, findings)
+                stage.wake(self._clock_ms + stage.detector.lateness_ms)
+            findings += self._collect(at, stage)
         return findings
 
     def changed(self) -> Iterator[Entry]:
@@ -133,26 +146,26 @@ class Runner:
         Take back one entry that ``changed`` or ``take_shard`` gave. An entry of a detector that is not among ours is
         left out, as after a setting turned it off. Raises ``BlobError`` if the blob is damaged.
         """
-        if detector == HELD:
-            self._restore_held(blob)
+        if not blob:
             return
-        stage = self._by_name.get(detector)
-        if stage is not None and blob:
-            last_ms = stage.restore(key, blob)
-            self._clock_ms = last_ms if self._clock_ms is None else max(self._clock_ms, last_ms)
-            self._evict()
+        stage_name, event = _decode_held(blob) if detector == HELD else (detector, None)
+        stage = self._by_name.get(stage_name)
+        if stage is None:
+            return
+        latest_ms = stage.restore(key, blob) if event is None else stage.restore_held(key, event)
+        self._clock_ms = latest_ms if self._clock_ms is None else max(self._clock_ms, latest_ms)
+        self._evict()
 
     def take_shard(self, shard: int) -> list[Entry]:
         """Give up all that lives in *shard*, for another worker to add: states, and the events that wait for them."""
         return [entry for stage in self._stages for entry in stage.take(shard)]
 
-    def add_shard(self, entries: Iterable[Entry]) -> None:
+    def add_shard(self, entries: Sequence[Entry]) -> None:
         """Take over what another worker gave up. Unlike what is restored, it is told by ``changed``."""
         for detector, key, blob in entries:
             self.restore(detector, key, blob)
-            stage = self._by_name.get(detector)
-            if stage is not None:
-                stage.mark_changed(key)
+        for stage in self._stages:
+            stage.mark_changed({key for detector, key, _ in entries if detector == stage.name})
 
     # ---- the way of an event
 
@@ -175,29 +188,28 @@ class Runner:
             return findings
         for at, stage in enumerate(self._stages):
             watermark_ms = self._clock_ms - stage.lag_ms
-            self._run(at, stage, watermark_ms, findings)
-            stage.wake(watermark_ms, findings)
+            stage.take_ready(watermark_ms)
+            stage.wake(watermark_ms)
             if self._doubted_ms is None:
                 stage.expire(watermark_ms)
+            findings += self._collect(at, stage)
         self._evict()
         return findings
 
-    def _run(self, at: int, stage: _Stage, watermark_ms: int, findings: list[Finding]) -> None:
-        for event in stage.ready(watermark_ms):
-            for derived in stage.take_event(event, findings):
-                self._offer(derived, self._stages[at + 1 :])
+    def _collect(self, at: int, stage: _Stage) -> list[Finding]:
+        """What a stage found in its turn; what it derived goes on."""
+        found, derived = stage.findings, stage.derived
+        stage.findings, stage.derived = [], []
+        for event in derived:
+            for each in (event,) if self._on_derived is None else self._on_derived(event):
+                self._offer(each, self._stages[at + 1 :])
+        return found
 
     def _evict(self) -> None:
         octets = sum(stage.octets for stage in self._stages)
         while self.states > self._max_states or octets > self._max_octets:
             oldest = min((stage for stage in self._stages if stage.live), key=_Stage.oldest_ms)
             octets -= oldest.evict()
-
-    def _restore_held(self, blob: bytes) -> None:
-        stage_name, event = _decode_held(blob)
-        stage = self._by_name.get(stage_name)
-        if stage is not None:
-            stage.offer(event)
 
 
 @dataclass(slots=True)
@@ -207,6 +219,7 @@ class _Live:
     state: Any
     blob: bytes
     last_ms: int
+    wake_at_ms: int | None = None
 
 
 @dataclass(slots=True)
@@ -217,6 +230,8 @@ class _Stage:
     lag_ms: int
     max_held: int
     live: OrderedDict[str, _Live] = field(default_factory=OrderedDict)
+    findings: list[Finding] = field(default_factory=list)
+    derived: list[DetectorEvent] = field(default_factory=list)
     octets: int = 0
     failures: int = 0
     evicted: int = 0
@@ -243,37 +258,21 @@ class _Stage:
             heappush(self._queue, (order(event), key, self._offered, event))
             self._offered += 1
 
-    def ready(self, watermark_ms: int) -> Iterator[tuple[str, DetectorEvent]]:
-        """Those waiting events whose turn has come, in order."""
+    def take_ready(self, watermark_ms: int) -> None:
+        """Let the detector step over those waiting events whose turn has come, in order."""
         queue = self._queue
         while queue and (queue[0][0][0] <= watermark_ms or len(queue) > self.max_held):
             self.released_early += queue[0][0][0] > watermark_ms
             _, key, _, event = heappop(queue)
-            yield key, event
+            self._step(key, event)
 
-    def take_event(self, keyed: tuple[str, DetectorEvent], findings: list[Finding]) -> tuple[DetectorEvent, ...]:
-        """Let the detector step; what it derives."""
-        key, event = keyed
-        live = self.live.get(key)
-        if live is not None and self.detector.needs_timers:
-            self._wake_one(key, live, event.at_ms, findings)
-            live = self.live.get(key)
-        try:
-            out = self.detector.step(None if live is None else live.state, event)
-            self._keep(key, out)
-        except Exception:  # noqa: BLE001 - as above
-            self._go_back(key)
-            return ()
-        findings += out.findings
-        return out.derived
-
-    def wake(self, watermark_ms: int, findings: list[Finding]) -> None:
-        """Call those detectors' states that asked for it. Nothing is derived in a wake-up."""
+    def wake(self, watermark_ms: int) -> None:
+        """Wake those states that asked for it."""
         while self._wakes and self._wakes[0][0] <= watermark_ms:
-            _, key = heappop(self._wakes)
+            wake_at_ms, key = heappop(self._wakes)
             live = self.live.get(key)
-            if live is not None:
-                self._wake_one(key, live, watermark_ms, findings)
+            if live is not None and live.wake_at_ms == wake_at_ms:
+                self._wake_one(key, live, watermark_ms)
 
     def expire(self, watermark_ms: int) -> None:
         """Forget what is older than the detector looks back."""
@@ -298,10 +297,15 @@ class _Stage:
         """Make the state in *blob* live; the time of its latest event."""
         state = self.detector.decode(blob)
         last_ms = self.detector.last_ms(state)
-        self._put(key, _Live(state, blob, last_ms))
-        if self.detector.needs_timers:
-            heappush(self._wakes, (last_ms, key))
+        # When it asked to be woken is not in the blob: it is asked at once.
+        self._put(key, _Live(state, blob, last_ms), last_ms if self.detector.needs_timers else None)
         return last_ms
+
+    def restore_held(self, name: str, event: DetectorEvent) -> int:
+        """Let *event* wait again, which is at rest under *name*; its time."""
+        self._held_written[name] = None
+        self.offer(event)
+        return event.at_ms
 
     def changed(self) -> Iterator[Entry]:
         for key in sorted(self._changed):
@@ -310,8 +314,10 @@ class _Stage:
         self._changed.clear()
         yield from self._changed_held()
 
-    def mark_changed(self, key: str) -> None:
-        self._changed.add(key)
+    def mark_changed(self, keys: set[str]) -> None:
+        """Have *keys*, and all that waits, told by ``changed``."""
+        self._changed |= keys
+        self._held_written.clear()
 
     def take(self, shard: int) -> Iterator[Entry]:
         """Give up what lives in *shard*."""
@@ -326,30 +332,43 @@ class _Stage:
                 stay.append(waiting)
         self._queue[:] = sorted(stay)
 
-    def _wake_one(self, key: str, live: _Live, at_ms: int, findings: list[Finding]) -> None:
+    def _step(self, key: str, event: DetectorEvent) -> None:
+        live = self.live.get(key)
+        if live is not None and live.wake_at_ms is not None and live.wake_at_ms <= event.at_ms:
+            self._wake_one(key, live, event.at_ms)
+            live = self.live.get(key)
         try:
-            out = self.detector.wake(live.state, key, at_ms)
-            self._keep(key, out)
+            self._keep(key, self.detector.step(None if live is None else live.state, event))
         except Exception:  # noqa: BLE001 - as above
             self._go_back(key)
-            return
-        findings += out.findings
 
-    def _keep(self, key: str, out: Out[Any]) -> None:
+    def _wake_one(self, key: str, live: _Live, at_ms: int) -> None:
+        live.wake_at_ms = None
+        try:
+            self._keep(key, self.detector.wake(live.state, key, at_ms), earliest_ms=at_ms + 1)
+        except Exception:  # noqa: BLE001 - as above
+            self._go_back(key)
+
+    def _keep(self, key: str, out: Out[Any], *, earliest_ms: int = -MAX_TIME_MS) -> None:
+        """Keep what a step or wake-up gave; it is not woken before *earliest_ms*."""
         if out.state is None:
             self._drop(key)
-            return
-        blob = self.detector.encode(out.state)
-        self._put(key, _Live(out.state, blob, self.detector.last_ms(out.state)))
-        self._changed.add(key)
-        if out.wake_at_ms is not None:
-            heappush(self._wakes, (out.wake_at_ms, key))
+        else:
+            blob = self.detector.encode(out.state)
+            wake_at_ms = None if out.wake_at_ms is None else max(out.wake_at_ms, earliest_ms)
+            self._put(key, _Live(out.state, blob, self.detector.last_ms(out.state)), wake_at_ms)
+            self._changed.add(key)
+        self.findings += out.findings
+        self.derived += out.derived
 
-    def _put(self, key: str, live: _Live) -> None:
+    def _put(self, key: str, live: _Live, wake_at_ms: int | None) -> None:
         """Set a key's state; it moves to the end, as the one seen last."""
         before = self.live.pop(key, None)
         self.octets += len(live.blob) - (0 if before is None else len(before.blob))
         self.live[key] = live
+        live.wake_at_ms = wake_at_ms
+        if wake_at_ms is not None and (before is None or before.wake_at_ms != wake_at_ms):
+            heappush(self._wakes, (wake_at_ms, key))
 
     def _drop(self, key: str) -> None:
         live = self.live.pop(key, None)

@@ -1,18 +1,18 @@
 """
-Several mailboxes forward by a rule to one outside address.
+``shared_destination``: several mailboxes forward by a rule to one outside address.
 
-The idea: an intruder who holds several mailboxes collects in one place. People forward to an address of their own, so
+**Idea.** An intruder who holds several mailboxes collects in one place. People forward to an address of their own, so
 two mailboxes that share one are either one person's, a shared function, or a drop. It is the threshold that public
 rules use on audit logs (Sentinel 871ba14c: more than one user to one destination, in 7 days), here on mail itself.
 
-What crosses: ``min_mailboxes`` different mailboxes within ``window_days``, each with a forward on evidence that is at
+**Crosses** when ``min_mailboxes`` different mailboxes forward there within ``window_days``, each on evidence that is at
 least strong. It is told again when their number has doubled, or grown and a day has passed, and always names all of the
-window, up to a bound.
+window, up to a bound. Severity is high from ``many_mailboxes`` on and for free-mail providers, medium else.
 
 An episode lasts until for ``rearm_days`` the threshold was not reached: a rule that works on monthly mail, say, does
 not make a new alert each month.
 
-What it can't see: drops that differ for each victim, and those of one provider that are one person's (addresses compare
+**Cannot see** drops that differ for each victim, and those of one provider that are one person's (addresses compare
 as they are, in lower case).
 """
 
@@ -122,7 +122,8 @@ class SharedDestination(BaseDetector[SharedDestinationState, DestinationSeen]):
         if not state.episode or event.at_ms - state.shared_ms > self._rearm_ms:
             state.episode, state.told.count = event.id[:64], 0
         state.shared_ms = max(state.shared_ms, event.at_ms)
-        if state.told.is_due(mailboxes, event.at_ms):
+        # Beyond the bound on mailboxes the number of those left out tells that it still grows.
+        if state.told.is_due(mailboxes + state.dropped, event.at_ms):
             yield self._claim(state, event)
 
     def _claim(self, state: SharedDestinationState, event: DestinationSeen) -> Finding:

@@ -103,12 +103,13 @@ class SilentCopy(BaseDetector[SilentState, ForwardSeen]):
         episode = state.episode = episode_of(state.episode, event, QUIET_MS)
         for destination in new:
             self._count(state.to, event, destination)
-        if not any(self._has_crossed(state.to[each], event.at_ms) for each in new if each in state.to):
+        here = [state.to[each] for each in new if each in state.to]
+        # An address that has just crossed is told of at once, others when there is news of the whole.
+        has_news = episode.has_news(event.at_ms)
+        if not any((has_news or not copies.is_told) and self._has_crossed(copies, event.at_ms) for copies in here):
             return ()
         crossed = {to: copies for to, copies in state.to.items() if self._has_crossed(copies, event.at_ms)}
-        is_wider = not all(copies.is_told for copies in crossed.values())
-        if not episode.told.is_due(episode.count, event.at_ms) and not is_wider:
-            return ()
+        episode.told.is_due(episode.count, event.at_ms)
         for copies in crossed.values():
             copies.is_told = True
         return (_finding(episode, event, crossed),)
@@ -162,8 +163,8 @@ def _finding(episode: Episode, event: ForwardSeen, crossed: dict[str, Copies]) -
         detector=SilentCopy.name,
         **facts,
         summary=(
-            f"What {event.mailbox} receives goes on to {ranked[0]}{others} without a mark: {originals} mails in 28 "
-            f"days, {full} of them at once."
+            f"What {address(event.mailbox)} receives goes on to {ranked[0]}{others} without a mark: "
+            f"{originals} mails in 28 days, {full} of them at once"
         ),
         counts={
             "copies": episode.count,

@@ -31,6 +31,11 @@ LIMITS: tuple[tuple[str, str, int], ...] = (
         65_536,
     ),
     (
+        "ledger_recent_mails",
+        "Senders and recipients of mails remembered so that the next hop does not count again; some 100 octets each.",
+        262_144,
+    ),
+    (
         "ledger_address_characters",
         "Longer addresses have no account and are no destination: RFC 5321 4.5.3.1 has 64 and 255 octets beside the @.",
         320,
@@ -41,7 +46,15 @@ LIMITS: tuple[tuple[str, str, int], ...] = (
 class Bounds:
     """The limits in force: the defaults, and what is set instead."""
 
-    __slots__ = ("address_characters", "all_destinations", "destinations", "forwarders", "mailboxes", "recent_messages")
+    __slots__ = (
+        "address_characters",
+        "all_destinations",
+        "destinations",
+        "forwarders",
+        "mailboxes",
+        "recent_mails",
+        "recent_messages",
+    )
 
     def __init__(self, limits: Mapping[str, int] | None = None) -> None:
         force = {name: default for name, _, default in LIMITS} | dict(limits or {})
@@ -50,4 +63,5 @@ class Bounds:
         self.destinations = force["ledger_destinations"]
         self.all_destinations = force["ledger_all_destinations"]
         self.recent_messages = max(2, force["ledger_recent_messages"])
+        self.recent_mails = max(2, force["ledger_recent_mails"])
         self.address_characters = force["ledger_address_characters"]

@@ -9,11 +9,11 @@ there are too many, those with the fewest forwards lose their forwards and age l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from sensor.ledger.blob import BlobFault, decode, encode
-from sensor.ledger.copies import Copies, Copy, copy_key
+from sensor.ledger.copies import Copies, Copy, Hops, copy_key
 from sensor.ledger.limits import Bounds
 from sensor.ledger.mailbox import CELLS, PAIRED, Account, Activity, AttemptView, Forwards, ForwardView, Room
 from sensor.ledger.population import Population
@@ -51,6 +51,7 @@ class Ledger:
         self._old: dict[str, Account] = {}
         self._forwarders: dict[str, Account] = {}
         self._copies = Copies(bounds.recent_messages)
+        self._hops = Hops(bounds.recent_mails)
         # What addresses that are too long share: counted like others, kept like none.
         self._too_long = Account(0)
         self._active = Population()
@@ -65,26 +66,43 @@ class Ledger:
 
     # ---- counting
 
-    def count_mail(self, sender: str | None, recipients: Iterable[str], at_ms: int, octets: int = 0) -> None:
-        """Count a mail as sent by *sender* (none or empty: nobody's) and received by each of *recipients*."""
+    def count_mail(
+        self, sender: str | None, recipients: Iterable[str], at_ms: int, octets: int = 0, message: int = 0
+    ) -> None:
+        """
+        Count a mail as sent by *sender* (none or empty: nobody's) and received by each of *recipients*.
+
+        *message* is a fingerprint of its Message-ID, 0 where there is none: with it, further hops of the mail count
+        neither for its sender again nor for any recipient. So whoever sends a mailbox one Message-ID over and over
+        counts once there for an hour or two.
+        """
         watches, mark = self._watches, mark_of(at_ms)
         if octets > MAX_OCTETS:  # noqa: PLR1730 - three times as fast as min() where each mail passes
             octets = MAX_OCTETS
-        if sender and (watches is None or watches(sender)):
-            account = self._young.get(sender) or self._account(sender, at_ms)
-            out = account.out
-            if out is None:
-                account.out = WindowedCount.starting(mark, octets)
-                self._advance(account, None, mark, account.in_)
-            elif (before := out.put(mark, octets)) is not None:
-                self._advance(account, before, mark, account.in_)
-            if at_ms < account.since_ms:
-                account.since_ms = within_time(at_ms)
-            if self._changed is not None:
-                self._note(sender)
+        is_first = self._hops.is_first
+        if (
+            sender
+            and (watches is None or watches(sender))
+            and (not message or is_first(~message ^ hash(sender), at_ms))
+        ):
+            self._send(sender, at_ms, mark, octets)
         for address in recipients:
-            if watches is None or watches(address):
+            # A sender's key is the complement, so that who writes to himself counts both ways.
+            if (watches is None or watches(address)) and (not message or is_first(message ^ hash(address), at_ms)):
                 self._receive(address, at_ms, mark, octets)
+
+    def _send(self, mailbox: str, at_ms: int, mark: int, octets: int) -> None:
+        account = self._young.get(mailbox) or self._account(mailbox, at_ms)
+        out = account.out
+        if out is None:
+            account.out = WindowedCount.starting(mark, octets)
+            self._advance(account, None, mark, account.in_)
+        elif (before := out.put(mark, octets)) is not None:
+            self._advance(account, before, mark, account.in_)
+        if at_ms < account.since_ms:
+            account.since_ms = within_time(at_ms)
+        if self._changed is not None:
+            self._note(mailbox)
 
     def _receive(self, mailbox: str, at_ms: int, mark: int, octets: int) -> None:
         account = self._young.get(mailbox) or self._account(mailbox, at_ms)
@@ -171,19 +189,25 @@ class Ledger:
 
     # ---- keeping
 
-    def changed(self) -> Iterator[tuple[str, bytes]]:
+    def changed(self, *, everything: bool = False) -> Generator[tuple[str, bytes]]:
         """
-        The accounts that changed since the last call, each with its blob; all at the first call. An empty blob: the
-        mailbox was forgotten.
+        The accounts that changed since the last call, each with its blob; all of them at the first call, and with
+        *everything*. An empty blob: the mailbox was forgotten.
 
-        Where more changed than the ledger holds, all are given, and those forgotten meanwhile are not named.
+        Where more changed than the ledger holds, all are given too, and those forgotten meanwhile are not named. What a
+        reader does not come to, or was given last when it stopped, is given again next time.
         """
         names, self._changed = self._changed, set()
-        if names is None:
+        if names is None or everything:
             names = self._young.keys() | self._old.keys() | self._forwarders.keys()
-        for name in names:
-            account = self.account(name)
-            yield name, encode(account) if account is not None else b""
+        try:
+            for name in tuple(names):
+                account = self.account(name)
+                yield name, encode(account) if account is not None else b""
+                names.discard(name)
+        finally:
+            if self._changed is not None:
+                self._changed |= names
 
     def restore(self, mailbox: str, blob: bytes) -> BlobFault | None:
         """Open the account that a blob holds, in place of any other; none if that went well, else what is wrong."""

@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 
 from sensor.log import printable
-from sensor.report.summary import AlertsSummary, CoverageSummary, DamageSummary, MailboxSummary, Summary
+from sensor.report.summary import AlertsSummary, AllowedSummary, CoverageSummary, DamageSummary, MailboxSummary, Summary
 from sensor.report.words import DAMAGE, LEVELS, LOOK_ALIKES, counted, octets, percent
 
 WIDTH = 80
@@ -20,6 +20,7 @@ _LABEL = 13
 # Enough of an alert's id to find it by.
 ID_SHOWN = 12
 INFERRED_SHOWN = 5
+COUNTED_SHOWN = 5
 _MAILBOX = 27
 _HEADINGS = ("LEVEL", "AUTO", "BOTH", "HAND", "AUTO SHARE", "SINCE")
 _COLUMNS = (6, 5, 5, 5, 15, 10)
@@ -185,8 +186,17 @@ def _alerts(alerts: AlertsSummary) -> Iterator[str]:
     ]
     if any(held_back):
         yield from _wrap("Findings held back: " + ", ".join(part for part in held_back if part))
+    for allowed in alerts.allowed:
+        yield from _wrap(_allowed(allowed), indent="  ")
     for name, count in alerts.detector_failures.items():
         yield f"Detector {name} failed on {counted(count, 'event')}; the other detectors saw them."
+
+
+def _allowed(allowed: AllowedSummary) -> str:
+    if allowed.expired:
+        return f"expired on {allowed.expires}, allows nothing: {printable(allowed.entry)} ({printable(allowed.reason)})"
+    covered = f"; latest: {printable(allowed.findings[-1])}" if allowed.findings else ""
+    return f"allowed until {allowed.expires}: {printable(allowed.entry)} ({printable(allowed.reason)}){covered}"
 
 
 # ---- how well it was seen
@@ -208,6 +218,10 @@ def _account(summary: Summary) -> Iterator[str]:
         yield from _labelled("Direction", "not told: no --internal-domain is set, so every mailbox counts as ours")
     if summary.inferred_domains:
         yield from _labelled("Direction", _inferred(summary.inferred_domains))
+    for text in summary.counted_before[:COUNTED_SHOWN]:
+        yield from _labelled("Counted", printable(text))
+    if len(summary.counted_before) > COUNTED_SHOWN:
+        yield from _labelled("Counted", f"and {len(summary.counted_before) - COUNTED_SHOWN:,} more captures before")
     for text in summary.passed_over:
         yield from _labelled("Passed over", printable(text))
     for damage in summary.damage:

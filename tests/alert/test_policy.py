@@ -56,6 +56,23 @@ def test_a_material_change_is_told(change: dict[str, object]) -> None:
     assert (alert.updates, alert.last_updated_ms) == (1, NOW_MS + HOUR_MS)
 
 
+def test_what_describes_the_mailbox_and_not_the_claim_is_no_material_change() -> None:
+    policy = Policy(settings())
+    policy.take(
+        [finding(counts={"forwards": 10, "received_7d": 10, "days_known": 1, "most_in_a_day_before": 1})], NOW_MS
+    )
+    later = finding(counts={"forwards": 11, "received_7d": 99, "days_known": 9, "most_in_a_day_before": 9})
+    assert policy.take([later], NOW_MS) == []
+
+
+def test_of_two_episodes_only_what_adds_up_is_added() -> None:
+    policy = Policy(settings())
+    policy.take([finding(counts={"forwards": 10, "mailboxes": 3, "received_7d": 50})], NOW_MS)
+    second = finding(episode="2", counts={"forwards": 12, "mailboxes": 2, "received_7d": 40}, at_ms=NOW_MS + 1)
+    (alert,) = policy.take([second], NOW_MS + 1)
+    assert alert.finding.counts == {"forwards": 22, "mailboxes": 2, "received_7d": 40}
+
+
 def test_what_is_not_told_is_kept_for_the_next_telling() -> None:
     policy = Policy(settings())
     policy.take([finding(forwards=10)], NOW_MS)

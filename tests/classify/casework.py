@@ -23,6 +23,31 @@ NOTHING: dict[str, object] = {
     "look_alike": None,
 }
 
+FIRST_SIGHT = """\
+## At first sight
+
+A matrix of cases that the rules were mended by says little of the next mail. So 61 mails (`*_fresh_*`) were written
+as the platforms' descriptions and the RFCs have them, whole header sections, and labelled before they were run;
+their author knew the rules. The whole block was right for 46 of them (75 %), the kind for 51 (84 %).
+
+| what was wrong at first sight | mails |
+|---|---:|
+| reports and automatic replies that a mailbox sends on were taken for reports and replies | 3 |
+| marks from outside that name no mailbox, or our mailbox in a stranger's reverse-path, counted | 3 |
+| lists of destinations in one field | 2 |
+| an out-of-office reply with a prefix that is in no list, a machine's subject, wrapped spam, taken for forwards | 3 |
+| the wrong mailbox: two rules in a row, a local part in quotation marks | 2 |
+| a refusal in an administrator's own words | 1 |
+| a look-alike named where nothing marks the mail at all, which the label asked for and no record tells | 1 |
+
+The rules were mended, that last label taken back, and one label given the look-alike it lacked. Two labels changed
+later, when marks that the mail's sender could have written ceased to count: a forward to a colleague that only such
+a mark shows, and Yandex's mark below the hop from outside.
+
+After that twenty more were written the same way (`*_again_*`): 19 were right at first sight (95 %). An inbox rule's
+redirect of mail of a list elsewhere was taken for the list, by the list's name at the end of its `+SRS=` reverse-path.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Case:
@@ -88,6 +113,7 @@ def page() -> str:
         "look-alike against each case.\n\n"
         f"{rendered(confusion(cases))}\n"
         f"Look-alikes among them, every one told by its name:\n\n{look_alike_table(cases)}\n"
+        f"{FIRST_SIGHT}\n"
         "Made by `python -m tests.classify.casework > docs/confusion.md`; a test compares them.\n"
     )
 

@@ -120,8 +120,13 @@ def _metadata(record: AlertRecord) -> dict[str, Any]:
         "correlation_uid": record.id,
         "log_provider": record.sensor,
         "event_code": record.detector,
-        "product": {"name": "Mailflow Sensor", "uid": "mailsensor", "vendor_name": "Mailflow", "version": _version()},
+        "product": product(),
     }
+
+
+def product() -> dict[str, str]:
+    """Who writes the event."""
+    return {"name": "Mailflow Sensor", "uid": "mailsensor", "vendor_name": "Mailflow", "version": _version()}
 
 
 @cache
@@ -188,13 +193,13 @@ def _evidence(record: AlertRecord, index: int, digest: str, exhibit: ExhibitReco
         },
     }
     # Who handed the mails over is known of the claim, not of each mail.
-    evidence["src_endpoint"] = _endpoint(actor.client_ip, actor.helo)
-    evidence["dst_endpoint"] = _endpoint(actor.server_ip, None)
+    evidence["src_endpoint"] = endpoint(actor.client_ip, actor.helo)
+    evidence["dst_endpoint"] = endpoint(actor.server_ip, None)
     evidence["actor"] = {"user": {"name": actor.auth_user}} if actor.auth_user else {}
     return {key: value for key, value in evidence.items() if value != {}}
 
 
-def _endpoint(ip: str | None, helo: str | None) -> dict[str, str]:
+def endpoint(ip: str | None, helo: str | None) -> dict[str, str]:
     """What of both is what OCSF calls an address and a hostname: a client may say anything in EHLO."""
     endpoint: dict[str, str] = {}
     if ip is not None and _is_ip(ip):

@@ -34,6 +34,7 @@ pub fn small_limits() -> Limits {
         probe_octets: 96,
         pending_commands: 6,
         held_octets: 128,
+        session_octets: 1_024,
         recipients: 3,
         reply_lines: 3,
         reply_text_octets: 24,

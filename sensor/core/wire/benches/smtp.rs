@@ -98,8 +98,12 @@ fn greeted(context: &mut Context) -> Session {
 }
 
 fn play(session: &mut Session, turns: &[Turn], context: &mut Context) {
+    play_in(session, turns, SEGMENT_OCTETS, context);
+}
+
+fn play_in(session: &mut Session, turns: &[Turn], segment_octets: usize, context: &mut Context) {
     for (from_client, octets) in turns {
-        for segment in octets.chunks(SEGMENT_OCTETS) {
+        for segment in octets.chunks(segment_octets) {
             if *from_client {
                 session.client(black_box(segment), Timestamp(1), context);
             } else {
@@ -142,5 +146,44 @@ fn mails(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, mails);
+/// Bodies of a MiB, ordinary ones and such as a hostile sender makes, in segments as an offloading network card shows them.
+fn bodies(c: &mut Criterion) {
+    const BODY_OCTETS: usize = 1 << 20;
+    let mut context = Context::new(Arc::new(interest()), Limits::default());
+    let mut group = c.benchmark_group("smtp_body");
+    group.throughput(Throughput::Bytes(BODY_OCTETS as u64)).sample_size(10);
+    for (name, line) in [
+        (
+            "ordinary",
+            "The quick brown fox jumps over the lazy dog, and has a rest.\r\n",
+        ),
+        ("false_ends", "\n.\n"),
+        ("false_ends_and_words", "\n.\nmail\n"),
+        ("false_ends_by_cr", "\r.\rx"),
+        ("false_ends_and_commands", "\n.\nQUIT\n"),
+        ("stuffed_dots", "..\r\n"),
+    ] {
+        let body = line.repeat(BODY_OCTETS / line.len());
+        let turns = [
+            &pipelined(0)[..2],
+            &[
+                turn(true, &format!("{HEADER}{body}\r\n.\r\n")),
+                turn(false, "250 Ok\r\n"),
+                turn(true, "RSET\r\n"),
+            ],
+            &[turn(false, "250 Ok\r\n")],
+        ]
+        .concat();
+        group.bench_function(name, |b| {
+            let mut session = greeted(&mut context);
+            b.iter(|| {
+                play_in(&mut session, &turns, 1 << 15, &mut context);
+                assert_eq!(black_box(context.events.drain(..)).count(), 1);
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, mails, bodies);
 criterion_main!(benches);

@@ -77,6 +77,7 @@ anomalies! {
     SmtpAuthMalformed = "smtp_auth_malformed": "A SASL exchange that does not decode; no user name was drawn.",
     SmtpXclientMalformed = "smtp_xclient_malformed": "XCLIENT, XFORWARD or PROXY attributes that do not parse.",
     SmtpSessionDesynchronised = "smtp_session_desynchronised": "Commands and replies could no longer be paired with certainty.",
+    SmtpSessionShed = "smtp_session_shed": "All sessions together held as much as they may, so what this one held of the mail was given up.",
     // ---- header section
     HeaderTooLarge = "header_too_large": "The header section is larger than the limit; the rest was skipped.",
     HeaderFieldTooLong = "header_field_too_long": "One header field is larger than the limit; its rest was skipped.",

@@ -24,6 +24,8 @@ enum Stage {
     PastLoss,
     /// In the body.
     Body,
+    /// What was collected was shed: the rest is counted.
+    Shed,
 }
 
 /// Reads the content of one mail, dots unstuffed. About 1.7 KiB, and what its parts hold within their limits.
@@ -39,6 +41,8 @@ pub struct ContentReader {
 #[derive(Default)]
 struct Mail {
     facts: MessageFacts,
+    /// What the header's facts hold.
+    facts_octets: usize,
     touched: bool,
     /// The trace lines were not read yet, and stand in the collector.
     trace_waits: bool,
@@ -71,6 +75,9 @@ impl ContentReader {
     pub fn feed(&mut self, chunk: &[u8], interest: &Interest, limits: &Limits) {
         let size = &mut self.mail.facts.size_octets;
         *size = size.saturating_add(chunk.len() as u64);
+        if self.stage == Stage::Shed {
+            return;
+        }
         if self.stage == Stage::HeaderCut {
             self.read_cut_header(interest, limits);
         }
@@ -114,8 +121,24 @@ impl ContentReader {
             Stage::Header => self.stage = Stage::HeaderCut,
             Stage::PastLoss => self.stand_in_for_loss(),
             Stage::Body => self.mail.skimmer.gap(octets),
-            Stage::HeaderCut => {}
+            Stage::HeaderCut | Stage::Shed => {}
         }
+    }
+
+    /// Octets it holds beside its own size, without a walk over them.
+    #[must_use]
+    pub fn held_octets(&self) -> usize {
+        self.collector.held_octets() + self.mail.facts_octets + self.mail.skimmer.held_octets()
+    }
+
+    /// Gives up what was collected: the fields that are surely whole are read, and of what comes the octets are counted.
+    pub fn shed(&mut self, interest: &Interest, limits: &Limits) {
+        if matches!(self.stage, Stage::Header | Stage::HeaderCut) {
+            self.read_cut_header(interest, limits);
+        }
+        self.collector = Collector::new(limits);
+        self.mail.shed();
+        self.stage = Stage::Shed;
     }
 
     /// The content ends here: its facts, and whether the mail holds anything the artifact table can match. Call it once.
@@ -136,7 +159,7 @@ impl ContentReader {
                 self.mail.facts.anomalies.insert(Anomaly::HeaderEndMissing);
             }
             Stage::HeaderCut => self.read_cut_header(interest, limits),
-            Stage::PastLoss | Stage::Body => {}
+            Stage::PastLoss | Stage::Body | Stage::Shed => {}
         }
         self.mail.facts.anomalies.extend(self.collector.anomalies());
         counters.header_octets_dropped = counters
@@ -157,6 +180,7 @@ impl ContentReader {
         let whole = &section[..last_field_start(section)];
         self.mail.read_header(whole, interest, limits);
         self.mail.facts.received = trace(whole, limits);
+        self.mail.facts_octets = self.mail.facts.held_octets();
         self.mail.facts.anomalies.extend(self.collector.anomalies());
         self.collector.reset();
         self.stage = Stage::PastLoss;
@@ -177,6 +201,7 @@ fn trace(section: &[u8], limits: &Limits) -> Vec<Received> {
 impl Mail {
     fn restart(&mut self) {
         self.facts = MessageFacts::default();
+        self.facts_octets = 0;
         self.touched = false;
         self.trace_waits = false;
         self.is_skimmed = false;
@@ -201,8 +226,15 @@ impl Mail {
             .map(|address| String::from_utf8_lossy(address).into_owned());
         self.facts.header = read.header;
         self.facts.fields = read.fields;
+        self.facts_octets = self.facts.held_octets();
         self.facts.anomalies.extend(read.anomalies);
         self.touched |= read.touched;
+    }
+
+    /// Forgets the body as far as it was read. A text that was not read to its end tells nothing of marks.
+    fn shed(&mut self) {
+        self.skimmer = BodySkimmer::default();
+        (self.is_skimmed, self.trace_waits) = (false, false);
     }
 
     fn feed_body(&mut self, octets: &[u8], interest: &Interest, limits: &Limits) {

@@ -93,6 +93,8 @@ counters! {
     recipients_dropped,
     /// Octets of command or reply lines cut at the line limit.
     line_octets_dropped,
+    /// Octets that sessions shed because the bound on all of them was reached.
+    session_octets_shed,
     // ---- header section and body
     /// Octets of header sections beyond the bound, skipped.
     header_octets_dropped,

@@ -106,11 +106,19 @@ enum MailFlow {
 }
 
 impl MailFlow {
+    /// A flow that never became a session holds nothing any more.
+    fn release(&mut self, context: &mut Context) {
+        if let Self::Open(recogniser, _) = self {
+            context.holds(&mut recogniser.accounted, 0);
+        }
+    }
+
     /// Acts on a verdict; what was kept meanwhile is handed to the session in the order in which it came.
     fn recognised(&mut self, verdict: Recognised, context: &mut Context) -> Verdict {
         let (client, implicit) = match verdict {
             Recognised::Open => return Verdict::Continue,
             Recognised::NotMail => {
+                self.release(context);
                 return Verdict::NotMail;
             }
             Recognised::Mail(client) => (client, false),
@@ -119,6 +127,7 @@ impl MailFlow {
         let Self::Open(recogniser, start) = self else {
             return Verdict::Continue;
         };
+        context.holds(&mut recogniser.accounted, 0);
         let beginning = match (implicit, start.saw_start.contains(&true)) {
             (true, _) => Beginning::ImplicitTls,
             (false, true) => Beginning::Start,
@@ -170,7 +179,16 @@ impl Conversation for MailFlow {
                 feed(session, side == *client, bytes, at, context);
                 return Verdict::Continue;
             }
-            Self::Open(recogniser, _) => recogniser.data(side, bytes, at, &context.limits),
+            Self::Open(recogniser, _) => {
+                let verdict = recogniser.data(side, bytes, at, &context.limits);
+                let held = recogniser.held_octets();
+                if context.holds(&mut recogniser.accounted, held) && verdict == Recognised::Open {
+                    context.counters.session_octets_shed += held as u64;
+                    recogniser.give_up()
+                } else {
+                    verdict
+                }
+            }
         };
         self.recognised(verdict, context)
     }
@@ -199,7 +217,10 @@ impl Conversation for MailFlow {
         match self {
             Self::Session(session, _) => session.close(ending, last_seen, context),
             // It ended before it told what it was.
-            Self::Open(..) => context.counters.flows_not_mail += 1,
+            Self::Open(..) => {
+                self.release(context);
+                context.counters.flows_not_mail += 1;
+            }
         }
     }
 }

@@ -81,6 +81,10 @@ limits! {
     reply_lines: 100,
     /// Octets kept of a reply's text in a record.
     reply_text_octets: 512,
+    /// Octets that all sessions hold together: envelopes, header sections, lines and what waits for a reply. A busy server's
+    /// thousand sessions hold a few MiB; half a million that each stop inside a large header section would hold 128 GiB. At the bound a
+    /// session that asks for more sheds what it holds over its even share (this divided by `flows`), content first.
+    session_octets: 1 << 30,
     // ---- header section
     /// Octets of one header section. Exchange allows 64 KiB, Postfix 100 KiB (header_size_limit); real chains reach 200 KiB.
     header_octets: 262_144,

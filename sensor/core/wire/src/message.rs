@@ -144,7 +144,53 @@ pub struct MessageFacts {
     pub anomalies: AnomalySet,
 }
 
+/// What *texts* take in memory.
+fn texts_octets<'a>(texts: impl IntoIterator<Item = &'a String>) -> usize {
+    texts.into_iter().map(|text| size_of::<String>() + text.len()).sum()
+}
+
+impl Header {
+    fn held_octets(&self) -> usize {
+        let lists = [
+            &self.from,
+            &self.to,
+            &self.cc,
+            &self.reply_to,
+            &self.references,
+            &self.resent_from,
+            &self.delivered_to,
+        ];
+        let texts = [&self.message_id, &self.subject, &self.in_reply_to, &self.thread_topic];
+        texts_octets(lists.into_iter().flatten()) + texts_octets(texts.into_iter().flatten())
+    }
+}
+
+impl Received {
+    fn held_octets(&self) -> usize {
+        let texts = [&self.from, &self.by, &self.with, &self.id, &self.for_address];
+        size_of::<Self>() + texts_octets(texts.into_iter().flatten())
+    }
+}
+
+impl Attachment {
+    /// What it takes in memory.
+    #[must_use]
+    pub fn held_octets(&self) -> usize {
+        size_of::<Self>() + self.content_type.len() + self.filename.as_ref().map_or(0, String::len)
+    }
+}
+
 impl MessageFacts {
+    /// What they take in memory beside their own size and a few short texts. Walks over all of them.
+    #[must_use]
+    pub fn held_octets(&self) -> usize {
+        let field = |field: &KeptField| size_of::<KeptField>() + field.name.len() + field.value.len();
+        self.header.held_octets()
+            + self.fields.iter().map(field).sum::<usize>()
+            + self.received.iter().map(Received::held_octets).sum::<usize>()
+            + self.body.attachments.iter().map(Attachment::held_octets).sum::<usize>()
+    }
+
     /// Octets of the content as transferred, dots unstuffed: those seen and those known to be lost.
     ///
     /// None if its beginning was not seen. Where its end was lost too, the loss may have reached beyond it.

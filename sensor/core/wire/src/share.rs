@@ -54,6 +54,7 @@ impl Share {
             embryonic_flows: part(limits.embryonic_flows),
             settled_flows: part(limits.settled_flows),
             out_of_order_octets: part(limits.out_of_order_octets),
+            session_octets: part(limits.session_octets),
             ..limits.clone()
         }
     }
@@ -133,5 +134,6 @@ mod tests {
         assert_eq!(Share::WHOLE.of_limits(&limits).flows, 5);
         let half = Share::new(1, 2).of_limits(&limits);
         assert_eq!((half.flows, half.line_octets), (3, limits.line_octets));
+        assert_eq!(half.session_octets, limits.session_octets / 2);
     }
 }

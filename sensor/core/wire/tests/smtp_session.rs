@@ -43,7 +43,12 @@ fn context() -> Context {
 }
 
 fn run(beginning: Beginning, turns: &[Turn], piece: usize, ending: Ending) -> Vec<Event> {
+    run_within(Limits::default(), beginning, turns, piece, ending)
+}
+
+fn run_within(limits: Limits, beginning: Beginning, turns: &[Turn], piece: usize, ending: Ending) -> Vec<Event> {
     let mut context = context();
+    context.limits = limits;
     let mut session = Session::new(flow(), beginning, &mut context);
     for (number, turn) in turns.iter().enumerate() {
         let at = Timestamp(2_000 + number as i64);
@@ -676,6 +681,18 @@ fn a_server_that_is_not_fooled_gets_one_mail() {
 }
 
 #[test]
+fn false_ends_without_number_hide_nothing_behind_them() {
+    let quoted = "quoted\\n.\\nMAIL FROM:<a@b>\\r\\nQUIT\\r\\n".repeat(20);
+    let quoting = MAIL.replace("hello\\r\\n.", &format!("hello\\r\\n{quoted}."));
+    for after in [String::new(), MAIL.to_owned()] {
+        let all = transactions(&with_hello(&format!("{quoting}{after}")));
+        assert_eq!(all.len(), 1 + after.matches("DATA").count());
+        assert!(all.iter().all(|mail| mail.outcome == Outcome::Delivered), "{all:#?}");
+        assert!(all[0].message.as_ref().unwrap().size_octets > 20 * 30);
+    }
+}
+
+#[test]
 fn a_body_that_quotes_a_false_end_is_content() {
     let mail = one(&with_hello(
         &MAIL.replace("hello\\r\\n.", "hello\\n.\\nquoted text\\r\\n."),
@@ -713,4 +730,113 @@ fn a_client_that_never_waits_is_read_without_nesting() {
         let small_stack = std::thread::Builder::new().stack_size(1 << 20).spawn(read).unwrap();
         assert!(small_stack.join().is_ok(), "{command:?}");
     }
+}
+
+#[test]
+fn what_is_told_at_the_bound_on_held_octets_does_not_depend_on_the_cut() {
+    let limits = Limits {
+        held_octets: 100,
+        ..Limits::default()
+    };
+    let lines = "Subject: x\r\n\r\nsome text\r\n".repeat(10);
+    // What a line looks like must not depend on how much of it was there when the bound was reached.
+    let long = [
+        format!("XCLIENT {}=1", "x".repeat(600)),
+        format!("EHLO {}", "x".repeat(400)),
+        format!("EHLO{:600}x", ""),
+    ];
+    let guessed = long.iter().flat_map(|line| {
+        [
+            format!("MAIL FROM:<a@x>\r\nRCPT TO:<b@y>\r\nDATA\r\n{line}\r\nMAIL FROM:<c@x>\r\n.\r\n"),
+            format!("XEXCH50 1000 2\r\n{line}\r\nMAIL FROM:<a@x>\r\nQUIT\r\n{lines}{lines}{lines}{lines}"),
+        ]
+    });
+    let blockers = [
+        format!("MAIL FROM:<a@x>\r\nRCPT TO:<b@y>\r\nDATA\r\n{lines}.\r\nMAIL FROM:<c@x>\r\nQUIT\r\n"),
+        format!("MAIL FROM:<a@x>\r\nRCPT TO:<b@y>\r\nDATA\r\n{lines}\n.\nMAIL FROM:<c@x>\r\n{lines}.\r\nQUIT\r\n"),
+        format!("AUTH LOGIN\r\nbmFtZQ==\r\nbmFtZQ==\r\nMAIL FROM:<a@x>\r\n{lines}"),
+        format!("XEXCH50 140 2\r\n{lines}MAIL FROM:<a@x>\r\nQUIT\r\n"),
+        format!("STARTTLS\r\n\u{16}\u{3}\u{1}{lines}"),
+        format!("STARTTLS\r\nMAIL FROM:<a@x>\r\nRCPT TO:<b@y>\r\nDATA\r\n{lines}.\r\n"),
+    ];
+    for octets in guessed.chain(blockers) {
+        let hello = script(HELLO);
+        let told = |pieces: &[&str]| {
+            let turns = pieces.iter().map(|piece| Turn::Client(piece.as_bytes().to_vec()));
+            let turns: Vec<Turn> = hello.iter().cloned().chain(turns).collect();
+            let mut events = run_within(limits.clone(), Beginning::Start, &turns, usize::MAX, Ending::Closed);
+            events.iter_mut().for_each(forget_times);
+            events
+        };
+        let whole = told(&[&octets]);
+        for cut in 1..octets.len() {
+            assert_eq!(
+                told(&[&octets[..cut], &octets[cut..]]),
+                whole,
+                "{octets:?} cut at {cut}"
+            );
+        }
+        let single: Vec<&str> = (0..octets.len()).map(|at| &octets[at..=at]).collect();
+        assert_eq!(told(&single), whole, "{octets:?} octet by octet");
+    }
+}
+
+fn forget_times(event: &mut Event) {
+    match event {
+        Event::Transaction(transaction) => {
+            (transaction.started_at, transaction.ended_at) = (Timestamp(0), Timestamp(0));
+        }
+        Event::Session(session) => (session.started_at, session.ended_at) = (Timestamp(0), Timestamp(0)),
+    }
+}
+
+#[test]
+fn a_client_that_goes_on_behind_more_commands_than_are_kept_is_not_held_for_ever() {
+    let limits = Limits {
+        held_octets: 100,
+        pending_commands: 3,
+        ..Limits::default()
+    };
+    let mail = "MAIL FROM:<a@x>\r\nRCPT TO:<b@y>\r\nDATA\r\nSubject: x\r\n\r\nhello\r\n.\r\n";
+    let octets = format!("{}DATA\r\n{}", "NOOP\r\n".repeat(5), mail.repeat(10));
+    let turns = [script(HELLO), vec![Turn::Client(octets.into_bytes())]].concat();
+    let events = run_within(limits, Beginning::Start, &turns, usize::MAX, Ending::Closed);
+    assert!(events.len() > 5, "{events:#?}");
+}
+
+#[test]
+fn replies_while_much_is_held_cost_what_the_replies_cost() {
+    const RECIPIENTS: usize = 4_000;
+    let limits = Limits {
+        held_octets: 32 << 20,
+        ..Limits::default()
+    };
+    let mut context = context();
+    context.limits = limits;
+    let mut session = Session::new(flow(), Beginning::Start, &mut context);
+    let at = Timestamp(2_000);
+    session.server(b"220 mx LMTP\r\n", at, &mut context);
+    session.client(b"LHLO x\r\nMAIL FROM:<a@x>\r\n", at, &mut context);
+    session.client(&b"RCPT TO:<b@y>\r\n".repeat(RECIPIENTS), at, &mut context);
+    session.client(b"DATA\r\n", at, &mut context);
+    session.server(&b"250 ok\r\n".repeat(2 + RECIPIENTS), at, &mut context);
+    session.server(b"354 go\r\n", at, &mut context);
+    session.client(b"x\n.\nMAIL FROM:<c@x>\r\n", at, &mut context);
+    let begun = std::time::Instant::now();
+    (0..16).for_each(|_| session.client(&b"text\r\n".repeat(1 << 20)[..1 << 20], at, &mut context));
+    session.client(b"\r\n.\r\n", at, &mut context);
+    let held_for = begun.elapsed();
+    (0..RECIPIENTS).for_each(|_| session.server(b"250 ok\r\n", at, &mut context));
+    let answered_for = begun.elapsed() - held_for;
+    session.close(Ending::Closed, at, &mut context);
+    // A search of all that is held for each reply takes hundreds of times as long.
+    assert!(
+        answered_for < 20 * held_for.max(std::time::Duration::from_millis(20)),
+        "{answered_for:?} {held_for:?}"
+    );
+    let [Event::Transaction(mail)] = context.events.as_slice() else {
+        panic!("{} records", context.events.len())
+    };
+    assert_eq!(mail.outcome, Outcome::Delivered);
+    assert!(mail.message.as_ref().unwrap().size_octets > 16 << 20);
 }

@@ -25,7 +25,7 @@ fn read(octets: &[u8], cut: usize, anomalies: &mut AnomalySet) -> (Vec<u8>, Opti
     let (mut reader, mut content, mut passed) = (DataReader::default(), Vec::new(), 0);
     for mut rest in pieces(octets, cut) {
         while !rest.is_empty() {
-            let used = match reader.read(rest, anomalies, |text| content.extend_from_slice(text)) {
+            let used = match reader.read(rest, anomalies, |_| true, |text| content.extend_from_slice(text)) {
                 Some(Stop::End(used)) => return (content, Some(passed + used)),
                 Some(Stop::Lookalike(used)) => used,
                 None => rest.len(),

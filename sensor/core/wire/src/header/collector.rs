@@ -93,6 +93,12 @@ impl Collector {
         self.complete
     }
 
+    /// Octets it holds.
+    #[must_use]
+    pub fn held_octets(&self) -> usize {
+        self.kept.len()
+    }
+
     /// Octets of this section beyond the bound, which were dropped.
     #[must_use]
     pub const fn octets_dropped(&self) -> u64 {

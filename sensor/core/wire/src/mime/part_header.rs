@@ -80,6 +80,11 @@ pub(super) struct Collector {
 }
 
 impl Collector {
+    /// Octets it holds.
+    pub(super) fn held_octets(&self) -> usize {
+        self.section.len()
+    }
+
     /// Starts a new part.
     pub(super) fn clear(&mut self) {
         self.section.clear();

@@ -58,6 +58,8 @@ pub struct BodySkimmer {
     /// The mail is touched already: its text is looked at for quoted header blocks.
     wants_labels: bool,
     facts: BodyFacts,
+    /// What the attachments listed so far hold.
+    attachment_octets: usize,
     parts_dropped: u64,
     anomalies: AnomalySet,
 }
@@ -76,6 +78,7 @@ impl Default for BodySkimmer {
             wanted: Wanted::FirstText,
             wants_labels: false,
             facts: BodyFacts::default(),
+            attachment_octets: 0,
             parts_dropped: 0,
             anomalies: AnomalySet::default(),
         }
@@ -112,6 +115,7 @@ impl BodySkimmer {
         self.wanted = Wanted::FirstText;
         self.wants_labels = false;
         self.facts = BodyFacts::default();
+        self.attachment_octets = 0;
         self.parts_dropped = 0;
         self.anomalies = AnomalySet::default();
         let fields = PartFields {
@@ -175,6 +179,13 @@ impl BodySkimmer {
         self.facts.digest = self.digest.finish();
         self.facts.octets = self.digest.octets();
         (std::mem::take(&mut self.facts), self.anomalies)
+    }
+
+    /// Octets it holds beside its own size, without a walk over them.
+    #[must_use]
+    pub fn held_octets(&self) -> usize {
+        let window = self.sinks.window.as_ref().map_or(0, Window::held_octets);
+        self.held.len() + self.header.held_octets() + self.text_buffer.len() + window + self.attachment_octets
     }
 
     /// Parts not looked into and attachments not listed because a bound was reached.
@@ -446,11 +457,13 @@ impl BodySkimmer {
             self.parts_dropped += 1;
             return;
         }
-        self.facts.attachments.push(Attachment {
+        let attachment = Attachment {
             filename,
             content_type: media_type.to_owned(),
             size_octets: 0,
-        });
+        };
+        self.attachment_octets += attachment.held_octets();
+        self.facts.attachments.push(attachment);
         self.sinks.size = Some((place, DecodedSize::new(encoding)));
     }
 

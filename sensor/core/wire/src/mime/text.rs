@@ -48,6 +48,11 @@ pub(super) struct Seen {
 }
 
 impl Window {
+    /// Octets it holds beside its own size.
+    pub(super) fn held_octets(&self) -> usize {
+        self.head.octets.len() + self.charset.len()
+    }
+
     /// A window of *max* decoded octets, kept in *buffer*, on a part in *charset* (its raw label, may be empty).
     pub(super) fn new(search: Search, encoding: Encoding, charset: &[u8], max: usize, mut buffer: Vec<u8>) -> Self {
         buffer.clear();

@@ -140,7 +140,7 @@ pub struct Completeness {
     pub one_sided: bool,
     /// The capture began, or resumed after a loss, inside the session: earlier commands are unknown.
     pub midstream: bool,
-    /// The capture or the flow ended before the transaction did.
+    /// The capture or the flow ended before the transaction did, or what was held of it was shed.
     pub truncated: bool,
 }
 

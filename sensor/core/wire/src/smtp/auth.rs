@@ -61,6 +61,12 @@ pub struct SaslExchange {
 }
 
 impl SaslExchange {
+    /// Octets it holds.
+    #[must_use]
+    pub fn held_octets(&self) -> usize {
+        self.user.as_ref().map_or(0, String::len)
+    }
+
     /// Starts with the arguments of AUTH: mechanism and perhaps an initial response (`=` for an empty one).
     #[must_use]
     pub fn start(arguments: &[u8]) -> Self {

@@ -5,53 +5,15 @@ use super::command::{bdat_size, is_unmistakable, payload_size, Command, Verb};
 use super::context::Context;
 use super::draft::{Draft, Seal};
 use super::line::{Line, LineEnd};
-use super::origin::{preamble, Origin, Preamble};
+use super::origin::Origin;
 use super::path::Path;
 use super::session::{Blocker, Mode, Pending, Session, Step};
-use super::tls::begins_handshake;
 use crate::anomaly::Anomaly;
 use crate::frame::Timestamp;
 use crate::record::event::{ForwardPath, Protocol};
 
-/// Octets that tell a command from content, or from a SASL response, where the reply that would tell is lost.
-const GUESS_OCTETS: usize = 512;
-
 impl Session {
-    /// Reads client octets, and what was held as far as the reading makes it readable.
-    ///
-    /// A client that never waits makes it so line after line. Hence the loop: calls within calls would go as deep as a
-    /// hostile client likes.
-    pub(super) fn read_client(&mut self, octets: &[u8], at: Timestamp, context: &mut Context) {
-        let was_reading = std::mem::replace(&mut self.is_reading, true);
-        self.read_through(octets, at, context);
-        while std::mem::take(&mut self.release_due) {
-            let held = std::mem::take(&mut self.held);
-            self.read_through(&held, at, context);
-        }
-        self.is_reading = was_reading;
-    }
-
-    /// Reads octets, mode after mode, until they are used up or held.
-    fn read_through(&mut self, octets: &[u8], at: Timestamp, context: &mut Context) {
-        let mut rest = octets;
-        while !rest.is_empty() {
-            rest = match self.mode {
-                Mode::Commands => self.read_command(rest, at, context),
-                Mode::Content => self.read_content(rest, at, context),
-                Mode::Chunk { left, last } => self.read_chunk(rest, left, last, at, context),
-                Mode::Payload { left } => self.read_payload(rest, left),
-                Mode::Sasl => self.read_sasl(rest, context),
-                Mode::Resync { inside_line } => self.read_resync(rest, inside_line, at, context),
-                Mode::Tls => return self.read_tls(rest),
-                Mode::Opening => return self.read_opening(rest, at, context),
-                Mode::Guess(blocker) => return self.read_guess(rest, blocker, at, context),
-                Mode::Suspect => return self.hold_suspect(rest, at, context),
-                Mode::Await(_) => return self.hold(rest, at, context),
-            };
-        }
-    }
-
-    fn read_command<'a>(&mut self, octets: &'a [u8], at: Timestamp, context: &mut Context) -> &'a [u8] {
+    pub(super) fn read_command<'a>(&mut self, octets: &'a [u8], at: Timestamp, context: &mut Context) -> &'a [u8] {
         let mut reader = std::mem::take(&mut self.client_line);
         let taken = match reader.next(octets, &context.limits) {
             Some((line, rest)) => {
@@ -207,8 +169,7 @@ impl Session {
         let touched = context.interest.marks_reverse_path(path.address.as_bytes());
         if let Some(draft) = self.open_draft() {
             draft.touched |= touched;
-            draft.reverse_path = Some(path.address);
-            draft.parameters = path.parameters;
+            draft.set_sender(path);
         }
     }
 
@@ -259,7 +220,7 @@ impl Session {
             draft.touched |= orcpt.as_deref().is_some_and(|orcpt| differs(orcpt, &path.address));
             if draft.forward_paths.len() < limit {
                 index = Some(draft.forward_paths.len());
-                draft.forward_paths.push(ForwardPath {
+                draft.add_recipient(ForwardPath {
                     address: path.address,
                     reply_code: None,
                     accepted: false,
@@ -327,79 +288,7 @@ impl Session {
         self.queue.push(Pending { step, draft });
     }
 
-    fn hold(&mut self, octets: &[u8], at: Timestamp, context: &mut Context) {
-        if self.held.is_empty() {
-            self.note(Anomaly::SmtpPipelinedBeforeReply, context);
-        }
-        self.held.extend_from_slice(octets);
-        if self.held.len() > context.limits.held_octets {
-            // Nobody sends this much without the reply: it was there and we did not see it.
-            self.queue.lose_replies(1);
-            self.settle_as_client_speaks(true, at, context);
-        }
-    }
-
-    /// Reads what was held, now that the mode is known.
-    pub(super) fn release_held(&mut self, at: Timestamp, context: &mut Context) {
-        if self.held.is_empty() || matches!(self.mode, Mode::Await(_)) {
-            return;
-        }
-        if self.is_reading {
-            self.release_due = true;
-            return;
-        }
-        let held = std::mem::take(&mut self.held);
-        self.read_client(&held, at, context);
-    }
-
-    fn read_opening(&mut self, octets: &[u8], at: Timestamp, context: &mut Context) {
-        self.held.extend_from_slice(octets);
-        let used = match preamble(&self.held) {
-            Preamble::NeedMore => return,
-            Preamble::None => 0,
-            Preamble::Proxy { used, ip } => {
-                self.front_mut().proxied_ip = ip;
-                used
-            }
-            Preamble::Malformed { used } => {
-                self.note(Anomaly::SmtpXclientMalformed, context);
-                used
-            }
-        };
-        let held = std::mem::take(&mut self.held);
-        self.mode = Mode::Commands;
-        self.read_client(&held[used..], at, context);
-    }
-
-    /// Decides by the look of the next octets, since the reply that would tell was lost.
-    fn read_guess(&mut self, octets: &[u8], blocker: Blocker, at: Timestamp, context: &mut Context) {
-        self.held.extend_from_slice(octets);
-        let line_end = memchr::memchr(b'\n', &self.held);
-        let decided = line_end.is_some()
-            || self.held.len() >= GUESS_OCTETS
-            || matches!(blocker, Blocker::Tls(_) | Blocker::Payload(_));
-        if !decided {
-            return;
-        }
-        let first_line = &self.held[..line_end.unwrap_or(self.held.len())];
-        let is_command = is_unmistakable(first_line);
-        match blocker {
-            Blocker::Data if !is_command => self.open_content(false, at, context),
-            Blocker::Auth if !is_command => self.mode = Mode::Sasl,
-            Blocker::Tls(start) if begins_handshake(&self.held) => self.turn_to_tls(start, context),
-            Blocker::LostContent | Blocker::Lookalike if !is_command => self.mode = Mode::Content,
-            Blocker::Lookalike => return self.suspect(context),
-            Blocker::LostContent => {
-                self.content_over(at, context);
-                self.queue.lose_replies(1);
-            }
-            Blocker::Payload(size) if !is_command => self.mode = Mode::Payload { left: size },
-            _ => self.mode = Mode::Commands,
-        }
-        self.release_held(at, context);
-    }
-
-    fn read_sasl<'a>(&mut self, octets: &'a [u8], context: &mut Context) -> &'a [u8] {
+    pub(super) fn read_sasl<'a>(&mut self, octets: &'a [u8], context: &mut Context) -> &'a [u8] {
         let mut reader = std::mem::take(&mut self.client_line);
         let taken = match reader.next(octets, &context.limits) {
             Some((line, rest)) => {
@@ -419,15 +308,16 @@ impl Session {
         &octets[taken..]
     }
 
-    fn read_tls(&mut self, octets: &[u8]) {
+    pub(super) fn read_tls<'a>(&mut self, octets: &'a [u8]) -> &'a [u8] {
         if let Some(tls) = &mut self.tls {
             if let Some(name) = tls.hello.feed(octets) {
                 tls.sni = Some(name);
             }
         }
+        &octets[octets.len()..]
     }
 
-    fn read_resync<'a>(
+    pub(super) fn read_resync<'a>(
         &mut self,
         octets: &'a [u8],
         inside_line: bool,

@@ -97,10 +97,7 @@ impl<'a> Command<'a> {
     #[must_use]
     pub fn parse(line: &'a [u8]) -> Self {
         let line = line.trim_ascii();
-        let end = line
-            .iter()
-            .position(|octet| matches!(octet, b' ' | b'\t' | b':'))
-            .unwrap_or(line.len());
+        let end = memchr::memchr3(b' ', b'\t', b':', line).unwrap_or(line.len());
         let (word, arguments) = line.split_at(end);
         let verb = VERBS
             .iter()

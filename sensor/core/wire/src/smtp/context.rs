@@ -26,6 +26,8 @@ pub struct Context {
     pub events: Vec<Event>,
     #[allow(clippy::vec_box)] // drafts hold them boxed: they go there and come back without being copied
     spare_readers: Vec<Box<ContentReader>>,
+    /// What all sessions hold together, and flows that may become sessions.
+    held_octets: usize,
 }
 
 impl Context {
@@ -39,6 +41,7 @@ impl Context {
             anomalies: AnomalyCounts::default(),
             events: Vec::new(),
             spare_readers: Vec::new(),
+            held_octets: 0,
         }
     }
 
@@ -54,6 +57,21 @@ impl Context {
             reader.restart();
             self.spare_readers.push(reader);
         }
+    }
+
+    /// What all sessions hold together, and flows that may become sessions.
+    #[must_use]
+    pub const fn held_octets(&self) -> usize {
+        self.held_octets
+    }
+
+    /// A session that was *accounted* to hold so many octets holds *octets* now. True if it must shed some: all together hold more
+    /// than they may, and it holds more than its even share. That share is left to each, so that a few that hold much do not
+    /// cost all others their envelopes.
+    pub fn holds(&mut self, accounted: &mut usize, octets: usize) -> bool {
+        self.held_octets = self.held_octets.saturating_sub(*accounted).saturating_add(octets);
+        *accounted = octets;
+        self.held_octets > self.limits.session_octets && octets > self.limits.session_octets / self.limits.flows.max(1)
     }
 
     /// Counts *anomaly*.

@@ -2,13 +2,15 @@
 //!
 //! The end of data is CR LF . CR LF and nothing else. Some servers also stop at other line ends around a lone dot, and
 //! some senders use that to smuggle a second mail past a filter that does not. Such lookalikes are content here, and each
-//! is an anomaly. The reading stops behind each, since what follows may be commands to a server that was fooled: who reads
-//! the dialogue ([`super::suspect`]) finds out and goes on.
+//! is an anomaly. The reading stops behind one, since what follows may be commands to a server that was fooled: who reads
+//! the dialogue ([`super::suspect`]) finds out and goes on. Where what follows can't be a command there is nothing to find out.
 //!
 //! A dot is *at a line start* if CR LF stands before it. Then it is either the end of data or stuffing, so it is never
 //! content and need not be kept back: all the state there is, is what stood before the place where a chunk ends.
-//! Each chunk is surveyed once, in a loop that the compiler turns into vector instructions: does it hold such a dot at all, a
-//! line end that is not CRLF, a NUL? Nearly every chunk holds none and is handed on whole; the others are taken apart.
+//! Each chunk is surveyed, piece by piece, in a loop that the compiler turns into vector instructions: does it hold such a dot at all, a
+//! line end that is not CRLF, a NUL? Nearly every piece holds none and is handed on whole; the others are taken apart.
+
+use std::ops::Range;
 
 use crate::anomaly::{Anomaly, AnomalySet};
 
@@ -62,26 +64,54 @@ impl Default for DataReader {
 }
 
 impl DataReader {
-    /// Reads *chunk*: hands unstuffed content to *content* in order. Stops behind the end of data, and behind each lookalike.
-    pub fn read(&mut self, chunk: &[u8], anomalies: &mut AnomalySet, mut content: impl FnMut(&[u8])) -> Option<Stop> {
+    /// Reads *chunk*: hands unstuffed content to *content* in order. Stops behind the end of data, and behind a lookalike where
+    /// what follows *may_be_command*, which is asked of the rest of the chunk, empty or not.
+    pub fn read(
+        &mut self,
+        chunk: &[u8],
+        anomalies: &mut AnomalySet,
+        may_be_command: impl Fn(&[u8]) -> bool,
+        mut content: impl FnMut(&[u8]),
+    ) -> Option<Stop> {
+        let mut start = 0;
+        while start < chunk.len() {
+            let end = chunk.len().min(start + SURVEYED_OCTETS);
+            let stop = self.read_piece(chunk, start..end, anomalies, &may_be_command, &mut content);
+            if stop.is_some() {
+                return stop;
+            }
+            start = end;
+        }
+        None
+    }
+
+    fn read_piece(
+        &mut self,
+        chunk: &[u8],
+        piece: Range<usize>,
+        anomalies: &mut AnomalySet,
+        may_be_command: impl Fn(&[u8]) -> bool,
+        mut content: impl FnMut(&[u8]),
+    ) -> Option<Stop> {
         let before = self.last_octet();
-        let survey = Survey::of(self.last_octet(), chunk);
-        let end = match self.state {
+        let octets = &chunk[piece.clone()];
+        let survey = Survey::of(before, octets);
+        let stop = match self.state {
             State::Text { last } if !survey.dot => {
-                content(chunk);
+                content(octets);
                 self.state = State::Text {
-                    last: last_two(last, chunk),
+                    last: last_two(last, octets),
                 };
                 None
             }
-            _ => self.take_apart(chunk, anomalies, content),
+            _ => self.take_apart(chunk, piece.clone(), anomalies, may_be_command, content),
         };
         if survey.is_odd() {
             // What follows the end of data is no content.
-            let content = &chunk[..end.map_or(chunk.len(), Stop::used)];
-            Survey::of(before, content).note(anomalies);
+            let of_content = |stop: Stop| Survey::of(before, &chunk[piece.start..stop.used()]);
+            stop.map_or(survey, of_content).note(anomalies);
         }
-        end
+        stop
     }
 
     fn last_octet(&self) -> u8 {
@@ -92,44 +122,51 @@ impl DataReader {
         }
     }
 
-    fn take_apart(&mut self, chunk: &[u8], anomalies: &mut AnomalySet, mut content: impl FnMut(&[u8])) -> Option<Stop> {
-        let mut at = 0;
-        while at < chunk.len() {
-            match self.state {
-                State::Text { last } => match next_dot(chunk, at, last) {
-                    None => {
-                        content(&chunk[at..]);
+    fn take_apart(
+        &mut self,
+        chunk: &[u8],
+        piece: Range<usize>,
+        anomalies: &mut AnomalySet,
+        may_be_command: impl Fn(&[u8]) -> bool,
+        mut content: impl FnMut(&[u8]),
+    ) -> Option<Stop> {
+        let Range { start: mut at, end } = piece;
+        // Where the content begins that was not handed on yet.
+        let mut from = at;
+        while at < end {
+            let is_lookalike = match self.state {
+                State::Text { last } => {
+                    let found = next_dot(&chunk[..end], at, last);
+                    let Some((dot, start)) = found else {
                         self.state = State::Text {
-                            last: last_two(last, &chunk[at..]),
+                            last: last_two(last, &chunk[at..end]),
                         };
-                        return None;
+                        break;
+                    };
+                    self.state = State::Dot(start);
+                    at = dot + 1;
+                    if start == LineStart::CrLf {
+                        content(&chunk[from..dot]);
+                        from = at;
                     }
-                    Some((dot, LineStart::CrLf)) => {
-                        content(&chunk[at..dot]);
-                        self.state = State::Dot(LineStart::CrLf);
-                        at = dot + 1;
-                    }
-                    Some((dot, start)) => {
-                        content(&chunk[at..=dot]);
-                        self.state = State::Dot(start);
-                        at = dot + 1;
-                    }
-                },
+                    false
+                }
                 State::Dot(start) => match chunk[at] {
                     b'\r' => {
-                        if start != LineStart::CrLf {
-                            content(b"\r");
-                        }
                         self.state = State::DotCr(start);
                         at += 1;
+                        false
                     }
                     b'\n' => {
                         note_lookalike(start, Anomaly::SmtpBareLf, anomalies);
                         self.state = State::Text { last: *b".\n" };
-                        content(b"\n");
-                        return Some(Stop::Lookalike(at + 1));
+                        at += 1;
+                        true
                     }
-                    _ => self.state = State::Text { last: *b"\0." },
+                    _ => {
+                        self.state = State::Text { last: *b"\0." };
+                        false
+                    }
                 },
                 State::DotCr(start) => match (chunk[at], start) {
                     (b'\n', LineStart::CrLf) => {
@@ -139,20 +176,28 @@ impl DataReader {
                     (b'\n', _) => {
                         note_lookalike(start, Anomaly::SmtpBareLf, anomalies);
                         self.state = State::Text { last: *b"\r\n" };
-                        content(b"\n");
-                        return Some(Stop::Lookalike(at + 1));
+                        at += 1;
+                        true
                     }
                     _ => {
-                        if start == LineStart::CrLf {
+                        if start == LineStart::CrLf && at == piece.start {
+                            // It was kept back with the piece before.
                             content(b"\r");
                         }
                         note_lookalike(start, Anomaly::SmtpBareCr, anomalies);
                         self.state = State::Text { last: *b".\r" };
-                        return Some(Stop::Lookalike(at));
+                        true
                     }
                 },
+            };
+            if is_lookalike && may_be_command(&chunk[at..]) {
+                content(&chunk[from..at]);
+                return Some(Stop::Lookalike(at));
             }
         }
+        // A CR that may belong to the end of data is kept back.
+        let kept_back = from < end && matches!(self.state, State::DotCr(LineStart::CrLf));
+        content(&chunk[from..end - usize::from(kept_back)]);
         None
     }
 
@@ -247,6 +292,10 @@ impl Survey {
     }
 }
 
+/// Octets surveyed at a time, a segment of Ethernet's size in one: behind each stop the rest of them is surveyed anew, and a
+/// hostile chunk may stop at every line.
+const SURVEYED_OCTETS: usize = 2_048;
+
 /// Octets looked at together: the width of the vector registers that every x86-64 and AArch64 has.
 const LANES: usize = 16;
 
@@ -278,6 +327,10 @@ mod tests {
     type Read = (Vec<u8>, Option<usize>, AnomalySet);
 
     fn read(chunks: &[&[u8]]) -> Read {
+        read_asking(chunks, |_| true)
+    }
+
+    fn read_asking(chunks: &[&[u8]], may_be_command: impl Fn(&[u8]) -> bool) -> Read {
         let mut reader = DataReader::default();
         let mut anomalies = AnomalySet::default();
         let mut out = Vec::new();
@@ -285,7 +338,9 @@ mod tests {
         for chunk in chunks {
             let mut at = 0;
             while at < chunk.len() {
-                match reader.read(&chunk[at..], &mut anomalies, |content| out.extend_from_slice(content)) {
+                match reader.read(&chunk[at..], &mut anomalies, &may_be_command, |content| {
+                    out.extend_from_slice(content)
+                }) {
                     None => break,
                     Some(Stop::Lookalike(used)) => at += used,
                     Some(Stop::End(used)) => return (out, Some(before + at + used), anomalies),
@@ -390,9 +445,12 @@ mod tests {
         fn any_content_is_read_as_the_dumb_reader_reads_it(
             pieces in proptest::collection::vec(proptest::sample::select(vec!["\r\n", "\r", "\n", ".", "..", "a", "MAIL FROM:", "\r\n."]), 0..40),
             cuts in proptest::collection::vec(0_usize..80, 0..6),
+            filler in 0_usize..60,
         ) {
-            let input = pieces.concat().into_bytes();
-            let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(input.len())).collect();
+            // Behind a filler the pieces lie across the place where the survey of a whole chunk is renewed.
+            let filler = "x".repeat(if filler == 0 { 0 } else { SURVEYED_OCTETS - filler });
+            let input = format!("{filler}{}", pieces.concat()).into_bytes();
+            let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| (filler.len() + cut).min(input.len())).collect();
             cuts.extend([0, input.len()]);
             cuts.sort_unstable();
             let chunks: Vec<&[u8]> = cuts.windows(2).map(|pair| &input[pair[0]..pair[1]]).collect();
@@ -404,8 +462,10 @@ mod tests {
                 proptest::prop_assert!(undecided <= 1);
                 expected.truncate(content.len());
             }
-            proptest::prop_assert_eq!((content, end), (expected, expected_end));
+            proptest::prop_assert_eq!((&content, end), (&expected, expected_end));
             proptest::prop_assert_eq!(anomalies, read(&[&input]).2);
+            // Where nobody asks, nothing stops and the same is read.
+            proptest::prop_assert_eq!(read_asking(&chunks, |_| false), (content, end, anomalies));
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::frame::Timestamp;
 use crate::message::MessageFacts;
 use crate::record::event::{Completeness, ForwardPath, Outcome, Reply, SessionFacts};
 
+use super::path::Path;
 use super::state::ReplyClass;
 
 /// Why nothing more is added to a draft.
@@ -58,6 +59,12 @@ pub struct Draft {
     pub content: Option<Box<ContentReader>>,
     /// What the content told.
     pub message: Option<Box<MessageFacts>>,
+    /// Octets that reverse-path, forward-paths and their parameters hold.
+    pub envelope_octets: usize,
+    /// Octets that `message` holds.
+    pub message_octets: usize,
+    /// What it held when the next draft opened.
+    pub counted: usize,
     /// Anything the artifact table names occurs.
     pub touched: bool,
     /// Replies awaited.
@@ -84,6 +91,27 @@ impl Draft {
         }
     }
 
+    /// Octets it holds beside its own size, without a walk over them.
+    #[must_use]
+    pub fn held_octets(&self) -> usize {
+        let content = self.content.as_ref().map_or(0, |content| content.held_octets());
+        self.envelope_octets + self.message_octets + content
+    }
+
+    /// Keeps the reverse-path and its parameters.
+    pub fn set_sender(&mut self, path: Path) {
+        self.envelope_octets += path.held_octets();
+        self.reverse_path = Some(path.address);
+        self.parameters = path.parameters;
+    }
+
+    /// Keeps a recipient.
+    pub fn add_recipient(&mut self, path: ForwardPath) {
+        let orcpt = path.orcpt.as_ref().map_or(0, String::len);
+        self.envelope_octets += size_of::<ForwardPath>() + path.address.len() + orcpt;
+        self.forward_paths.push(path);
+    }
+
     /// True once it can be recorded.
     #[must_use]
     pub const fn is_settled(&self) -> bool {
@@ -94,7 +122,7 @@ impl Draft {
     pub fn seal(&mut self, seal: Seal) {
         if self.sealed.is_none() {
             self.sealed = Some(seal);
-            self.completeness.truncated = matches!(seal, Seal::ConnectionLost | Seal::Unseen);
+            self.completeness.truncated |= matches!(seal, Seal::ConnectionLost | Seal::Unseen);
         }
     }
 

@@ -27,8 +27,7 @@ impl Session {
     /// Records a MAIL that was refused inside an open transaction, which goes on.
     pub(super) fn emit_refused(&mut self, path: super::path::Path, reply: Reply, at: Timestamp, context: &mut Context) {
         let mut draft = Draft::open(0, at);
-        draft.reverse_path = Some(path.address);
-        draft.parameters = path.parameters;
+        draft.set_sender(path);
         draft.refused = Some(reply);
         draft.completeness.midstream = self.midstream;
         self.emit(draft, context);

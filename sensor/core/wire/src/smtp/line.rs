@@ -75,6 +75,12 @@ impl LineReader {
         }
     }
 
+    /// Octets it holds.
+    #[must_use]
+    pub fn held_octets(&self) -> usize {
+        self.partial.len()
+    }
+
     /// Forgets a line that has not ended, and gives back the memory of a long one.
     pub fn clear(&mut self) {
         const KEPT_CAPACITY: usize = 256;

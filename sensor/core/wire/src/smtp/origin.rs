@@ -16,6 +16,13 @@ pub struct Origin {
 }
 
 impl Origin {
+    /// Octets it holds.
+    #[must_use]
+    pub fn held_octets(&self) -> usize {
+        let texts = [&self.helo, &self.login];
+        texts.into_iter().flatten().map(String::len).sum()
+    }
+
     /// Reads the attributes of XCLIENT or XFORWARD: `NAME=value` with xtext values. None if one does not parse.
     #[must_use]
     pub fn parse_attributes(arguments: &[u8]) -> Option<Self> {
@@ -80,7 +87,10 @@ const V2_SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 /// The longest version 1 line (proxy protocol specification 2.1).
 const V1_MAX: usize = 107;
 
-/// Looks for a PROXY header at the start of *stream*. Needs at most 16 KiB + 64 KiB of it (a version 2 header's length is 16 bits).
+/// The most octets that a PROXY header may need: version 2 gives the length behind its first 16 octets in 16 bits.
+pub const PREAMBLE_OCTETS: usize = 16 + (u16::MAX as usize);
+
+/// Looks for a PROXY header at the start of *stream*. Needs at most [`PREAMBLE_OCTETS`] of it.
 #[must_use]
 pub fn preamble(stream: &[u8]) -> Preamble {
     if stream.is_empty() {

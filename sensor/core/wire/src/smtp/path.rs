@@ -15,6 +15,15 @@ pub struct Path {
 const MAX_PARAMETERS: usize = 64;
 
 impl Path {
+    /// Octets it holds.
+    #[must_use]
+    pub fn held_octets(&self) -> usize {
+        let parameter = |(name, value): &(String, Option<String>)| {
+            size_of::<(String, Option<String>)>() + name.len() + value.as_ref().map_or(0, String::len)
+        };
+        self.address.len() + self.parameters.iter().map(parameter).sum::<usize>()
+    }
+
     /// Reads what follows MAIL or RCPT: *keyword* (`FROM:` or `TO:`), a path, parameters. None if the keyword is not there.
     #[must_use]
     pub fn parse(arguments: &[u8], keyword: &[u8]) -> Option<Self> {

@@ -30,6 +30,10 @@ pub trait Waiting {
     fn expects_221(&self) -> bool;
     /// True if 334 answers it (AUTH).
     fn expects_334(&self) -> bool;
+    /// Octets it holds beside its own size; always the same.
+    fn held_octets(&self) -> usize {
+        0
+    }
 }
 
 /// The commands that alone take a reply of this code; none if many do.
@@ -58,6 +62,8 @@ pub struct ReplyQueue<T> {
     waiting: VecDeque<Entry<T>>,
     /// How many of them are commands.
     commands: usize,
+    /// What those hold beside their own size.
+    command_octets: usize,
     /// At most as many as commands wait: pairing goes from the end, so of more the first ones could answer none of these.
     set_aside: VecDeque<Reply>,
     ambiguous: bool,
@@ -79,6 +85,7 @@ impl<T> Default for ReplyQueue<T> {
         Self {
             waiting: VecDeque::new(),
             commands: 0,
+            command_octets: 0,
             set_aside: VecDeque::new(),
             ambiguous: false,
             deepest: 0,
@@ -138,8 +145,17 @@ impl<T: Waiting> ReplyQueue<T> {
         }
     }
 
+    /// Octets it holds, without a walk over them; *reply_octets* are what a reply holds at most beside its own size.
+    #[must_use]
+    pub fn held_octets(&self, reply_octets: usize) -> usize {
+        let waiting = self.waiting.capacity() * size_of::<Entry<T>>();
+        let set_aside = self.set_aside.len() * (size_of::<Reply>() + reply_octets);
+        waiting + set_aside + self.command_octets
+    }
+
     /// A command was sent.
     pub fn push(&mut self, command: T) {
+        self.command_octets += command.held_octets();
         self.waiting.push_back(Entry::Command(command));
         self.commands += 1;
         self.burst += 1;
@@ -149,6 +165,7 @@ impl<T: Waiting> ReplyQueue<T> {
 
     /// The front command waits for one more reply (LMTP: one per recipient).
     pub fn push_front(&mut self, command: T) {
+        self.command_octets += command.held_octets();
         self.waiting.push_front(Entry::Command(command));
         self.commands += 1;
     }
@@ -164,6 +181,7 @@ impl<T: Waiting> ReplyQueue<T> {
             match self.waiting.pop_front() {
                 Some(Entry::Command(command)) => {
                     self.commands -= 1;
+                    self.command_octets = self.command_octets.saturating_sub(command.held_octets());
                     return Paired::Answered(command, reply);
                 }
                 Some(Entry::Lost) => self.ambiguous = true,
@@ -249,6 +267,7 @@ impl<T: Waiting> ReplyQueue<T> {
         }
         self.ambiguous = false;
         self.commands = 0;
+        self.command_octets = 0;
         self.waiting
             .drain(..)
             .filter_map(|entry| {
@@ -281,6 +300,8 @@ impl<T: Waiting> ReplyQueue<T> {
             })
             .collect();
         self.commands -= commands.len();
+        let octets: usize = commands.iter().map(T::held_octets).sum();
+        self.command_octets = self.command_octets.saturating_sub(octets);
         let mut replies = std::mem::take(&mut self.set_aside);
         self.lost_at_most = 0;
         let surplus = replies.len().saturating_sub(commands.len());

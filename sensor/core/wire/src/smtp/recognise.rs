@@ -56,6 +56,8 @@ pub struct Recogniser {
     streams: [Vec<u8>; 2],
     octets: [usize; 2],
     inside: [bool; 2],
+    /// What the context knows this flow to hold.
+    pub accounted: usize,
 }
 
 impl Recogniser {
@@ -69,6 +71,24 @@ impl Recogniser {
             streams: [Vec::new(), Vec::new()],
             octets: [0, 0],
             inside,
+            accounted: 0,
+        }
+    }
+
+    /// Octets it holds beside its own size, without a walk over them.
+    #[must_use]
+    pub fn held_octets(&self) -> usize {
+        let pieces = self.seen.capacity() * size_of::<(Side, Timestamp, Seen)>();
+        let streams: usize = self.streams.iter().map(Vec::capacity).sum();
+        pieces + streams + self.octets.iter().sum::<usize>()
+    }
+
+    /// What the flow is taken for if no more of it can be kept: by its port.
+    #[must_use]
+    pub fn give_up(&self) -> Recognised {
+        match self.mail_port_side() {
+            Some(server) => Recognised::Mail(server.peer()),
+            None => Recognised::NotMail,
         }
     }
 
@@ -109,10 +129,7 @@ impl Recogniser {
             return found;
         }
         if self.octets.iter().any(|octets| *octets > limits.probe_octets) || self.seen.len() > MAX_PIECES {
-            return match self.mail_port_side() {
-                Some(server) => Recognised::Mail(server.peer()),
-                None => Recognised::NotMail,
-            };
+            return self.give_up();
         }
         Recognised::Open
     }

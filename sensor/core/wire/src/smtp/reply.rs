@@ -52,7 +52,8 @@ impl ReplyReader {
             }
         }
         self.lines += 1;
-        if code == 250 && text.eq_ignore_ascii_case(b"PIPELINING") {
+        let is_news = !self.keywords.contains(&Keyword::Pipelining);
+        if code == 250 && is_news && text.eq_ignore_ascii_case(b"PIPELINING") {
             self.keywords.push(Keyword::Pipelining);
         }
         // The last line's code is the one that counts where they differ: servers that err do so on early lines.

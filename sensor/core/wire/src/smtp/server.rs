@@ -243,9 +243,9 @@ impl Session {
         }
         match class {
             Some(ReplyClass::PositiveCompletion) => {
-                if !self.held.is_empty() && !begins_handshake(&self.held) {
+                if !self.held.is_empty() && !begins_handshake(self.held.unread()) {
                     self.note(Anomaly::SmtpDataBeforeStarttls, context);
-                    self.held = Vec::new();
+                    self.held.clear();
                 }
                 self.turn_to_tls(start, context);
             }

@@ -1,7 +1,7 @@
 //! One SMTP session as both sides spoke it: octets of either side in, records out.
 //!
-//! The machine has four parts, each in its file: what the client commands ([`super::client`]) and transfers
-//! ([`super::transfer`]), what the server answers ([`super::server`]), and what is written down ([`super::emit`]). This one holds what they share, and what a loss does.
+//! The machine has five parts, each in its file: how client octets are read ([`super::reading`]), what the client commands
+//! ([`super::client`]) and transfers ([`super::transfer`]), what the server answers ([`super::server`]), and what is written down ([`super::emit`]). This one holds what they share, and what a loss does.
 //!
 //! **Client.** How the next client octets are to be read is a [`Mode`]. Some modes can't be left by the client alone: what
 //! follows DATA is content or a command, as the reply says. In [`Mode::Await`] client octets are held, in a bounded buffer,
@@ -14,13 +14,14 @@
 //! Lost content is counted, and the end of data may be in it: then the server's reply tells that the content is over. What
 //! can't be known is left open and the record says so.
 
-use std::collections::VecDeque;
 use std::net::IpAddr;
 
 use super::auth::SaslExchange;
 use super::context::Context;
 use super::data::DataReader;
 use super::draft::{Draft, Seal};
+use super::drafts::Drafts;
+use super::held::Held;
 use super::line::LineReader;
 use super::origin::Origin;
 use super::path::Path;
@@ -114,6 +115,13 @@ impl Waiting for Pending {
     fn expects_334(&self) -> bool {
         matches!(self.step, Step::Auth)
     }
+    fn held_octets(&self) -> usize {
+        match &self.step {
+            Step::MailAgain(path) => size_of::<Path>() + path.held_octets(),
+            Step::Xclient(origin) | Step::Xforward(origin) => size_of::<Origin>() + origin.held_octets(),
+            _ => 0,
+        }
+    }
 }
 
 impl Step {
@@ -184,15 +192,10 @@ pub struct Session {
     pub(super) server_line: LineReader,
     pub(super) reply_lines: ReplyReader,
     pub(super) queue: ReplyQueue<Pending>,
-    pub(super) held: Vec<u8>,
-    /// Client octets are being read.
-    pub(super) is_reading: bool,
-    /// While they are: what is held may be read next.
-    pub(super) release_due: bool,
+    pub(super) held: Held,
     pub(super) data: DataReader,
     pub(super) sasl: Option<SaslExchange>,
-    /// Boxed: nearly every session has one at a time, and room for four large ones is dear.
-    pub(super) drafts: VecDeque<Box<Draft>>,
+    pub(super) drafts: Drafts,
     pub(super) has_open_draft: bool,
     pub(super) next_draft: u32,
     pub(super) next_index: u32,
@@ -212,6 +215,8 @@ pub struct Session {
     pub(super) content_resumes: bool,
     /// Content began without a sign of DATA: it counts only if its end is seen.
     pub(super) provisional: bool,
+    /// Content is being read that was held until this was known: nothing in it is taken for a command.
+    pub(super) surely_content: bool,
     /// Replies were lost while content was transferred.
     pub(super) content_reply_gap: bool,
     pub(super) suspect_replies: Vec<Reply>,
@@ -223,6 +228,8 @@ pub struct Session {
     pub(super) tls: Option<Box<Tls>>,
     pub(super) loose_anomalies: AnomalySet,
     pub(super) loose_missing: u64,
+    /// What the context knows this session to hold.
+    pub(super) accounted: usize,
 }
 
 impl Session {
@@ -239,12 +246,10 @@ impl Session {
             server_line: LineReader::default(),
             reply_lines: ReplyReader::default(),
             queue: ReplyQueue::default(),
-            held: Vec::new(),
-            is_reading: false,
-            release_due: false,
+            held: Held::default(),
             data: DataReader::default(),
             sasl: None,
-            drafts: VecDeque::new(),
+            drafts: Drafts::default(),
             has_open_draft: false,
             next_draft: 0,
             next_index: 0,
@@ -260,6 +265,7 @@ impl Session {
             content_gap: false,
             content_resumes: false,
             provisional: false,
+            surely_content: false,
             content_reply_gap: false,
             suspect_replies: Vec::new(),
             closing: None,
@@ -269,6 +275,7 @@ impl Session {
             tls: None,
             loose_anomalies: AnomalySet::default(),
             loose_missing: 0,
+            accounted: 0,
         };
         match beginning {
             Beginning::Start => session.queue.push(Pending {
@@ -297,6 +304,7 @@ impl Session {
             self.clear_suspicion(at, context);
         }
         self.read_client(octets, at, context);
+        self.account(at, context);
     }
 
     /// Octets of the server, in order, each once.
@@ -308,6 +316,7 @@ impl Session {
         if self.mode != Mode::Tls {
             self.read_server(octets, at, context);
         }
+        self.account(at, context);
     }
 
     /// *octets* of the client were never seen.
@@ -376,7 +385,7 @@ impl Session {
         };
         self.abandon_content(seal, context);
         let closing = self.closing.take().map(|reply| *reply);
-        for draft in &mut self.drafts {
+        for draft in self.drafts.iter_mut() {
             draft.awaited = 0;
             if draft.sealed != Some(Seal::Complete) && draft.refused.is_none() {
                 draft.refused.clone_from(&closing);
@@ -386,6 +395,7 @@ impl Session {
         self.has_open_draft = false;
         self.emit_settled(context);
         self.emit_tls(context);
+        context.holds(&mut self.accounted, 0);
     }
 
     /// Something odd below SMTP, or found by it: it goes to the transaction at hand, or else to the next one.
@@ -423,7 +433,7 @@ impl Session {
     /// Commands may have been lost, or the session was joined inside.
     pub(super) fn lose_place(&mut self, inside_line: bool) {
         self.client_line.clear();
-        self.held = Vec::new();
+        self.held.clear();
         self.sasl = None;
         self.queue.lose_commands();
         self.state = State::Unknown;
@@ -443,7 +453,7 @@ impl Session {
     /// The draft that the client is adding to.
     pub(super) fn open_draft(&mut self) -> Option<&mut Draft> {
         if self.has_open_draft {
-            self.drafts.back_mut().map(Box::as_mut)
+            self.drafts.back_mut()
         } else {
             None
         }
@@ -451,11 +461,7 @@ impl Session {
 
     pub(super) fn draft(&mut self, number: Option<u32>) -> Option<&mut Draft> {
         let number = number?;
-        self.drafts
-            .iter_mut()
-            .rev()
-            .map(Box::as_mut)
-            .find(|draft| draft.number == number)
+        self.drafts.iter_mut().rev().find(|draft| draft.number == number)
     }
 
     pub(super) fn seal_open(&mut self, seal: Seal) {

@@ -5,8 +5,10 @@
 //!
 //! * a reply though the true end of data was not sent yet, or more replies than one mail gets: **fooled**. The content ended at
 //!   the false end, and what was held are commands; the smuggled mail becomes a transaction of its own.
-//! * one mail's replies and then the client goes on, or the connection ends: **not fooled**. What was held is content.
-//! * more than the buffer holds: taken for content.
+//! * one mail's replies and then the client goes on, or the connection ends: **not fooled**. What was held is content, with all
+//!   the false ends in it.
+//! * more than the buffer holds: the first half of it is taken for content, so that a false end waits for its reply through
+//!   at least as much. By halves, since a hostile client may put one into every line.
 
 use super::context::Context;
 use super::session::{Mode, Session};
@@ -22,19 +24,10 @@ impl Session {
         self.suspect_replies = Vec::new();
     }
 
-    /// Client octets behind a false end.
-    pub(super) fn hold_suspect(&mut self, octets: &[u8], at: Timestamp, context: &mut Context) {
-        self.held.extend_from_slice(octets);
-        if self.held.len() > context.limits.held_octets {
-            self.clear_suspicion(at, context);
-        }
-    }
-
     /// A reply while what was sent is in doubt.
     pub(super) fn suspect_reply(&mut self, reply: Reply, at: Timestamp, context: &mut Context) {
         self.suspect_replies.push(reply);
-        let ended = memchr::memmem::find(&self.held, b"\r\n.\r\n").is_some();
-        if !ended || self.suspect_replies.len() > self.final_replies_due() {
+        if !self.held.holds_end_of_data() || self.suspect_replies.len() > self.final_replies_due() {
             self.fooled(at, context);
         }
     }
@@ -54,10 +47,9 @@ impl Session {
 
     /// The server took the false end for the end: what was held are commands.
     fn fooled(&mut self, at: Timestamp, context: &mut Context) {
-        let held = std::mem::take(&mut self.held);
         let replies = std::mem::take(&mut self.suspect_replies);
         self.content_over(at, context);
-        self.read_client(&held, at, context);
+        self.release_held(at, context);
         self.pair_all(replies, at, context);
     }
 
@@ -66,11 +58,21 @@ impl Session {
         if self.mode != Mode::Suspect {
             return;
         }
-        let held = std::mem::take(&mut self.held);
         let replies = std::mem::take(&mut self.suspect_replies);
-        self.mode = Mode::Content;
-        self.read_client(&held, at, context);
+        self.read_held_as_content(at, context);
         self.pair_all(replies, at, context);
+    }
+
+    /// As much is held as may be, and no reply came.
+    pub(super) fn dismiss_suspicion(&mut self, at: Timestamp, context: &mut Context) {
+        let mut held = std::mem::take(&mut self.held);
+        let half = held.len().div_ceil(2);
+        self.mode = Mode::Content;
+        self.surely_content = true;
+        let used = self.read_through(&held.unread()[..half], at, context);
+        self.surely_content = false;
+        held.advance(used);
+        self.held = held;
     }
 
     fn pair_all(&mut self, replies: Vec<Reply>, at: Timestamp, context: &mut Context) {

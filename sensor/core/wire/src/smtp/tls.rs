@@ -40,6 +40,12 @@ impl HelloReader {
         None
     }
 
+    /// Octets it holds.
+    #[must_use]
+    pub fn held_octets(&self) -> usize {
+        self.handshake.capacity() + self.record.capacity()
+    }
+
     /// Octets were lost: there is no telling where the handshake goes on.
     pub fn gap(&mut self) {
         *self = Self {

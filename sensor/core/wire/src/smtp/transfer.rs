@@ -6,6 +6,7 @@
 use super::context::Context;
 use super::data::Stop;
 use super::draft::Seal;
+use super::reading::Look;
 use super::session::{Blocker, Mode, Pending, Session, Step};
 use crate::frame::Timestamp;
 use crate::structure::Envelope;
@@ -14,9 +15,16 @@ impl Session {
     /// What was held to tell whether the content is over is content after all.
     pub(super) fn keep_to_content(&mut self, at: Timestamp, context: &mut Context) {
         if matches!(self.mode, Mode::Guess(Blocker::LostContent | Blocker::Lookalike)) {
-            self.mode = Mode::Content;
-            self.release_held(at, context);
+            self.read_held_as_content(at, context);
         }
+    }
+
+    /// What is held is content, up to its end of data if that is among it, whatever it looks like.
+    pub(super) fn read_held_as_content(&mut self, at: Timestamp, context: &mut Context) {
+        self.mode = Mode::Content;
+        self.surely_content = true;
+        self.release_held(at, context);
+        self.surely_content = false;
     }
 
     /// The client's next octets are content. *unannounced*: without a sign of DATA, so its beginning is missing too.
@@ -53,7 +61,11 @@ impl Session {
         draft.last_at = at;
         let Context { interest, limits, .. } = context;
         let mut content = draft.content.as_mut();
-        let end = self.data.read(octets, &mut anomalies, |piece| {
+        let (provisional, sure) = (self.provisional, self.surely_content);
+        // Behind its last octet what is surely content may still be followed by a command.
+        let asks = |next: &[u8]| !provisional && (!sure || next.is_empty());
+        let may_be_command = |next: &[u8]| asks(next) && Look::at(next) != Look::Other;
+        let end = self.data.read(octets, &mut anomalies, may_be_command, |piece| {
             if let Some(content) = &mut content {
                 content.feed(piece, interest, limits);
             }
@@ -64,9 +76,7 @@ impl Session {
         match end {
             None => &octets[octets.len()..],
             Some(Stop::Lookalike(used)) => {
-                if !self.provisional {
-                    self.mode = Mode::Guess(Blocker::Lookalike);
-                }
+                self.mode = Mode::Guess(Blocker::Lookalike);
                 &octets[used..]
             }
             Some(Stop::End(used)) => {
@@ -82,6 +92,7 @@ impl Session {
         self.mode = Mode::Commands;
         self.content_gap = false;
         self.provisional = false;
+        self.surely_content = false;
         self.finish_content(context);
         let early = self.open_draft().and_then(|draft| {
             draft.last_at = at;
@@ -123,6 +134,7 @@ impl Session {
         context.counters.content_octets += facts.size_octets;
         draft.anomalies.extend(facts.anomalies);
         draft.touched = touched;
+        draft.message_octets = facts.held_octets();
         draft.message = Some(Box::new(facts));
         context.spare(content);
     }

@@ -1,0 +1,66 @@
+"""Shows alerts that were written, and adds to what is allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from sensor.app.common import READ_NOTHING, READ_WHOLE, READ_WITH_DAMAGE, settings_of
+from sensor.app.console import print_text
+from sensor.log import printable
+from sensor.settings import SettingsError, allow_entry
+
+
+@dataclass(frozen=True, slots=True)
+class AlertsOptions:
+    """What the command line asks of a file of alerts. *show* is an id or its beginning."""
+
+    path: str
+    show: str | None = None
+    verify: bool = False
+    mailbox: str | None = None
+    destination: str | None = None
+
+
+def show_alerts(options: AlertsOptions) -> int:
+    """
+    Print the alerts of a file: a list, one whole, or whether their evidence is as it was written.
+
+    Raises ``SettingsError`` for an id that is of none or of several, ``OSError`` for a file that can't be read.
+    """
+    from sensor.alert.reading import read_alerts
+    from sensor.report.alerts import render_alert, render_list, render_verification
+
+    file = read_alerts(options.path)
+    status = READ_WITH_DAMAGE if file.problems else READ_WHOLE
+    if not file.alerts and file.problems:
+        status = READ_NOTHING
+    if options.show is not None:
+        matching = file.matching(options.show)
+        if len(matching) != 1:
+            how_many = f"{len(matching)} alerts have ids that begin so" if matching else "no alert has such an id"
+            raise SettingsError(f"--show {options.show}: {how_many}")
+        print_text(render_alert(matching[0]))
+        return READ_WITH_DAMAGE if matching[0].problems() else status
+    if options.verify:
+        text, whole = render_verification(file)
+        print_text(text)
+        return status if whole or status else READ_WITH_DAMAGE
+    print_text(render_list(file, mailbox=options.mailbox, destination=options.destination))
+    return status
+
+
+def allow(settings_path: str, parts: Mapping[str, str | None], environment: Mapping[str, str], today: date) -> int:
+    """
+    Add an entry to the allow-list in the settings file; *parts* are its keys.
+
+    Raises ``SettingsError`` for an entry that is wrong, past or there already, ``OSError`` for a file not written.
+    """
+    from sensor.alert.allowfile import add_entry
+
+    entry = allow_entry({name: value for name, value in parts.items() if value is not None})
+    present = settings_of(settings_path, environment).alerts.allow
+    added = add_entry(settings_path, entry, present, today)
+    print_text(f"Added to {printable(settings_path)}:\n\n{added}")
+    return READ_WHOLE
