@@ -258,12 +258,13 @@ def _alerts(
         not_remembered=dropped,
         suppressed=policy.counters.suppressed,
         below_minimum=policy.counters.below_minimum,
-        allowed=_allowed(policy, now_ms),
+        allowed=allowed_entries(policy, now_ms),
         detector_failures={name: count for name, count in sorted(failures.items()) if count},
     )
 
 
-def _allowed(policy: Policy, now_ms: int) -> list[AllowedSummary]:
+def allowed_entries(policy: Policy, now_ms: int) -> list[AllowedSummary]:
+    """The entries of the allow-list that did something, and those that no longer hold at *now_ms*."""
     expired = policy.expired_entries(now_ms)
     worked = {id(each.entry): each for each in policy.suppressed()}
     entries = [*(each.entry for each in worked.values()), *(each for each in expired if id(each) not in worked)]

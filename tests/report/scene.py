@@ -15,13 +15,14 @@ from sensor.detect.events import Context, ForwardRefused, ForwardSeen, stable_id
 from sensor.ledger import Cell, Ledger
 from sensor.model import Actor, Artifact, Level
 from sensor.report.html import CaptureFacts, Page, RunFacts, page_of
-from sensor.report.summary import DamageSummary
+from sensor.report.summary import DamageSummary, allowed_entries
 from sensor.settings import AlertSettings, AllowEntry
 from sensor.sightings import destinations_seen
 
 MONDAY_MS = 20_766 * DAY_MS
 """A Monday at midnight, UTC: 9 November 2026."""
 DAYS = 21
+LAST_MS = MONDAY_MS + DAYS * DAY_MS
 
 FACTS = RunFacts(
     sensor="gateway-1",
@@ -163,4 +164,4 @@ def coverage() -> Coverage:
 def page(*, facts: RunFacts = FACTS, more: tuple[ForwardSeen, ...] = ()) -> Page:
     """The report of those weeks."""
     ledger, policy, alerts = told(more=more)
-    return page_of(ledger, coverage(), facts, alerts=alerts, suppressed=policy.suppressed())
+    return page_of(ledger, coverage(), facts, alerts=alerts, allowed=allowed_entries(policy, LAST_MS))

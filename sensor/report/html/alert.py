@@ -14,8 +14,8 @@ from sensor.report.words import counted, octets, percent
 
 MAX_NAMES = 24
 """Mailboxes and destinations named in an alert, of each; the record has up to 256."""
-MAX_MAILS = 16
-"""Mails of the evidence that are shown: the first and the latest. The record has up to 64."""
+MAX_MAILS = 8
+"""Mails of the evidence that are shown: the first and the latest. The alert's record has up to 64."""
 LINE = 160
 """Characters of a header line that are shown at once; the whole can be opened, and is open in print."""
 
@@ -180,10 +180,7 @@ def _evidence(alert: AlertRecord) -> Markup | None:
     if len(links) > MAX_MAILS:
         links = links[: MAX_MAILS // 2] + links[-MAX_MAILS // 2 :]
     left_out = evidence.length - len(links)
-    rows = [
-        (second(rfc3339(link.exhibit.at_ms)), element("code", link.exhibit.transaction_id), _lines(link))
-        for link in links
-    ]
+    rows = [(_time(link), element("code", link.exhibit.transaction_id), _lines(link)) for link in links]
     return element(
         "details",
         element("summary", f"Evidence: {counted(evidence.length, 'mail')}"),
@@ -205,6 +202,10 @@ def _evidence(alert: AlertRecord) -> Markup | None:
         ),
         open=True,
     )
+
+
+def _time(link: LinkRecord) -> Markup:
+    return element("span", second(rfc3339(link.exhibit.at_ms)), class_="time")
 
 
 def _lines(link: LinkRecord) -> Child:

@@ -10,17 +10,15 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
 
 import msgspec
 
-from sensor.alert.allow import Suppressed, title
-from sensor.alert.merge import SEVERITIES
+from sensor.alert.merge import CONFIDENCES, SEVERITIES
 from sensor.alert.record import AlertRecord
 from sensor.coverage import Coverage
 from sensor.ledger import Account, Bucket, Forwards, Ledger
 from sensor.model import Evidence, Level, Severity
-from sensor.report.summary import CoverageSummary, DamageSummary, ShareSummary, coverage_summary
+from sensor.report.summary import AllowedSummary, CoverageSummary, DamageSummary, ShareSummary, coverage_summary
 
 MAX_ALERTS = 100
 """Alerts told in full, some 15 kB each. Who has more starts with the gravest and reads on in the alert file."""
@@ -35,11 +33,14 @@ MAX_NAMED = 5
 MAX_SOURCES = 200
 """Captures, damaged places and paths passed over that are named, of each."""
 MAX_ENTRIES = 200
-"""Entries of the allow-list that are told with what they held back."""
+"""Entries of the allow-list that are told, with what they held back."""
 
 
 class CaptureFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """A capture that was read. ``digest`` is as ``b2sum --length 128`` prints it; none for standard input."""
+    """
+    A capture that was read. ``digest`` is as ``b2sum --length 128`` prints it; none where the file
+    could not be read a second time, as with standard input.
+    """
 
     name: str
     octets: int | None = None
@@ -111,16 +112,6 @@ class MailboxFacts(msgspec.Struct, frozen=True, kw_only=True):
     alerts: Sequence[str]
 
 
-class AllowedFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """An entry of the allow-list that held findings back, whole or in part."""
-
-    entry: str
-    reason: str
-    expires: date
-    tellings: int
-    findings: Sequence[str]
-
-
 class Totals(msgspec.Struct, frozen=True, kw_only=True):
     """Mailboxes by how they forward: each is counted wherever it fits."""
 
@@ -141,7 +132,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     by_severity: Mapping[Severity, int]
     alerts: Sequence[AlertRecord]
     alerts_not_shown: int
-    allowed: Sequence[AllowedFacts]
+    allowed: Sequence[AllowedSummary]
     allowed_not_shown: int
     mailboxes: Sequence[MailboxFacts]
     mailboxes_not_shown: int
@@ -155,13 +146,12 @@ def page_of(
     facts: RunFacts,
     *,
     alerts: Iterable[AlertRecord] = (),
-    suppressed: Iterable[Suppressed] = (),
+    allowed: Sequence[AllowedSummary] = (),
 ) -> Page:
     """The report of everything so far. *alerts* are walked once, and only those that are told in full are held."""
     told, by_severity, gravest = _gravest(alerts)
     forwarders = sorted(ledger.forwarders(), key=lambda each: _rank(each, gravest))
     pairs, pairs_not_shown = _pairs(forwarders)
-    entries = [each for each in suppressed if each.tellings]
     ids = _alerts_by_mailbox(told)
     return Page(
         facts=facts,
@@ -170,8 +160,8 @@ def page_of(
         by_severity={each: by_severity[each] for each in reversed(SEVERITIES) if by_severity[each]},
         alerts=told,
         alerts_not_shown=by_severity.total() - len(told),
-        allowed=[_allowed(each) for each in entries[:MAX_ENTRIES]],
-        allowed_not_shown=max(0, len(entries) - MAX_ENTRIES),
+        allowed=allowed[:MAX_ENTRIES],
+        allowed_not_shown=max(0, len(allowed) - MAX_ENTRIES),
         mailboxes=[
             _mailbox(name, account, forwards, gravest.get(name), ids.get(name, ()))
             for name, account, forwards in forwarders[:MAX_MAILBOXES]
@@ -201,7 +191,13 @@ def _gravest(alerts: Iterable[AlertRecord]) -> tuple[list[AlertRecord], Counter[
     told = heapq.nsmallest(
         MAX_ALERTS,
         counted(),
-        key=lambda each: (-SEVERITIES.index(each.severity), each.status == "resolved", each.first_seen, each.id),
+        key=lambda each: (
+            -SEVERITIES.index(each.severity),
+            -CONFIDENCES.index(each.confidence),
+            each.status == "resolved",
+            each.first_seen,
+            each.id,
+        ),
     )
     return told, by_severity, of_mailbox
 
@@ -216,20 +212,6 @@ def _alerts_by_mailbox(alerts: Sequence[AlertRecord]) -> dict[str, list[str]]:
         for mailbox in _names(alert):
             ids.setdefault(mailbox, []).append(alert.id)
     return ids
-
-
-def _allowed(suppressed: Suppressed) -> AllowedFacts:
-    entry = suppressed.entry
-    return AllowedFacts(
-        entry=title(entry),
-        reason=entry.reason,
-        expires=entry.expires,
-        tellings=suppressed.tellings,
-        findings=[
-            f"{each.detector}: {each.summary}" + ("" if each.whole else " (in part)")
-            for each in suppressed.findings.values()
-        ],
-    )
 
 
 # ---- mailboxes

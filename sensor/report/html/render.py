@@ -144,7 +144,7 @@ def _sources(facts: RunFacts) -> Iterator[Child]:
             (
                 quoted(each.name),
                 "" if each.octets is None else f"{each.octets:,}",
-                element("code", each.digest or "none"),
+                element("code", each.digest) if each.digest is not None else "not read twice",
             )
             for each in facts.captures[:MAX_SOURCES]
         ]
@@ -186,7 +186,7 @@ def _alerts(page: Page) -> Iterator[Child]:
                 each.confidence,
                 element("code", each.detector),
                 each.status,
-                second(each.first_seen)[:16],
+                element("span", second(each.first_seen)[:16], class_="time"),
             )
             for each in page.alerts
         ]
@@ -207,7 +207,7 @@ def _allowed(page: Page) -> Iterator[Child]:
         (
             quoted(each.entry),
             quoted(each.reason),
-            str(each.expires),
+            f"{each.expires}, no longer holds" if each.expired else each.expires,
             f"{each.tellings:,}",
             lines(element("div", quoted(finding)) for finding in each.findings),
         )
@@ -217,7 +217,7 @@ def _allowed(page: Page) -> Iterator[Child]:
         Column("Entry"),
         Column("Reason"),
         Column("Until"),
-        Column("Findings told", is_number=True),
+        Column("Findings", is_number=True),
         Column("The latest"),
     )
     yield table("Known and allowed: no alert was raised for these", columns, rows)
@@ -232,14 +232,12 @@ def _mailboxes(page: Page) -> Iterator[Child]:
         yield element("p", "No mailbox was seen to forward.")
         return
     yield _legend()
-    cells = tuple(Column(name.capitalize(), is_number=True) for name in chart.CELL_NAMES)
     columns = (
         Column("Mailbox"),
-        *cells,
-        Column("Refused", is_number=True),
+        *(Column(name, is_number=True) for name in ("By a rule", "Both", "By hand", "Unmarked", "Refused")),
         Column("Auto share, 95 % interval"),
         Column("Level"),
-        Column("First and last"),
+        Column("First, last (UTC)"),
         Column("Destinations"),
     )
     yield table(
@@ -258,23 +256,20 @@ def _legend() -> Markup:
 
 def _mailbox_row(mailbox: MailboxFacts) -> tuple[Child, ...]:
     marks = ", ".join(f"{slug} {count:,}" for slug, count in mailbox.marks.items())
+    evidence = f"{mailbox.evidence}: {marks}" if marks else mailbox.evidence
     return (
         joined(
             (
                 quoted(mailbox.name),
                 element("div", *_alert_links(mailbox)) if mailbox.severity is not None else None,
+                element("div", evidence, class_="marks"),
             )
         ),
         *(f"{count:,}" for count in mailbox.cells),
         f"{mailbox.attempts:,}",
         _share(mailbox),
-        joined(
-            (
-                element("strong", mailbox.level),
-                element("div", f"{mailbox.evidence}: {marks}" if marks else mailbox.evidence, class_="marks"),
-            )
-        ),
-        joined((element("div", moment(mailbox.first_seen_ms)), element("div", moment(mailbox.last_seen_ms)))),
+        mailbox.level,
+        joined(element("div", moment(at_ms), class_="time") for at_ms in (mailbox.first_seen_ms, mailbox.last_seen_ms)),
         _destinations(mailbox),
     )
 
@@ -283,7 +278,7 @@ def _alert_links(mailbox: MailboxFacts) -> Iterator[Child]:
     if mailbox.severity is not None:
         yield severity_badge(mailbox.severity)
     for number, alert_id in enumerate(mailbox.alerts, 1):
-        yield joined((" ", element("a", f"alert {number}", href=f"#{anchor(alert_id)}")))
+        yield joined((" ", element("a", f"{number}", href=f"#{anchor(alert_id)}", aria_label=f"alert {number}")))
 
 
 def _share(mailbox: MailboxFacts) -> Child:
@@ -341,8 +336,7 @@ def _flows(page: Page) -> Iterator[Child]:
             "outside" if each.is_outside else "inside",
             f"{each.count:,}",
             octets(each.octets),
-            moment(each.first_seen_ms),
-            moment(each.last_seen_ms),
+            *(element("span", moment(at_ms), class_="time") for at_ms in (each.first_seen_ms, each.last_seen_ms)),
         )
         for each in page.pairs
     ]
