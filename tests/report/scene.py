@@ -75,47 +75,44 @@ def forward(
     )
 
 
-def forwards() -> Iterator[ForwardSeen]:
-    """Rules, an administrator's copy, hands, a rule from Gmail that looks forwarded, and mail that shows nothing."""
-    chance = random.Random(7)
-    for name, drop, begin, a_day in (
-        ("fay", "drop.box@collector.example", 9, 30),
-        ("gus", "drop.box@collector.example", 12, 12),
-    ):
-        for day in range(begin, DAYS):
-            for _ in range(a_day):
-                yield forward(f"{name}@corp.example", drop, MONDAY_MS + day * DAY_MS + chance.randrange(DAY_MS))
-    for day in range(4, DAYS):
-        for _ in range(9):
-            yield forward(
-                "board@corp.example",
-                "archive@partner.example",
-                MONDAY_MS + day * DAY_MS + chance.randrange(DAY_MS),
-                level="admin",
-                line=("exchange_srs", "Return-Path", "bounces+SRS=abcde=FG@corp.example"),
+def at(day: int, hour: float = 0.0) -> int:
+    return MONDAY_MS + day * DAY_MS + int(hour * HOUR_MS)
+
+
+def by_rule(chance: random.Random) -> Iterator[ForwardSeen]:
+    """Two mailboxes to one drop, and an administrator's copy of a third."""
+    for mailbox, begin, a_day in (("fay@corp.example", 9, 30), ("gus@corp.example", 12, 12)):
+        for number in range((DAYS - begin) * a_day):
+            yield forward(mailbox, "drop.box@collector.example", at(begin + number // a_day, chance.uniform(0, 24)))
+    srs = ("exchange_srs", "Return-Path", "bounces+SRS=abcde=FG@corp.example")
+    for number in range(17 * 9):
+        at_ms = at(4 + number // 9, chance.uniform(0, 24))
+        yield forward("board@corp.example", "archive@partner.example", at_ms, level="admin", line=srs)
+
+
+def by_hand(chance: random.Random) -> Iterator[ForwardSeen]:
+    """People who forward in office hours, mostly home."""
+    subject = ("subject_forward", "Subject", "Fwd: lunch")
+    for name in ("ann", "ben", "dora", "eve", "hans"):
+        for day in (day for day in range(DAYS) if day % 7 < 5 and chance.random() < 0.5):
+            to = (
+                f"{name}.home@mail.example"
+                if chance.random() < 0.7
+                else f"client{chance.randrange(30)}@partner.example"
             )
-    people = [(f"{name}@corp.example", f"{name}.home@mail.example") for name in ("ann", "ben", "dora", "eve", "hans")]
-    for mailbox, home in people:
-        for day in range(DAYS):
-            if day % 7 < 5 and chance.random() < 0.5:
-                at_ms = MONDAY_MS + day * DAY_MS + chance.randrange(8, 18) * HOUR_MS + chance.randrange(HOUR_MS)
-                to = home if chance.random() < 0.7 else f"client{chance.randrange(30)}@partner.example"
-                yield forward(
-                    mailbox, to, at_ms, cell="visible_only", line=("subject_forward", "Subject", "Fwd: lunch")
-                )
+            yield forward(f"{name}@corp.example", to, at(day, chance.uniform(8, 18)), cell="visible_only", line=subject)
+
+
+def forwards() -> Iterator[ForwardSeen]:
+    """All of them, with a known forward, one that stays inside, and mail that goes out again unmarked."""
+    chance = random.Random(7)  # noqa: S311 - the same weeks each time
+    yield from by_rule(chance)
+    yield from by_hand(chance)
     for day in range(DAYS):
-        yield forward(
-            "iris@corp.example", "iris@old.example", MONDAY_MS + day * DAY_MS + 7 * HOUR_MS, cell="auto_visible"
-        )
-        yield forward("sales@corp.example", "kim@corp.example", MONDAY_MS + day * DAY_MS + 9 * HOUR_MS)
+        yield forward("iris@corp.example", "iris@old.example", at(day, 7), cell="auto_visible")
+        yield forward("sales@corp.example", "kim@corp.example", at(day, 9))
     for hour in range(40):
-        yield forward(
-            "legal@corp.example",
-            "x@quiet.example",
-            MONDAY_MS + 15 * DAY_MS + hour * HOUR_MS,
-            cell="paired",
-            level="unknown",
-        )
+        yield forward("legal@corp.example", "x@quiet.example", at(15, hour), cell="paired", level="unknown")
 
 
 def told(*, more: tuple[ForwardSeen, ...] = ()) -> tuple[Ledger, Policy, list[AlertRecord]]:
