@@ -117,7 +117,10 @@ def test_tables_and_drawings_say_what_they_are(page: Page) -> None:
 def test_the_verdict_comes_first_and_counts_what_was_found(page: Page) -> None:
     text = words(render(page))
     total = sum(page.by_severity.values())
-    assert "4 mailboxes forward mail automatically to outside; 5 mailboxes by hand only" in text
+    assert (
+        "4 mailboxes forward mail automatically to outside; 1 to inside only, 5 by hand only, 1 lets mail out again"
+        in text
+    )
     assert f"{total} alerts (" in text
     assert "412 sessions in TLS could not be read, so there may be more than is named here." in text
     assert text.index("Verdict") < text.index("Coverage") < text.index("Alerts, the gravest first")

@@ -140,7 +140,7 @@ def _measurements(observed: MeasuredRecord | None, baseline: MeasuredRecord | No
         )
         for name, each in both
     ]
-    return table("Measured, with 95 % intervals", (Column("What"), Column("Value"), Column("")), rows)
+    return table("Measured, with 95 % intervals", (Column("What"), Column("Value"), Column("")), rows, stacks=True)
 
 
 def _reach(measured: MeasuredRecord) -> float:
@@ -156,7 +156,8 @@ def _bar(measured: MeasuredRecord, scale: float, name: str) -> Markup | str:
 
 def _told(measured: MeasuredRecord) -> str:
     value, low, high = (_amount(each, measured.unit) for each in (measured.value, measured.low, measured.high))
-    return f"{value} ({low} to {high})"
+    unit = "" if measured.unit in ("share", "octets") else f" {measured.unit}"
+    return f"{value}{unit} ({low} to {high})"
 
 
 def _amount(value: float | None, unit: str) -> str:
@@ -166,7 +167,7 @@ def _amount(value: float | None, unit: str) -> str:
         return f"{percent(value)} %"
     if unit == "octets":
         return octets(value)
-    return f"{value:,.4g} {unit}"
+    return f"{value:,.1f}".removesuffix(".0")
 
 
 # ---- evidence
@@ -188,6 +189,7 @@ def _evidence(alert: AlertRecord) -> Markup | None:
             "Mails and the lines of them that mattered",
             (Column("Time (UTC)"), Column("Transaction"), Column("Lines")),
             rows,
+            stacks=True,
         ),
         element("p", f"The first and the latest are shown; {left_out:,} more in between are not.")
         if left_out

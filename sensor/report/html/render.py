@@ -191,7 +191,7 @@ def _alerts(page: Page) -> Iterator[Child]:
             for each in page.alerts
         ]
         columns = ("Alert", "Severity", "Confidence", "Detector", "Status", "First seen (UTC)")
-        yield table("Alerts, the gravest first", [Column(each) for each in columns], rows)
+        yield table("Alerts, the gravest first", [Column(each) for each in columns], rows, stacks=True)
     yield _more(page.alerts_not_shown, "alerts")
     yield _more(facts.alerts_dropped, "alerts, told earlier, that no longer fitted memory")
     if facts.below_minimum:
@@ -220,7 +220,7 @@ def _allowed(page: Page) -> Iterator[Child]:
         Column("Findings", is_number=True),
         Column("The latest"),
     )
-    yield table("Known and allowed: no alert was raised for these", columns, rows)
+    yield table("Known and allowed: no alert was raised for these", columns, rows, stacks=True)
     yield _more(page.allowed_not_shown, "entries")
 
 
@@ -245,6 +245,7 @@ def _mailboxes(page: Page) -> Iterator[Child]:
         columns,
         [_mailbox_row(each) for each in page.mailboxes],
         style="mailboxes",
+        stacks=True,
     )
     yield _more(page.mailboxes_not_shown, "mailboxes")
 
@@ -349,7 +350,7 @@ def _flows(page: Page) -> Iterator[Child]:
         Column("First (UTC)"),
         Column("Last (UTC)"),
     )
-    yield table("Who forwards to whom", columns, rows, style="pairs")
+    yield table("Who forwards to whom", columns, rows, style="pairs", stacks=True)
     yield _more(page.pairs_not_shown, "rows")
 
 

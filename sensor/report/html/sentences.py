@@ -31,17 +31,17 @@ def _found(page: Page) -> str:
         text = f"{counted(totals.automatic, 'mailbox')} {verb} mail automatically, none of them to outside"
     else:
         text = "No mailbox forwards mail automatically, as far as marks tell"
+    inside = totals.automatic - totals.to_outside
     others = [
-        f"{counted(totals.by_hand, 'mailbox')} by hand only" if totals.by_hand else "",
-        f"{counted(totals.paired, 'mailbox')} let mail out again without a mark" if totals.paired else "",
-        f"{counted(totals.refused, 'mailbox')} tried and {_was(totals.refused)} refused" if totals.refused else "",
+        f"{inside:,} to inside only" if totals.to_outside and inside else "",
+        f"{totals.by_hand:,} by hand only" if totals.by_hand else "",
+        f"{totals.paired:,} {'lets' if totals.paired == 1 else 'let'} mail out again without a mark"
+        if totals.paired
+        else "",
+        f"{totals.refused:,} {'was' if totals.refused == 1 else 'were'} refused" if totals.refused else "",
     ]
     rest = ", ".join(each for each in others if each)
     return f"{text}; {rest}." if rest else f"{text}."
-
-
-def _was(number: int) -> str:
-    return "was" if number == 1 else "were"
 
 
 def _how_far(page: Page) -> str:
