@@ -210,7 +210,7 @@ def test_times_of_damaged_captures_are_drawn_all_the_same() -> None:
 
 # ---- what mail may say
 
-HOSTILE = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
+HOSTILE = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=7)
 
 
 def saying(text: str, page: Page) -> Page:
@@ -277,7 +277,7 @@ def harmless() -> list[tuple[str, tuple[str, ...]]]:
 
 @settings(max_examples=60, deadline=None)
 @given(HOSTILE)
-@example("</title><script>alert(1)</script>")
+@example("</title><script>x</script>")
 @example('" onload="x')
 @example("</style><img src=/x>")
 @example("\u202egpj.exe\u2066")
@@ -293,7 +293,7 @@ def test_no_text_of_a_mail_changes_the_page_or_hides_in_it(text: str) -> None:
 
 def test_bidi_overrides_stand_as_escapes_and_addresses_are_kept_apart(page: Page) -> None:
     document = render(saying("ann\u202emoc.example", page)).decode()
-    assert "<bdi>ann\\u202emoc.example</bdi>" in document
+    assert '<bdi dir="ltr">ann\\u202emoc.example</bdi>' in document
     assert "\u202e" not in document
 
 

@@ -16,6 +16,8 @@ MAX_NAMES = 24
 """Mailboxes and destinations named in an alert, of each; the record has up to 256."""
 MAX_MAILS = 8
 """Mails of the evidence that are shown: the first and the latest. The alert's record has up to 64."""
+NAME = 80
+"""Characters of an address that are shown; the whole stands in its title, and in the table of who forwards to whom."""
 LINE = 160
 """Characters of a header line that are shown at once; the whole can be opened, and is open in print."""
 
@@ -102,7 +104,7 @@ def _names(names: Sequence[str]) -> Markup | None:
     if not names:
         return None
     more = len(names) - MAX_NAMES
-    shown = spread(quoted(name) for name in names[:MAX_NAMES])
+    shown = spread(quoted(name, NAME) for name in names[:MAX_NAMES])
     return joined((shown, f" and {more:,} more" if more > 0 else None))
 
 

@@ -82,12 +82,13 @@ def plain(text: str) -> str:
 
 def quoted(text: str, most: int = 0) -> Markup:
     """
-    Text of a mail: kept apart from what stands around it, whichever way it is written.
+    Text of a mail: kept apart from what stands around it, and laid out from left to right whatever script it is in.
 
-    Longer than *most* characters its middle gives way, and the whole stands in the title.
+    An address that begins with a Hebrew letter would otherwise be drawn with its domain in front. Where the text is
+    longer than *most* characters its middle gives way, and the whole stands in the title.
     """
     shown = shortened(plain(text), most)
-    return element("bdi", shown, title=None if shown == plain(text) else text)
+    return element("bdi", shown, dir="ltr", title=None if shown == plain(text) else text)
 
 
 def shortened(text: str, most: int) -> str:

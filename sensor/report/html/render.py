@@ -15,7 +15,7 @@ from importlib.resources import files
 
 from sensor.ledger import CELLS
 from sensor.report.html import chart
-from sensor.report.html.alert import alert_card, anchor, severity_badge
+from sensor.report.html.alert import NAME, alert_card, anchor, severity_badge
 from sensor.report.html.markup import Child, Markup, element, joined, lines, quoted, raw, spread
 from sensor.report.html.page import MAX_SOURCES, MAX_TIMELINES, MailboxFacts, Page, RunFacts
 from sensor.report.html.reading import how_to_read
@@ -261,7 +261,7 @@ def _mailbox_row(mailbox: MailboxFacts) -> tuple[Child, ...]:
     return (
         joined(
             (
-                quoted(mailbox.name),
+                quoted(mailbox.name, NAME),
                 element("div", *_alert_links(mailbox)) if mailbox.severity is not None else None,
                 element("div", evidence, class_="marks"),
             )
@@ -291,7 +291,7 @@ def _share(mailbox: MailboxFacts) -> Child:
 
 
 def _destinations(mailbox: MailboxFacts) -> Child:
-    named = [element("div", quoted(each)) for each in mailbox.destinations]
+    named = [element("div", quoted(each, NAME)) for each in mailbox.destinations]
     more = mailbox.destinations_not_shown
     return joined(
         (
@@ -382,7 +382,7 @@ def _timeline(mailbox: MailboxFacts, period: chart.Period | None) -> Markup:
     note = f"{told}; a bar is {duration(mailbox.bucket_ms)}, the highest {counted(most, 'forward')}"
     return element(
         "figure",
-        element("figcaption", element("strong", quoted(mailbox.name)), f" {note}"),
+        element("figcaption", element("strong", quoted(mailbox.name, NAME)), f" {note}"),
         chart.timeline(mailbox, period, note),
         element("div", element("span", moment(axis.start_ms)), element("span", moment(axis.end_ms)), class_="ends"),
         class_="when",
