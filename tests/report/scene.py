@@ -58,10 +58,10 @@ def forward(
         outside=() if to.endswith("@corp.example") else (to,),
         direction="outbound",
         level=level,
-        evidence="conclusive",
+        evidence="strong" if cell == "paired" else "conclusive",
         octets=24_000,
         actor=Actor(helo="mail.corp.example", client_ip="192.0.2.25", server_ip="198.51.100.7"),
-        lines=(Artifact(slug=slug, field=field, value=value or mailbox),),
+        lines=() if cell == "paired" else (Artifact(slug=slug, field=field, value=value or mailbox),),
         context=Context(
             received_24h=40,
             received_7d=200,

@@ -24,6 +24,7 @@ from sensor.log import printable
 from sensor.model import Actor
 from sensor.report.html import CaptureFacts, Page, RunFacts, page_of, render
 from sensor.report.html import page as bounds
+from sensor.report.html.page import ScopeFacts
 from sensor.report.summary import AllowedSummary, DamageSummary
 from tests.report import scene
 
@@ -137,6 +138,16 @@ def test_every_alert_is_told_with_all_an_investigation_asks(page: Page) -> None:
     assert "mailsensor allow --settings SETTINGS.toml" in text
 
 
+def test_an_alert_names_who_else_forwards_to_the_same_place(page: Page) -> None:
+    scopes = {
+        (alert.detector, alert.mailbox): scope.mailboxes for alert, scope in zip(page.alerts, page.scopes, strict=True)
+    }
+    assert scopes["new_forwarder", "fay@corp.example"] == ["gus@corp.example"]
+    assert scopes["new_forwarder", "board@corp.example"] == []
+    assert scopes["shared_destination", None] == []
+    assert "to the same destinations forward also gus@corp.example" in words(render(page))
+
+
 def test_alerts_stand_by_severity(page: Page) -> None:
     order = ("critical", "high", "medium", "low", "informational")
     assert [order.index(alert.severity) for alert in page.alerts] == sorted(
@@ -227,6 +238,7 @@ def saying(text: str, page: Page) -> Page:
             passed_over=[text],
         ),
         alerts=[_alert_saying(text, page.alerts[0])],
+        scopes=[ScopeFacts(mailboxes=[text], not_shown=0)],
         allowed=[
             AllowedSummary(entry=text, reason=text, expires="2027-01-01", expired=False, tellings=1, findings=[text])
         ],

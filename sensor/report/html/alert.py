@@ -8,6 +8,7 @@ from sensor.alert.advice import platform_title
 from sensor.alert.record import AlertRecord, LinkRecord, MeasuredRecord, rfc3339
 from sensor.report.html.chart import Interval, bar
 from sensor.report.html.markup import Child, Markup, element, joined, lines, plain, quoted, shortened, spread
+from sensor.report.html.page import ScopeFacts
 from sensor.report.html.sentences import second
 from sensor.report.html.table import Column, table
 from sensor.report.words import counted, octets, percent
@@ -25,9 +26,9 @@ SEVERITY_SIGNS = {"critical": "◆", "high": "▲", "medium": "■", "low": "●
 """A shape for each severity, for those who don't see its colour."""
 
 
-def anchor(alert_id: str) -> str:
-    """Where the alert stands on the page."""
-    return f"alert-{alert_id}"
+def anchor(number: int) -> str:
+    """Where the alert of that number stands on the page."""
+    return f"alert-{number}"
 
 
 def severity_badge(severity: str) -> Markup:
@@ -35,20 +36,20 @@ def severity_badge(severity: str) -> Markup:
     return element("span", f"{SEVERITY_SIGNS.get(severity, '·')} {severity}", class_=f"badge {severity}")
 
 
-def alert_card(alert: AlertRecord) -> Markup:
-    """The alert as an article."""
+def alert_card(number: int, alert: AlertRecord, scope: ScopeFacts) -> Markup:
+    """The alert as an article; paper has no links, so it has a number."""
     return element(
         "article",
-        element("h3", severity_badge(alert.severity), " ", quoted(alert.summary)),
+        element("h3", f"{number}. ", severity_badge(alert.severity), " ", quoted(alert.summary)),
         element("p", _standing(alert), class_="standing"),
-        _facts(alert),
+        _facts(alert, scope),
         _measurements(alert.observed, alert.baseline),
         _evidence(alert),
         _list("Assumptions", alert.assumptions),
         _list("What was not seen", alert.gaps),
         _steps(alert),
         _mitigations(alert),
-        id=anchor(alert.id),
+        id=anchor(number),
         class_=f"alert {alert.severity}",
     )
 
@@ -67,7 +68,7 @@ def _standing(alert: AlertRecord) -> Markup:
 # ---- facts
 
 
-def _facts(alert: AlertRecord) -> Markup:
+def _facts(alert: AlertRecord, scope: ScopeFacts) -> Markup:
     actor = alert.actor
     system = [
         ("host name given", actor.helo),
@@ -81,6 +82,7 @@ def _facts(alert: AlertRecord) -> Markup:
     rows: list[tuple[str, Markup | str | None]] = [
         ("Mailboxes affected", _names(alert.mailboxes or ([alert.mailbox] if alert.mailbox else []))),
         ("Destinations", _names(alert.destinations)),
+        ("Scope", _scope(scope) if alert.destinations else None),
         ("Counts", ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in alert.counts.items())),
         ("Level", _with_reason(alert.level, alert.level_reason)),
         ("Confidence", _with_reason(alert.confidence, alert.confidence_reason)),
@@ -106,6 +108,15 @@ def _names(names: Sequence[str]) -> Markup | None:
     more = len(names) - MAX_NAMES
     shown = spread(quoted(name, NAME) for name in names[:MAX_NAMES])
     return joined((shown, f" and {more:,} more" if more > 0 else None))
+
+
+def _scope(scope: ScopeFacts) -> Markup | str:
+    if not scope.mailboxes:
+        return "no other mailbox was seen to forward to the same destinations"
+    more = f" and {scope.not_shown:,} more" if scope.not_shown else None
+    return joined(
+        ("to the same destinations forward also ", spread(quoted(each, NAME) for each in scope.mailboxes), more)
+    )
 
 
 def _cuts(alert: AlertRecord) -> Markup | None:

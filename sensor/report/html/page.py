@@ -28,6 +28,8 @@ MAX_TIMELINES = 60
 """Time lines drawn, some 5 kB each."""
 MAX_PAIRS = 1_000
 """Rows of the table of who forwards to whom."""
+MAX_SCOPE = 24
+"""Other mailboxes named in an alert that forward to the same destinations."""
 MAX_NAMED = 5
 """Destinations named beside a mailbox in the ranking; the table of who forwards to whom names more."""
 MAX_SOURCES = 200
@@ -86,7 +88,7 @@ class MailboxFacts(msgspec.Struct, frozen=True, kw_only=True):
     How one mailbox forwards. ``cells`` are counts in the order of ``ledger.CELLS``; ``to_outside`` are those that a
     rule sent to outside.
 
-    ``alerts`` are ids of alerts told in full, the gravest first; ``severity`` is the gravest of all its alerts.
+    ``alerts`` are the numbers of its alerts that are told in full, from 1; ``severity`` is the gravest of them all.
     ``nameless`` forwards went to addresses that found no room in the ledger.
     """
 
@@ -109,7 +111,14 @@ class MailboxFacts(msgspec.Struct, frozen=True, kw_only=True):
     timeline: Sequence[Bucket]
     bucket_ms: int
     severity: Severity | None
-    alerts: Sequence[str]
+    alerts: Sequence[int]
+
+
+class ScopeFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """Mailboxes that forward to an alert's destinations as well and are not named in it, by name."""
+
+    mailboxes: Sequence[str]
+    not_shown: int
 
 
 class Totals(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,13 +133,14 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole report."""
+    """The whole report. ``scopes`` belong to ``alerts``, one each."""
 
     facts: RunFacts
     coverage: CoverageSummary
     totals: Totals
     by_severity: Mapping[Severity, int]
     alerts: Sequence[AlertRecord]
+    scopes: Sequence[ScopeFacts]
     alerts_not_shown: int
     allowed: Sequence[AllowedSummary]
     allowed_not_shown: int
@@ -138,6 +148,9 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     mailboxes_not_shown: int
     pairs: Sequence[Pair]
     pairs_not_shown: int
+
+
+_Forwarder = tuple[str, Account, Forwards]
 
 
 def page_of(
@@ -152,18 +165,19 @@ def page_of(
     told, by_severity, gravest = _gravest(alerts)
     forwarders = sorted(ledger.forwarders(), key=lambda each: _rank(each, gravest))
     pairs, pairs_not_shown = _pairs(forwarders)
-    ids = _alerts_by_mailbox(told)
+    numbers = _alerts_by_mailbox(told)
     return Page(
         facts=facts,
         coverage=coverage_summary(coverage, ledger),
         totals=_totals([forwards for _, _, forwards in forwarders]),
         by_severity={each: by_severity[each] for each in reversed(SEVERITIES) if by_severity[each]},
         alerts=told,
+        scopes=_scopes(told, forwarders),
         alerts_not_shown=by_severity.total() - len(told),
         allowed=allowed[:MAX_ENTRIES],
         allowed_not_shown=max(0, len(allowed) - MAX_ENTRIES),
         mailboxes=[
-            _mailbox(name, account, forwards, gravest.get(name), ids.get(name, ()))
+            _mailbox(name, account, forwards, gravest.get(name), numbers.get(name, ()))
             for name, account, forwards in forwarders[:MAX_MAILBOXES]
         ],
         mailboxes_not_shown=max(0, len(forwarders) - MAX_MAILBOXES),
@@ -206,17 +220,29 @@ def _names(alert: AlertRecord) -> Iterable[str]:
     return dict.fromkeys((*alert.mailboxes, alert.mailbox) if alert.mailbox is not None else alert.mailboxes)
 
 
-def _alerts_by_mailbox(alerts: Sequence[AlertRecord]) -> dict[str, list[str]]:
-    ids: dict[str, list[str]] = {}
-    for alert in alerts:
+def _alerts_by_mailbox(alerts: Sequence[AlertRecord]) -> dict[str, list[int]]:
+    numbers: dict[str, list[int]] = {}
+    for number, alert in enumerate(alerts, 1):
         for mailbox in _names(alert):
-            ids.setdefault(mailbox, []).append(alert.id)
-    return ids
+            numbers.setdefault(mailbox, []).append(number)
+    return numbers
+
+
+def _scopes(alerts: Sequence[AlertRecord], forwarders: Sequence[_Forwarder]) -> list[ScopeFacts]:
+    users: dict[str, list[str]] = {destination: [] for alert in alerts for destination in alert.destinations}
+    for name, _, forwards in forwarders:
+        for destination in forwards.destinations:
+            if destination in users:
+                users[destination].append(name)
+    return [_scope(alert, users) for alert in alerts]
+
+
+def _scope(alert: AlertRecord, users: Mapping[str, Sequence[str]]) -> ScopeFacts:
+    others = {name for destination in alert.destinations for name in users[destination]}.difference(_names(alert))
+    return ScopeFacts(mailboxes=heapq.nsmallest(MAX_SCOPE, others), not_shown=max(0, len(others) - MAX_SCOPE))
 
 
 # ---- mailboxes
-
-_Forwarder = tuple[str, Account, Forwards]
 
 
 def _rank(forwarder: _Forwarder, gravest: Mapping[str, Severity]) -> tuple[int | str, ...]:
@@ -250,7 +276,7 @@ def _totals(forwarders: Sequence[Forwards]) -> Totals:
 
 
 def _mailbox(
-    name: str, account: Account, forwards: Forwards, severity: Severity | None, alerts: Sequence[str]
+    name: str, account: Account, forwards: Forwards, severity: Severity | None, alerts: Sequence[int]
 ) -> MailboxFacts:
     share = forwards.auto_share()
     by_count = sorted(forwards.destinations, key=lambda each: (-forwards.destinations[each].count, each))

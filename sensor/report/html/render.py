@@ -181,14 +181,14 @@ def _alerts(page: Page) -> Iterator[Child]:
     else:
         rows = [
             (
-                element("a", quoted(each.summary), href=f"#{anchor(each.id)}"),
+                joined((f"{number}. ", element("a", quoted(each.summary), href=f"#{anchor(number)}"))),
                 severity_badge(each.severity),
                 each.confidence,
                 element("code", each.detector),
                 each.status,
                 element("span", second(each.first_seen)[:16], class_="time"),
             )
-            for each in page.alerts
+            for number, each in enumerate(page.alerts, 1)
         ]
         columns = ("Alert", "Severity", "Confidence", "Detector", "Status", "First seen (UTC)")
         yield table("Alerts, the gravest first", [Column(each) for each in columns], rows, stacks=True)
@@ -196,7 +196,8 @@ def _alerts(page: Page) -> Iterator[Child]:
     yield _more(facts.alerts_dropped, "alerts, told earlier, that no longer fitted memory")
     if facts.below_minimum:
         yield element("p", f"{counted(facts.below_minimum, 'finding')} below alerts.min_severity are not told.")
-    yield from map(alert_card, page.alerts)
+    told = zip(page.alerts, page.scopes, strict=True)
+    yield from (alert_card(number, each, scope) for number, (each, scope) in enumerate(told, 1))
 
 
 def _allowed(page: Page) -> Iterator[Child]:
@@ -278,8 +279,9 @@ def _mailbox_row(mailbox: MailboxFacts) -> tuple[Child, ...]:
 def _alert_links(mailbox: MailboxFacts) -> Iterator[Child]:
     if mailbox.severity is not None:
         yield severity_badge(mailbox.severity)
-    for number, alert_id in enumerate(mailbox.alerts, 1):
-        yield joined((" ", element("a", f"{number}", href=f"#{anchor(alert_id)}", aria_label=f"alert {number}")))
+    links = [element("a", f"{number}", href=f"#{anchor(number)}") for number in mailbox.alerts]
+    if links:
+        yield joined((" alert " if len(links) == 1 else " alerts ", spread(links)))
 
 
 def _share(mailbox: MailboxFacts) -> Child:
