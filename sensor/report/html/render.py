@@ -26,6 +26,9 @@ from sensor.report.words import DAMAGE, LOOK_ALIKES, counted, octets, percent
 DOMAINS_SHOWN = 5
 """Domains named in the title."""
 
+CAPTURES_NAMED = 4
+"""So many captures are named at the top; more are counted there."""
+
 _SECTIONS = (
     ("verdict", "Verdict"),
     ("coverage", "What was seen"),
@@ -34,6 +37,7 @@ _SECTIONS = (
     ("mailboxes", "Mailboxes"),
     ("flows", "Who forwards to whom"),
     ("times", "When"),
+    ("sources", "Sources"),
     ("reading", "How to read this"),
 )
 
@@ -45,7 +49,7 @@ def render(page: Page) -> bytes:
         f"default-src 'none'; style-src 'sha256-{b64encode(sha256(style.encode()).digest()).decode()}'; "
         "base-uri 'none'; form-action 'none'"
     )
-    bodies = (_verdict, _coverage, _alerts, _allowed, _mailboxes, _flows, _times, how_to_read)
+    bodies = (_verdict, _coverage, _alerts, _allowed, _mailboxes, _flows, _times, _sources, how_to_read)
     sections = [
         element("section", element("h2", title), joined(body(page)), id=name)
         for (name, title), body in zip(_SECTIONS, bodies, strict=True)
@@ -102,10 +106,12 @@ def _header(page: Page) -> Markup:
     )
 
 
-def _captures_line(facts: RunFacts) -> str:
-    total = sum(each.octets or 0 for each in facts.captures)
-    text = f"{counted(len(facts.captures), 'file')}, {octets(total)}"
-    return text + ("; counts go on from earlier runs" if facts.continued else "")
+def _captures_line(facts: RunFacts) -> Markup:
+    total = octets(sum(each.octets or 0 for each in facts.captures))
+    named = len(facts.captures) <= CAPTURES_NAMED
+    names = spread(quoted(each.name) for each in facts.captures) if named else counted(len(facts.captures), "file")
+    more = "; counts go on from earlier runs" if facts.continued else None
+    return joined((names, f", {total}; digests under ", element("a", "Sources", href="#sources"), more))
 
 
 def _contents() -> Markup:
@@ -126,7 +132,6 @@ def _coverage(page: Page) -> Iterator[Child]:
     yield element("h3", "What this means for the claims")
     yield element("ul", lines(element("li", each) for each in implications(page)))
     yield from _look_alikes(page)
-    yield from _sources(page.facts)
 
 
 def _look_alikes(page: Page) -> Iterator[Child]:
@@ -136,39 +141,6 @@ def _look_alikes(page: Page) -> Iterator[Child]:
         if page.coverage.duplicate_hops:
             named.append(f"further hops of the same copy {page.coverage.duplicate_hops:,}")
         yield element("p", f"Looked like forwards and were not counted: {', '.join(named)}.")
-
-
-def _sources(facts: RunFacts) -> Iterator[Child]:
-    if facts.captures:
-        rows = [
-            (
-                quoted(each.name),
-                "" if each.octets is None else f"{each.octets:,}",
-                element("code", each.digest) if each.digest is not None else "not read twice",
-            )
-            for each in facts.captures[:MAX_SOURCES]
-        ]
-        columns = (Column("Capture"), Column("Octets", is_number=True), Column("BLAKE2b-128"))
-        told = table("Captures read, with digests as b2sum --length 128 prints them", columns, rows, style="digests")
-        yield element("details", element("summary", f"Captures: {len(facts.captures):,}"), told, open=True)
-        yield _more(len(facts.captures) - MAX_SOURCES, "captures")
-    problems = [
-        joined((quoted(each.path), f" {DAMAGE.get(each.kind, each.kind)}", _at(each.offset), quoted(each.detail)))
-        for each in facts.damage[:MAX_SOURCES]
-    ] + [quoted(each) for each in facts.passed_over[:MAX_SOURCES]]
-    if problems:
-        yield element("h3", "Damaged or passed over")
-        yield element("ul", lines(element("li", each) for each in problems))
-        yield _more(max(0, len(facts.damage) - MAX_SOURCES) + max(0, len(facts.passed_over) - MAX_SOURCES), "places")
-
-
-def _at(offset: int | None) -> str:
-    return ": " if offset is None else f" at octet {offset:,}: "
-
-
-def _more(number: int, what: str) -> Markup | None:
-    """That something is left out, if it is."""
-    return element("p", f"and {number:,} more {what} that are not named here", class_="more") if number > 0 else None
 
 
 # ---- alerts
@@ -389,3 +361,41 @@ def _timeline(mailbox: MailboxFacts, period: chart.Period | None) -> Markup:
         element("div", element("span", moment(axis.start_ms)), element("span", moment(axis.end_ms)), class_="ends"),
         class_="when",
     )
+
+
+# ---- what it was made from
+
+
+def _sources(page: Page) -> Iterator[Child]:
+    facts = page.facts
+    if facts.captures:
+        rows = [
+            (
+                quoted(each.name),
+                "" if each.octets is None else f"{each.octets:,}",
+                element("code", each.digest) if each.digest is not None else "not read twice",
+            )
+            for each in facts.captures[:MAX_SOURCES]
+        ]
+        columns = (Column("Capture"), Column("Octets", is_number=True), Column("BLAKE2b-128"))
+        yield table("Captures read, with digests as b2sum --length 128 prints them", columns, rows, style="digests")
+        yield _more(len(facts.captures) - MAX_SOURCES, "captures")
+    else:
+        yield element("p", "No capture is named.")
+    problems = [
+        joined((quoted(each.path), f" {DAMAGE.get(each.kind, each.kind)}", _at(each.offset), quoted(each.detail)))
+        for each in facts.damage[:MAX_SOURCES]
+    ] + [quoted(each) for each in facts.passed_over[:MAX_SOURCES]]
+    if problems:
+        yield element("h3", "Damaged or passed over")
+        yield element("ul", lines(element("li", each) for each in problems))
+        yield _more(max(0, len(facts.damage) - MAX_SOURCES) + max(0, len(facts.passed_over) - MAX_SOURCES), "places")
+
+
+def _at(offset: int | None) -> str:
+    return ": " if offset is None else f" at octet {offset:,}: "
+
+
+def _more(number: int, what: str) -> Markup | None:
+    """That something is left out, if it is."""
+    return element("p", f"and {number:,} more {what} that are not named here", class_="more") if number > 0 else None

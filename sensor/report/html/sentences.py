@@ -103,6 +103,9 @@ def _whose(page: Page) -> Iterator[str]:
 
 
 def _left_out(page: Page) -> Iterator[str]:
+    wrong = len(page.facts.damage) + len(page.facts.passed_over)
+    if wrong:
+        yield f"{counted(wrong, 'source')} {'was' if wrong == 1 else 'were'} damaged or passed over: see Sources."
     evicted = page.coverage.mailboxes_evicted + page.coverage.forwarders_evicted
     if evicted:
         yield f"Accounts of {counted(evicted, 'mailbox')} were dropped where limits.ledger_* were reached."
