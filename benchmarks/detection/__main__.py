@@ -86,7 +86,7 @@ def print_tables(runs: Sequence[Run]) -> None:
     print(f"{'kind':38} {'found':>9} {'recall, 95 %':>18} {'copies':>8} {'p90':>6} {'hours':>8} {'p90':>7}")
     for kind in (*KINDS, None):
         print(_kind_row(kind or "all", summary(runs, OURS, kind)))
-    print("\nDetectors and today's rules (alarms for 10,000 mailbox-days, 95 % over seeds)")
+    print("\nDetectors and today's rules (alarms for 10,000 mailbox-days, 95 %)")
     print(
         f"{'source':38} {'recall, 95 %':>18} {'copies':>8} {'p90':>6} {'intruder':>9} {'misnamed':>9}"
         f" {'not yet allowed':>16} {'false':>22}"
@@ -107,7 +107,7 @@ def _source_row(name: str, told: Summary) -> str:
     return (
         f"{name:38} {_recall(told):>18} {_number(told.copies_median):>8} {_number(told.copies_p90):>6}"
         f" {told.true_rate[0]:>9.2f} {told.misnamed_rate[0]:>9.2f} {told.open_rate[0]:>16.2f}"
-        f" {f'{centre:.2f} ({max(0.0, low):.2f}-{high:.2f})':>22}"
+        f" {f'{centre:.2f} ({low:.2f}-{high:.2f})':>22}"
     )
 
 

@@ -20,7 +20,7 @@ from statistics import mean, stdev
 from benchmarks.detection.alarms import Alarm
 from benchmarks.detection.intruders import Case
 from benchmarks.detection.organisation import Legitimate
-from sensor.intervals import jeffreys
+from sensor.intervals import garwood, jeffreys
 
 HOUR_MS = 3_600_000
 # Two-sided 95 % points of Student's t by degrees of freedom; beyond the last, the normal's will do.
@@ -80,15 +80,13 @@ class Scorer:
 
     def take(self, alarm: Alarm, *groups: str) -> None:
         """Count *alarm* for its source and for each of *groups*."""
-        case = self._case_of(alarm)
+        cases = self._cases_of(alarm)
         for name in (alarm.source, *groups):
             score = self._scores[name]
-            if case is not None:
+            if cases:
                 score.true += alarm.is_first
-                if case.number not in score.found:
-                    copies = sum(at_ms <= alarm.at_ms for at_ms in case.copies)
-                    hours = (alarm.at_ms - case.copies[0]) / HOUR_MS
-                    score.found[case.number] = Found(case.kind, copies, hours, alarm.source)
+                for case in cases:
+                    score.found.setdefault(case.number, _found(case, alarm))
             elif self._names_drops_alone(alarm):
                 score.misnamed += alarm.is_first
             elif self._is_open(alarm):
@@ -101,16 +99,19 @@ class Scorer:
         """By source."""
         return dict(self._scores)
 
-    def _case_of(self, alarm: Alarm) -> Case | None:
-        if not alarm.mailboxes:
-            candidates = [case for drop in alarm.destinations for case in self._by_drop.get(drop, ())]
-        else:
+    def _cases_of(self, alarm: Alarm) -> list[Case]:
+        """The intruders that *alarm* is about; one about a domain may name several."""
+        if alarm.mailboxes:
             candidates = [case for mailbox in alarm.mailboxes for case in self._by_mailbox.get(mailbox, ())]
-        for case in candidates:
-            started = case.copies and case.copies[0] <= alarm.at_ms
-            if started and (not alarm.destinations or _names_any(alarm.destinations, case.drops)):
-                return case
-        return None
+        else:
+            candidates = [case for drop in alarm.destinations for case in self._by_drop.get(drop, ())]
+        return [
+            case
+            for case in {each.number: each for each in candidates}.values()
+            if case.copies
+            and case.copies[0] <= alarm.at_ms
+            and (not alarm.destinations or _names_any(alarm.destinations, case.drops))
+        ]
 
     def _names_drops_alone(self, alarm: Alarm) -> bool:
         cases = [self._by_drop.get(destination, []) for destination in alarm.destinations]
@@ -123,6 +124,11 @@ class Scorer:
             mailbox in alarm.mailboxes and (not alarm.destinations or _names_any(alarm.destinations, (destination,)))
             for mailbox, destination in self._open
         )
+
+
+def _found(case: Case, alarm: Alarm) -> Found:
+    copies = sum(at_ms <= alarm.at_ms for at_ms in case.copies)
+    return Found(case.kind, copies, (alarm.at_ms - case.copies[0]) / HOUR_MS, alarm.source)
 
 
 def _names_any(named: frozenset[str], addresses: Sequence[str]) -> bool:
@@ -146,7 +152,8 @@ def spread(values: Iterable[float]) -> tuple[float, float, float]:
 @dataclass(slots=True)
 class Summary:
     """
-    One source over all seeds; recall pooled with its Jeffreys interval, rates over seeds with Student's t.
+    One source over all seeds: recall and the rate of false alarms of all together with exact intervals (Jeffreys,
+    Garwood), and these and the other rates over seeds with Student's t.
 
     Medians and ninth tenths are over all cases: one that was missed was found after infinitely many copies (none).
     """
@@ -163,6 +170,7 @@ class Summary:
     misnamed_rate: tuple[float, float, float]
     open_rate: tuple[float, float, float]
     false_rate: tuple[float, float, float]
+    false_by_seed: tuple[float, float, float]
 
 
 def summary(runs: Sequence[Run], source: str, kind: str | None = None) -> Summary:
@@ -190,7 +198,8 @@ def summary(runs: Sequence[Run], source: str, kind: str | None = None) -> Summar
         true_rate=_rate(runs, source, "true"),
         misnamed_rate=_rate(runs, source, "misnamed"),
         open_rate=_rate(runs, source, "not_yet_allowed"),
-        false_rate=_rate(runs, source, "false"),
+        false_rate=_exact_rate(runs, source, "false"),
+        false_by_seed=_rate(runs, source, "false"),
     )
 
 
@@ -200,6 +209,14 @@ def _quantile(ordered: Sequence[float], share: float) -> float | None:
         return None
     value = ordered[max(0, ceil(len(ordered) * share) - 1)]
     return None if value == inf else value
+
+
+def _exact_rate(runs: Sequence[Run], source: str, what: str) -> tuple[float, float, float]:
+    """Alarms for 10,000 mailbox-days of all seeds together, with Garwood's interval: none seen does not mean none."""
+    count = sum(getattr(run.scores.get(source, SourceScore()), what) for run in runs)
+    share = 10_000 / sum(run.mailbox_days for run in runs)
+    low, high = garwood(count)
+    return count * share, low * share, high * share
 
 
 def _rate(runs: Sequence[Run], source: str, what: str) -> tuple[float, float, float]:

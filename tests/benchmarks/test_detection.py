@@ -233,6 +233,14 @@ def test_legitimate_forwards_without_an_entry_are_told_apart_from_false_alarms()
     assert scored(alarm(5, "bob", "home@h"), alarm(5, "cy", "p@q")) == (0, 1, 1, 0)
 
 
+def test_an_alarm_about_a_domain_finds_all_whom_it_names() -> None:
+    cases = [Case(each, "slow drip", (f"m{each}",), (f"x{each}@d",), copies=[1]) for each in range(3)]
+    scorer = Scorer(cases, [])
+    scorer.take(Alarm(5, "rule", frozenset(("m0", "m2", "other")), frozenset(("x0@d", "x2@d", "y@d"))))
+    score = scorer.scores()["rule"]
+    assert (score.true, sorted(score.found)) == (1, [0, 2])
+
+
 def test_an_alarm_that_grew_finds_an_intruder_but_counts_once() -> None:
     grown = alarm(300, "ann", "drop@d", is_first=False)
     assert scored(grown) == (0, 0, 0, 3)
