@@ -61,6 +61,24 @@ class ReplaySettings:
 
 
 @dataclass(frozen=True, slots=True)
+class LiveSettings:
+    """
+    How interfaces are captured. ``ports`` none: those of the core; an empty list: every frame is let through.
+
+    ``ring_octets`` are those of one interface and worker. A block of the ring is shown after ``block_timeout_ms`` at the
+    latest.
+    """
+
+    interfaces: tuple[str, ...] = ()
+    ports: tuple[int, ...] | None = None
+    ring_octets: int = 67_108_864
+    snap_octets: int = 262_144
+    promiscuous: bool = True
+    workers: int = 1
+    block_timeout_ms: int = 50
+
+
+@dataclass(frozen=True, slots=True)
 class ArtifactSettings:
     """``row`` holds rows of the user's own for the artifact table, in their TOML form; the classifier checks them."""
 
@@ -126,6 +144,7 @@ class Settings:
     organisation: OrganisationSettings = OrganisationSettings()
     sensor: SensorSettings = SensorSettings()
     replay: ReplaySettings = ReplaySettings()
+    live: LiveSettings = LiveSettings()
     artifacts: ArtifactSettings = ArtifactSettings()
     alerts: AlertSettings = AlertSettings()
     detect: Mapping[str, Mapping[str, float | bool]] = field(default_factory=dict)
@@ -164,6 +183,7 @@ def load_settings(
         organisation=OrganisationSettings(**values["organisation"]),
         sensor=SensorSettings(**values["sensor"]),
         replay=ReplaySettings(**values["replay"]),
+        live=LiveSettings(**values["live"]),
         artifacts=ArtifactSettings(**values["artifacts"]),
         alerts=AlertSettings(**{_ALERT_NAMES.get(key, key): value for key, value in values["alerts"].items()}),
         detect={name.removeprefix(_DETECT): set_ for name, set_ in values.items() if name.startswith(_DETECT) and set_},
@@ -200,6 +220,24 @@ def _networks(value: object) -> tuple[Network, ...]:
         return tuple(ip_network(each) for each in value)
     except ValueError as error:
         raise ValueError(f"{rule}; {error}") from None
+
+
+def _interfaces(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(
+        isinstance(each, str) and re.fullmatch(r"[^\s/]{1,15}", each) for each in value
+    ):
+        raise ValueError('must be a list of interfaces such as ["eth1", "eth2"]')
+    return tuple(dict.fromkeys(value))
+
+
+def _ports(value: object) -> tuple[int, ...]:
+    rule = "must be a list of up to 256 TCP ports such as [25, 587]; an empty list lets every frame through"
+    if not isinstance(value, list) or len(value) > 256:
+        raise ValueError(rule)
+    try:
+        return tuple(_whole(1, 65_535)(int(each) if isinstance(each, str) else each) for each in value)
+    except ValueError:
+        raise ValueError(rule) from None
 
 
 def _tables(value: object) -> tuple[Mapping[str, object], ...]:
@@ -393,6 +431,15 @@ def _schema(known_limits: Sequence[Limit], known_detectors: DetectorOptions) -> 
         "organisation": {"internal_domains": _domains, "internal_networks": _networks},
         "sensor": {"name": _text},
         "replay": {"top_mailboxes": _whole(1, 1_000_000)},
+        "live": {
+            "interfaces": _interfaces,
+            "ports": _ports,
+            "ring_octets": _whole(262_144, 2_147_483_648),
+            "snap_octets": _whole(64, 262_144),
+            "promiscuous": _true_or_false,
+            "workers": _whole(1, 64),
+            "block_timeout_ms": _whole(1, 1_000),
+        },
         "artifacts": {"row": _tables},
         "alerts": {
             "resolve_after_s": _whole(86_400, 31_536_000),
@@ -489,7 +536,7 @@ def _from_text(text: str, check: _Check | None) -> object:
     """
     A value out of an environment variable or option: lists are separated by commas, numbers are written as in TOML.
     """
-    if check in (_domains, _networks):
+    if check in (_domains, _networks, _interfaces, _ports):
         return [part.strip() for part in text.split(",") if part.strip()]
     # Beyond some thousand digits Python refuses to convert; what is longer than any number in use stays text.
     if check is not _text and re.fullmatch(r"[0-9][0-9_]{0,99}", text.strip()):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import Protocol
 
 import msgspec
 
@@ -39,6 +39,13 @@ _NOTHING_READ = frozenset(("unreadable", "empty", "not_a_capture"))
 
 # Alerts remembered for summary and report, some kilobytes each; all are told to the sink.
 ALERTS_REMEMBERED = 10_000
+
+
+class Sink(Protocol):
+    """Where records are written."""
+
+    def write(self, octets: bytes, /) -> object: ...
+
 
 AlertWriter = Callable[[Iterable[Alert]], None]
 """Told the alerts of each batch, in order."""
@@ -104,7 +111,11 @@ def replay(options: ReplayOptions, environment: Mapping[str, str]) -> int:
             table=table,
             own_limits=own,
             sink=opened.enter_context(records_to(options.events)),
-            tell=opened.enter_context(_alert_writer(options, settings)),
+            tell=opened.enter_context(
+                nullcontext()
+                if options.alerts is None
+                else open_alert_writer(options.alerts, settings, form=options.alerts_format)
+            ),
             keeper=keeper,
             progress=opened.enter_context(progress_bar(quiet=options.quiet)),
             infers_domains=True,
@@ -112,7 +123,7 @@ def replay(options: ReplayOptions, environment: Mapping[str, str]) -> int:
     if options.quiet:
         _log_problems(Log(), tap, found.problems)
     else:
-        _print_summary(run, tap, settings, found.problems, as_json=options.json, to_stderr=options.output_is_taken)
+        print_summary(run, tap, settings, found.problems, as_json=options.json, to_stderr=options.output_is_taken)
     return exit_status(run, tap, len(paths), bool(found.problems))
 
 
@@ -145,7 +156,7 @@ def run_tap(
     *,
     table: Table | None = None,
     own_limits: Mapping[str, int] | None = None,
-    sink: BinaryIO | None = None,
+    sink: Sink | None = None,
     tell: AlertWriter | None = None,
     keeper: Keeper | None = None,
     progress: Progress | None = None,
@@ -255,19 +266,12 @@ def exit_status(run: Run, tap: Tap, files: int, passed_over: bool) -> int:
     return READ_WITH_DAMAGE if damage or passed_over else READ_WHOLE
 
 
-def _alert_writer(options: ReplayOptions, settings: Settings) -> AbstractContextManager[AlertWriter | None]:
-    if options.alerts is None:
-        return nullcontext()
-    return _open_alert_writer(options.alerts, options, settings)
-
-
 @contextmanager
-def _open_alert_writer(target: str, options: ReplayOptions, settings: Settings) -> Iterator[AlertWriter]:
+def open_alert_writer(target: str, settings: Settings, *, form: str) -> Iterator[AlertWriter]:
+    """Writes alerts to *target* (a path, or ``-``) in *form*."""
     from sensor.alert.out import open_alerts
 
-    with open_alerts(
-        target, settings.alerts, form=options.alerts_format, sensor=settings.sensor.name, clock=time.monotonic
-    ) as writer:
+    with open_alerts(target, settings.alerts, form=form, sensor=settings.sensor.name, clock=time.monotonic) as writer:
         yield writer.write
 
 
@@ -279,9 +283,10 @@ def _log_problems(log: Log, tap: Tap, passed_over: Sequence[str]) -> None:
         log.warning("damage", path=each.path, kind=each.kind, offset=each.offset, detail=each.detail)
 
 
-def _print_summary(
+def print_summary(
     run: Run, tap: Tap, settings: Settings, passed_over: Sequence[str], *, as_json: bool, to_stderr: bool
 ) -> None:
+    """Print what the run came to, for people or as one JSON object."""
     from sensor.report.summary import summarise
 
     summary = summarise(
