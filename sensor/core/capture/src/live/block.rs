@@ -104,3 +104,79 @@ fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
     let octets = bytes.get(at..)?.first_chunk()?;
     Some(u16::from_ne_bytes(*octets))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A block with *frames*, each with the status it is to have, laid out as the kernel does.
+    fn block_of(frames: &[(&[u8], u32)]) -> Vec<u8> {
+        const HEAD: usize = 48;
+        const FRAME_HEAD: usize = 82;
+        let mut block = vec![0; HEAD];
+        block[field::FRAMES..field::FRAMES + 4].copy_from_slice(&(frames.len() as u32).to_ne_bytes());
+        block[field::FIRST_FRAME..field::FIRST_FRAME + 4].copy_from_slice(&(HEAD as u32).to_ne_bytes());
+        for (number, (bytes, status)) in frames.iter().enumerate() {
+            let octets = (FRAME_HEAD + bytes.len()).next_multiple_of(8);
+            let mut head = vec![0; octets];
+            let mut put = |at: usize, value: u32| head[at..at + 4].copy_from_slice(&value.to_ne_bytes());
+            put(field::NEXT, octets as u32);
+            put(field::SECONDS, 7);
+            put(field::NANOSECONDS, number as u32);
+            put(field::CAPTURED, bytes.len() as u32);
+            put(field::ORIGINAL, 1_500);
+            put(field::STATUS, *status);
+            head[field::START..field::START + 2].copy_from_slice(&(FRAME_HEAD as u16).to_ne_bytes());
+            head[FRAME_HEAD..FRAME_HEAD + bytes.len()].copy_from_slice(bytes);
+            block.extend(head);
+        }
+        block
+    }
+
+    fn read(block: &[u8]) -> Vec<(i64, Vec<u8>, u32, bool)> {
+        let mut cursor = Cursor::new(block);
+        let mut frames = Vec::new();
+        while let Some(place) = cursor.frame(block) {
+            let bytes = place.bytes(block).to_vec();
+            frames.push((place.seen_at.0, bytes, place.original, place.was_tagged));
+            cursor.step(&place);
+        }
+        frames
+    }
+
+    #[test]
+    fn frames_are_read_in_order_with_time_length_and_tag() {
+        let block = block_of(&[(b"first", 1), (b"", 1 | TAG_TAKEN_OFF), (b"third", 1)]);
+        assert_eq!(
+            read(&block),
+            [
+                (7_000_000_000, b"first".to_vec(), 1_500, false),
+                (7_000_000_001, Vec::new(), 1_500, true),
+                (7_000_000_002, b"third".to_vec(), 1_500, false),
+            ]
+        );
+        assert_eq!(read(&block_of(&[])), []);
+    }
+
+    proptest! {
+        #[test]
+        fn no_octets_lead_out_of_the_block(changes in prop::collection::vec((0_usize..300, any::<u8>()), 0..20), cut in 0_usize..300) {
+            let mut block = block_of(&[(b"one", 1), (b"two", 1), (b"three", 1)]);
+            for (place, octet) in changes {
+                if let Some(changed) = block.get_mut(place) {
+                    *changed = octet;
+                }
+            }
+            block.truncate(cut);
+            let mut cursor = Cursor::new(&block);
+            // A damaged count may promise as many frames as it likes: the block's length ends the reading.
+            for _ in 0..1_000 {
+                let Some(place) = cursor.frame(&block) else { break };
+                prop_assert!(place.bytes(&block).len() <= block.len());
+                cursor.step(&place);
+            }
+        }
+    }
+}

@@ -185,3 +185,6 @@ fn packet(it: &mut Assembler, ends: Ends, ip: &Ip, ports: &[u16]) {
     it.jump_if_one_of(&TUNNEL_PORTS, ends.pass);
     it.jump(ends.drop);
 }
+
+#[cfg(test)]
+mod tests;

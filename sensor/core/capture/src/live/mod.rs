@@ -20,6 +20,8 @@ mod block;
 pub mod filter;
 #[cfg(target_os = "linux")]
 mod interface;
+#[cfg(all(test, target_os = "linux"))]
+mod interpreter;
 #[cfg(target_os = "linux")]
 mod lane;
 #[cfg(target_os = "linux")]
