@@ -128,7 +128,7 @@ def sniff(
             "--interface",
             "-i",
             metavar="NAME",
-            help="A network interface. Repeatable: those of a tap that shows each direction on one of its own are read as "
+            help="A network interface. Repeatable: where a tap shows each direction on one of its own, both are read as "
             "one. Without any, live.interfaces of the settings.",
         ),
     ] = None,

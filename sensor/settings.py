@@ -65,8 +65,7 @@ class LiveSettings:
     """
     How interfaces are captured. ``ports`` none: those of the core; an empty list: every frame is let through.
 
-    ``ring_octets`` are those of one interface and worker. A block of the ring is shown after ``block_timeout_ms`` at the
-    latest.
+    ``ring_octets`` are those of one interface and worker. After ``block_timeout_ms`` at the latest, frames are shown.
     """
 
     interfaces: tuple[str, ...] = ()

@@ -38,10 +38,11 @@ class Namespace:
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self._ip = needs("ip", "iproute2")
 
     def ip(self, *arguments: str) -> None:
         """``ip`` inside. Raises with what it said."""
-        done = subprocess.run(["ip", "-n", self.name, *arguments], capture_output=True, text=True, check=False)
+        done = subprocess.run([self._ip, "-n", self.name, *arguments], capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"ip {' '.join(arguments)}: {done.stderr}"
 
     def up(self, *interfaces: str) -> None:
@@ -57,7 +58,7 @@ class Namespace:
 
     def popen(self, *command: str | Path, **options: object) -> subprocess.Popen[bytes]:
         """A program inside."""
-        whole = ["ip", "netns", "exec", self.name, *map(str, command)]
+        whole = [self._ip, "netns", "exec", self.name, *map(str, command)]
         return subprocess.Popen(whole, env=environment(), **options)  # type: ignore[call-overload, no-any-return]
 
     def sniff(self, *arguments: str) -> subprocess.Popen[bytes]:
@@ -111,14 +112,14 @@ class Namespace:
 @contextmanager
 def namespace() -> Iterator[Namespace]:
     """A new namespace with nothing but a loopback interface, which is up; gone at the end with all in it."""
-    needs("ip", "iproute2")
+    program = needs("ip", "iproute2")
     if os.geteuid() != 0:
         lack = "network namespaces are made as root: run the tests as root"
         if os.environ.get("CI"):
             pytest.fail(lack)
         pytest.skip(lack)
     name = f"mailsensor-{os.getpid()}-{next(_numbers)}"
-    done = subprocess.run(["ip", "netns", "add", name], capture_output=True, text=True, check=False)
+    done = subprocess.run([program, "netns", "add", name], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         pytest.skip(f"this machine makes no network namespaces: {done.stderr.strip()}")
     net = Namespace(name)
@@ -126,7 +127,7 @@ def namespace() -> Iterator[Namespace]:
         net.up("lo")
         yield net
     finally:
-        subprocess.run(["ip", "netns", "del", name], check=False)
+        subprocess.run([program, "netns", "del", name], check=False)
 
 
 @contextmanager

@@ -88,6 +88,9 @@ def sniff(options: SniffOptions, environment: Mapping[str, str]) -> int:
     return READ_WITH_DAMAGE if tap.damage() else READ_WHOLE
 
 
+_AWAY = {"down": "interface_down", "gone": "interface_gone"}
+
+
 def tell_change(log: Log, was: InterfaceStatus, now: InterfaceStatus) -> None:
     """A line for each thing that happened to an interface."""
     if now.dropped > was.dropped:
@@ -97,9 +100,9 @@ def tell_change(log: Log, was: InterfaceStatus, now: InterfaceStatus) -> None:
     if now.state == "up":
         log.info("interface_up", interface=now.name, outages=now.outages)
     elif now.problem is None:
-        log.warning(f"interface_{now.state}", interface=now.name)
+        log.warning(_AWAY[now.state], interface=now.name)
     elif now.problem != was.problem:
-        log.warning(f"interface_{now.state}", interface=now.name, why=now.problem)
+        log.warning(_AWAY[now.state], interface=now.name, why=now.problem)
 
 
 class AtOnce:

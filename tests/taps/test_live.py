@@ -1,4 +1,4 @@
-"""Live capture: what passes an interface is told as a capture file of the same frames would be, and losses are counted."""
+"""Live capture: what passes an interface is told as from a capture file of the same frames; losses are counted."""
 
 from __future__ import annotations
 
@@ -146,7 +146,8 @@ def _answer(stream: io.BufferedRWPair) -> None:
                     continue
                 say(b"250 2.0.0 Ok: queued")
             case b"QUIT":
-                return say(b"221 bye")
+                say(b"221 bye")
+                return
             case _:
                 say(b"250 ok")
 
@@ -173,7 +174,10 @@ def test_a_real_session_gives_the_record_that_its_capture_file_gives(address: st
             client.call(lambda: send_mail(address, "Hi.\r\n", "All work and no play.\r\n" * 40_000))
             live = listener.wait_for(2)
             assert listener.status.dropped == 0
-        wait_until(lambda: len(told_of(path).transactions) == 2, "tcpdump wrote it all")
+        wait_until(
+            lambda: [each["outcome"] for each in told_of(path).transactions] == ["delivered"] * 2,
+            "tcpdump wrote it all",
+        )
         beside.terminate()
         beside.communicate()
     assert {record["tap"] for record in live} == {"live"}
@@ -351,7 +355,7 @@ def test_an_interface_may_be_down_at_the_start(net: Namespace) -> None:
 
 
 def test_frames_that_a_slow_reader_loses_are_counted(net: Namespace) -> None:
-    """While nobody takes events, nothing grows: the ring fills, and every frame is either read or counted as dropped."""
+    """While nobody takes events nothing grows: the ring fills, and every frame is either read or counted as dropped."""
     tap = open_tap(net, "b0", ring_octets=1 << 18, block_timeout_ms=5)
     sent = 0
     for flow in flows(200):

@@ -30,8 +30,11 @@ const LEAST_TYPE: u32 = 0x600;
 const LLC_WITH_IP: [u32; 2] = [0xaaaa, 0x0606];
 /// IPv4, IPv6, GRE, authentication header, MPLS, Ethernet.
 const OPAQUE_PROTOCOLS: [u32; 6] = [4, 41, 47, 51, 137, 143];
-/// Hop-by-hop options, routing, fragment, destination options.
-const EXTENSION_HEADERS: [u32; 4] = [0, 43, 44, 60];
+/// Routing, fragment, destination options.
+const EXTENSION_HEADERS: [u32; 3] = [43, 44, 60];
+/// Hop-by-hop options: nearly always those of a host that tells its router which groups it is in (MLD, RFC 3810 5).
+const HOP_BY_HOP: u32 = 0;
+const ICMPV6: u32 = 58;
 /// VXLAN, VXLAN of Linux before its port was assigned, VXLAN-GPE, GENEVE.
 const TUNNEL_PORTS: [u32; 4] = [4_789, 8_472, 4_790, 6_081];
 const TCP: u32 = 6;
@@ -142,6 +145,7 @@ fn packet(it: &mut Assembler, ends: Ends, ip: &Ip, ports: &[u16]) {
     const V6_OCTETS: u32 = 40;
     let (tcp, udp) = (it.label(), it.label());
     let (v4_tcp, v4_udp, v6_tcp, v6_udp) = (it.label(), it.label(), it.label(), it.label());
+    let v6_options = it.label();
     it.set(ip.v4);
     it.put(code::LOAD_SHORT_AT_X, ip.base + 6);
     it.jump_if(code::IF_ANY_BIT, 0x3fff, ends.pass); // more fragments, or an offset
@@ -163,9 +167,14 @@ fn packet(it: &mut Assembler, ends: Ends, ip: &Ip, ports: &[u16]) {
     it.put(code::LOAD_OCTET_AT_X, ip.base + 6);
     it.jump_if(code::IF_EQUAL, TCP, v6_tcp);
     it.jump_if(code::IF_EQUAL, UDP, v6_udp);
+    it.jump_if(code::IF_EQUAL, HOP_BY_HOP, v6_options);
     it.jump_if_one_of(&EXTENSION_HEADERS, ends.pass);
     it.jump_if_one_of(&OPAQUE_PROTOCOLS, ends.pass);
     it.jump(ends.drop);
+    it.set(v6_options);
+    it.put(code::LOAD_OCTET_AT_X, ip.base + V6_OCTETS);
+    it.jump_if(code::IF_EQUAL, ICMPV6, ends.drop);
+    it.jump(ends.pass);
     for (label, next) in [(v6_tcp, tcp), (v6_udp, udp)] {
         it.set(label);
         it.put(code::COPY_FROM_X, 0);

@@ -40,7 +40,7 @@ pub fn run(program: &[Instruction], frame: &[u8], kind: u32) -> u32 {
                 };
                 a = read.iter().fold(0, |sum, octet| sum << 8 | u32::from(*octet));
             }
-            other => panic!("instruction {other:#x} is not known"),
+            other => unreachable!("instruction {other:#x} is not one of ours"),
         }
     }
 }

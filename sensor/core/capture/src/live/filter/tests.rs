@@ -38,6 +38,7 @@ const V4_ICMP: &str = "4500 0028 0001 4000 4001 0000 c0000201 c6336419";
 const V6: &str = "60000000 0014 06 40 20010db8000000000000000000000001 20010db8000000000000000000000002";
 const V6_ICMP: &str = "60000000 0014 3a 40 20010db8000000000000000000000001 20010db8000000000000000000000002";
 const V6_PIECE: &str = "60000000 0014 2c 40 20010db8000000000000000000000001 20010db8000000000000000000000002";
+const V6_OPTIONS: &str = "60000000 001c 00 40 20010db8000000000000000000000001 20010db8000000000000000000000002";
 const TO_SMTP: &str = "9c40 0019 00000000 00000000 5000 0000 0000 0000";
 const FROM_SMTP: &str = "0019 9c40 00000000 00000000 5000 0000 0000 0000";
 const HTTP: &str = "9c40 0050 00000000 00000000 5000 0000 0000 0000";
@@ -56,6 +57,16 @@ fn mail_and_what_may_hold_it_passes_and_nothing_else() {
         ("IPv6", &[MACS, "86dd", V6, FROM_SMTP], true),
         ("the web by IPv6", &[MACS, "86dd", V6, HTTP], false),
         ("a fragment of IPv6", &[MACS, "86dd", V6_PIECE], true),
+        (
+            "hop-by-hop options",
+            &[MACS, "86dd", V6_OPTIONS, "0600 050200000100", TO_SMTP],
+            true,
+        ),
+        (
+            "who is in which group",
+            &[MACS, "86dd", V6_OPTIONS, "3a00 050200000100"],
+            false,
+        ),
         ("a ping", &[MACS, "0800", V4_ICMP, TO_SMTP], false),
         ("a ping by IPv6", &[MACS, "86dd", V6_ICMP, TO_SMTP], false),
         ("a tag", &[MACS, "8100 0007 0800", V4, TO_SMTP], true),
