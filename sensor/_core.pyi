@@ -344,12 +344,13 @@ class Live:
     """
     Captures network interfaces on threads of its own, until told to stop. Linux alone.
 
-    The kernel lets frames pass that hold mail by their TCP port, or may hold it (fragments, tunnels). *ports* None: those of
-    ``mail_ports()``; none named: every frame passes. Each worker has a ring of *ring_octets* for each interface, and an engine;
-    flows are shared out among workers. A ring shows frames after *block_timeout_ms* at the latest.
+    The kernel lets frames pass that hold mail by their TCP port, or may hold it (fragments, tunnels). *ports* None:
+    those of ``mail_ports()``; none named: every frame passes. Each worker has a ring of *ring_octets* for each
+    interface, and an engine; flows are shared out among workers. A ring shows frames after *block_timeout_ms* at the
+    latest.
 
-    Raises CaptureError for an interface that can't be captured, and says what would help; ValueError for a number out of
-    range. An interface that goes down or away later is waited for.
+    Raises CaptureError for an interface that can't be captured, and says what would help; ValueError for a number out
+    of range. An interface that goes down or away later is waited for.
     """
 
     def __new__(
@@ -370,8 +371,8 @@ class Live:
         """
         The next events; None at the end. With a timeout, an empty batch when it passes.
 
-        Events not taken hold the workers up; then the rings fill and the kernel drops frames and counts them. The GIL is
-        released while waiting.
+        Events not taken hold the workers up; then the rings fill, and the kernel drops frames and counts them. The GIL
+        is released while waiting.
         """
     def stop(self) -> None:
         """Let nothing more in. What is in the rings is read and what is open is told: batches come until None."""

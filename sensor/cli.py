@@ -128,8 +128,8 @@ def sniff(
             "--interface",
             "-i",
             metavar="NAME",
-            help="A network interface. Repeatable: where a tap shows each direction on one of its own, both are read as "
-            "one. Without any, live.interfaces of the settings.",
+            help="A network interface. Repeatable: where each direction comes on one of its own, both are read as one. "
+            "Without any, live.interfaces of the settings.",
         ),
     ] = None,
     port: Annotated[

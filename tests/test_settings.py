@@ -47,12 +47,26 @@ def test_a_whole_file_is_read(tmp_path: Path) -> None:
     assert (settings.sensor.name, settings.replay.top_mailboxes, settings.limits) == ("span-1", 5, {"flows": 1_000})
 
 
+def test_how_interfaces_are_captured_is_set_by_file_or_environment(tmp_path: Path) -> None:
+    text = '[live]\ninterfaces = ["eth1", "eth2", "eth1"]\nports = [25, 2525]\nworkers = 2\npromiscuous = false'
+    live = load(tmp_path, text).live
+    assert (live.interfaces, live.ports, live.workers, live.promiscuous) == (("eth1", "eth2"), (25, 2525), 2, False)
+    by_variable = {"MAILSENSOR_LIVE_INTERFACES": "eth3, eth4", "MAILSENSOR_LIVE_PORTS": ""}
+    live = load(tmp_path, text, by_variable).live
+    assert (live.interfaces, live.ports) == (("eth3", "eth4"), ())
+    assert load(tmp_path, "").live.ports is None
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
         ('[organisation]\ninternal_domain = ["a.b"]', [":2:", '"internal_domain"', 'did you mean "internal_domains"?']),
         ("\n[organization]\nx = 1", [":2:", '"organization"', 'did you mean "organisation"?']),
         ("[limits]\nflows = 1\n\nflow = 2", [":4:", '"flow"', 'did you mean "flows"?', "recipients"]),
+        ("[live]\nports = [0]", [":2:", "live.ports", "up to 256 TCP ports"]),
+        ('[live]\nports = ["smtp"]', [":2:", "up to 256 TCP ports"]),
+        ('[live]\ninterfaces = ["eth1", "a-name-longer-than-any"]', [":2:", "list of interfaces"]),
+        ("[live]\nring_octets = 1", [":2:", "262_144"]),
         ("[limits]\nflows = 0", [":2:", "limits.flows", "whole number from 1"]),
         ("[limits]\nflows = true", [":2:", "whole number"]),
         ('[limits]\nflows = "many"', [":2:", "whole number", "'many'"]),
