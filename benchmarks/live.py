@@ -1,5 +1,6 @@
 """
-The rate of live capture without loss: a capture is replayed onto a virtual cable at rising rates, the sensor at its end.
+The rate of live capture without loss: captures are replayed onto a virtual cable at rising rates, the sensor at its
+end.
 
     python -m benchmarks.live --mix small --mix large
     python -m benchmarks.live --rate 500 --rate top --workers 2
@@ -19,6 +20,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import sysconfig
 import time
 from collections.abc import Iterator
@@ -28,6 +30,22 @@ from pathlib import Path
 
 from benchmarks.tools import HERE
 from benchmarks.whole_job import OUT, capture_of
+
+# Takes events and drops them: what capture and core can do, without classifier, ledger, detectors and records.
+_CORE_ONLY = """
+import json, signal, sys
+from sensor.classify import builtin_table
+from sensor.settings import LiveSettings
+from sensor.taps.live import LiveTap
+how = LiveSettings(workers=int(sys.argv[1]), ring_octets=int(sys.argv[2]))
+tap = LiveTap(["b0"], builtin_table().interest, settings=how)
+signal.signal(signal.SIGINT, lambda *_: tap.stop())
+print("capturing", file=sys.stderr, flush=True)
+for batch in tap.batches():
+    pass
+lost = [{"kind": each.kind, "detail": each.detail} for each in tap.damage()]
+print(json.dumps({"damage": lost, "coverage": {"mails": tap.counters()["transactions"]}}))
+"""
 
 RATES = ("100", "250", "500", "1000", "2000", "top")
 NET = "mailsensor-bench"
@@ -80,16 +98,15 @@ def replay_onto(capture: Path, rate: str) -> tuple[int, float, float]:
     return int(packets[1]), float(packets[2]), float(megabits[1])
 
 
-def sensor_run(capture: Path, rate: str, options: argparse.Namespace) -> Run:
-    """The sensor, with records written, to its summary."""
-    program = str(Path(sysconfig.get_path("scripts")) / "mailsensor")
+def sensor_run(command: list[str], capture: Path, rate: str, options: argparse.Namespace) -> Run:
+    """The sensor, or its core alone, to its summary."""
     environment = os.environ | {
         "MAILSENSOR_LIVE_WORKERS": str(options.workers),
         "MAILSENSOR_LIVE_RING_OCTETS": str(options.ring_octets),
     }
     before = _arrived()
     process = subprocess.Popen(
-        [*_inside(), program, "sniff", "-i", "b0", "--json", "--events", os.devnull],
+        [*_inside(), *command],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -155,7 +172,7 @@ def _row(name: str, rate: str, run: Run, mails: int) -> str:
     dropped = "-" if run.dropped is None else f"{run.dropped:,}"
     lost_by_cable = run.sent - run.arrived
     return (
-        f"{name:10}{rate:>6}{run.megabits:>9,.0f}{run.sent / run.seconds:>11,.0f}{lost_by_cable:>10,}"
+        f"{name:12}{rate:>6}{run.megabits:>9,.0f}{run.sent / run.seconds:>11,.0f}{lost_by_cable:>10,}"
         f"{dropped:>10}{run.mails:>10,}{run.mails / mails:>9.1%}{run.cpu_s:>8.2f}"
     )
 
@@ -164,11 +181,16 @@ def measure(mix: str, options: argparse.Namespace) -> None:
     """All rates of one mix, both listeners."""
     capture, facts = capture_of(mix, options.megabytes, options.seed)
     print(f"\n{mix}: {facts['octets'] / 1e6:,.0f} MB, {facts['frames']:,} frames, {facts['mails']:,} mails")
-    print(
-        f"{'':10}{'asked':>6}{'Mbit/s':>9}{'frames/s':>11}{'by cable':>10}{'by ring':>10}{'mails':>10}{'':>9}{'cpu s':>8}"
-    )
-    for rate in options.rate:
-        print(_row("sensor", rate, sensor_run(capture, rate, options), facts["mails"]), flush=True)
+    print("             asked   Mbit/s   frames/s  by cable   by ring     mails            cpu s")
+    program = str(Path(sysconfig.get_path("scripts")) / "mailsensor")
+    listeners = {
+        "sensor": [program, "sniff", "-i", "b0", "--json", "--events", os.devnull],
+        "core only": [sys.executable, "-c", _CORE_ONLY, str(options.workers), str(options.ring_octets)],
+    }
+    for name, command in listeners.items():
+        for rate in options.rate:
+            run = sensor_run(command, capture, rate, options)
+            print(_row(name, rate, run, facts["mails"]), flush=True)
     if not options.no_suricata and shutil.which("suricata"):
         for rate in options.rate:
             print(_row("suricata", rate, suricata_run(capture, rate), facts["mails"]), flush=True)

@@ -30,8 +30,13 @@ use crate::error::CaptureError;
 use crate::interest::{limits_with, Interest};
 use crate::reading::lock;
 
-/// Event batches between workers and Python.
-const EVENT_BATCHES: usize = 4;
+/// Events that wait for Python before the workers wait too: some kilobytes each. A mail takes less room as an event than as frames
+/// in a ring, so this is where a slow moment of Python is best waited out.
+const EVENTS_WAITING: usize = 16_384;
+/// Batches that wait; most hold many events, so the bound above is the one that is reached.
+const EVENT_BATCHES: usize = 1_024;
+/// How often a worker that waits for Python looks again.
+const WAITING_LOOK: Duration = Duration::from_millis(2);
 /// More workers than this only wait for each other on any machine that watches mail.
 const WORKERS_MAX: usize = 64;
 /// Ports by which the kernel filters: four instructions each, of the 4,096 that a program may have.
@@ -57,6 +62,10 @@ pub struct InterfaceStatus {
 /// What the workers and Python share.
 struct Shared {
     stop: AtomicBool,
+    /// Nobody will take events any more.
+    abandoned: AtomicBool,
+    /// Events told and not taken yet.
+    waiting: AtomicUsize,
     /// Workers that came to their end.
     finished: AtomicUsize,
     /// By worker.
@@ -127,6 +136,8 @@ impl Live {
         let opened = open(&interfaces, &options, workers).map_err(|error| CaptureError::new_err(error.to_string()))?;
         let shared = Arc::new(Shared {
             stop: AtomicBool::new(false),
+            abandoned: AtomicBool::new(false),
+            waiting: AtomicUsize::new(0),
             finished: AtomicUsize::new(0),
             counts: (0..workers).map(|_| Mutex::default()).collect(),
             accounts: accounts_of(interfaces, &opened),
@@ -170,6 +181,7 @@ impl Live {
             Err(RecvTimeoutError::Timeout) => Vec::new(),
             Err(RecvTimeoutError::Disconnected) => return self.at_end(),
         };
+        self.shared.waiting.fetch_sub(events.len(), Ordering::AcqRel);
         Ok(Some(Batch {
             events: Arc::new(events),
         }))
@@ -214,6 +226,7 @@ impl Live {
 
 impl Drop for Live {
     fn drop(&mut self) {
+        self.shared.abandoned.store(true, Ordering::Release);
         self.shared.stop.store(true, Ordering::Release);
     }
 }
@@ -326,8 +339,21 @@ impl Worker {
         let mut events = std::mem::take(self.engine.events());
         while !events.is_empty() {
             let behind = events.split_off(events.len().min(self.batch_events));
+            self.wait_for_room()?;
+            self.shared.waiting.fetch_add(events.len(), Ordering::AcqRel);
             self.out.send(events).map_err(|_| ())?;
             events = behind;
+        }
+        Ok(())
+    }
+
+    /// Waits while too many events wait for Python; meanwhile the rings fill. Fails if nobody listens any more.
+    fn wait_for_room(&self) -> Result<(), ()> {
+        while self.shared.waiting.load(Ordering::Acquire) >= EVENTS_WAITING {
+            if self.shared.abandoned.load(Ordering::Acquire) {
+                return Err(());
+            }
+            thread::sleep(WAITING_LOOK);
         }
         Ok(())
     }
