@@ -112,9 +112,13 @@ class Mailbag:
         )
         # The topmost line is of the server that sends, or of the one before it.
         hops = "".join(rng.choices(self._traces, k=rng.randint(1, 3) if wanted < 8_000 else rng.randint(2, 5)))
+        # Postfix names the recipient where there is one alone.
+        trace = (rng.choice(self._entries) + hops).replace(
+            _FOR, f"\r\n\tfor <{addressed[0]}>" if len(addressed) == 1 else ""
+        )
         reply_to = f"References: <{number - 7}.a@x.example> <{number - 3}.b@y.example>\r\n" if number % 3 == 0 else ""
         head = (
-            f"{own}{rng.choice(self._entries)}{hops}"
+            f"{own}{trace}"
             f"From: {author.partition('@')[0].title()} Example <{author}>\r\n"
             f"To: {', '.join(f'{_display(address)}<{address}>' for address in addressed)}\r\n"
             f"Subject: {subject}\r\n"
@@ -205,6 +209,10 @@ def _html_pool(rng: random.Random) -> bytes:
     return quopri.encodestring("".join(cells).encode("ascii")).replace(b"\n", b"\r\n")
 
 
+_FOR = "@FOR@"
+"""Where a Received line may name the recipient."""
+
+
 def _trace(rng: random.Random, *, first: bool) -> str:
     """A Received line as one of three servers writes it; *first*: as an organisation's own gateway does."""
     host = f"mx{rng.randrange(40)}.{rng.choice(_OUTSIDE)}"
@@ -218,8 +226,8 @@ def _trace(rng: random.Random, *, first: bool) -> str:
                 f"Received: from {host} ({host} [{ip}])\r\n"
                 "\t(using TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits)\r\n"
                 "\t key-exchange X25519 server-signature RSA-PSS (2048 bits))\r\n"
-                f"\tby {by} (Postfix) with ESMTPS id {identifier}\r\n"
-                f"\tfor <user{rng.randrange(3000)}@corp.example>; {date} (CET)\r\n"
+                f"\tby {by} (Postfix) with ESMTPS id {identifier}"
+                f"{_FOR}; {date} (CET)\r\n"
             )
         case 1:
             return (

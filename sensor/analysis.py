@@ -24,7 +24,8 @@ from sensor.tally import Tally
 ACCOUNT, ALERT, DETECTOR, SEEN = "account", "alert", "detector/", "seen"
 """Kinds of states: mailboxes' accounts, alerts, by detector its states, and what was seen in all."""
 
-_COVERAGE, _SINCE = "coverage", "since_ms"
+COVERAGE, SINCE = "coverage", "since_ms"
+"""Keys of what was seen in all."""
 
 State = tuple[str, str, bytes]
 """Kind, key and blob; an empty blob where the state is gone."""
@@ -60,7 +61,7 @@ class Analysis:
 
     def finish(self) -> list[Alert]:
         """No mail comes any more: what waits for its order has its turn. Nothing is resolved by that."""
-        findings = self.runner.finish()
+        findings = [*self.runner.feed(self.pipeline.finish()), *self.runner.finish()]
         now_ms = self.runner.clock_ms
         return [] if now_ms is None else self.policy.take(findings, now_ms)
 
@@ -74,9 +75,9 @@ class Analysis:
             yield DETECTOR + detector, key, blob
         for alert_id, blob in self.policy.changed():
             yield ALERT, alert_id, blob
-        yield SEEN, _COVERAGE, msgspec.json.encode(self.pipeline.coverage)
+        yield SEEN, COVERAGE, msgspec.json.encode(self.pipeline.coverage)
         if self.pipeline.since_ms is not None:
-            yield SEEN, _SINCE, b"%d" % self.pipeline.since_ms
+            yield SEEN, SINCE, b"%d" % self.pipeline.since_ms
 
     def restore(self, kind: str, key: str, blob: bytes) -> str | None:
         """Take back one state; none if that went well, else in words what is wrong with it. The others go on."""
@@ -93,9 +94,9 @@ class Analysis:
             self.policy.restore(key, blob)
         elif kind.startswith(DETECTOR):
             self.runner.restore(kind.removeprefix(DETECTOR), key, blob)
-        elif (kind, key) == (SEEN, _COVERAGE):
+        elif (kind, key) == (SEEN, COVERAGE):
             self.pipeline.coverage = msgspec.json.decode(blob, type=Coverage)
-        elif (kind, key) == (SEEN, _SINCE):
+        elif (kind, key) == (SEEN, SINCE):
             self.pipeline.since_ms = int(blob)
         else:
             return f"there is no kind of state called {kind}"

@@ -74,6 +74,10 @@ def replay(
     alerts_format: Annotated[
         str, typer.Option(metavar="jsonl|ocsf", help="JSON Lines of our own, or OCSF Detection Findings.")
     ] = "jsonl",
+    report: Annotated[
+        str | None,
+        typer.Option(metavar="FILE|-", help="Write the incident report: one HTML page that needs nothing else."),
+    ] = None,
     store: Annotated[
         str | None,
         typer.Option(
@@ -109,6 +113,7 @@ def replay(
         events=events,
         alerts=alerts,
         alerts_format=alerts_format,
+        report=report,
         store=store,
         once=once,
         settings_path=settings,
@@ -272,6 +277,29 @@ def artifacts(
     from sensor.app.artifacts import show_artifacts
 
     raise typer.Exit(_status_of(lambda: show_artifacts(settings, os.environ, as_json=json)))
+
+
+@cli.command(epilog=EXIT_STATUS)
+def report(
+    subject: Annotated[str, typer.Argument(metavar="mailboxes|destinations|alerts")] = "mailboxes",
+    store: Annotated[str, typer.Option(metavar="FILE", help="The file that replay --store keeps; required.")] = "",
+    since: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHEN", help="Only what went on since a day (2026-11-22), or a span before the latest mail (7d)."
+        ),
+    ] = None,
+    top: Annotated[int | None, typer.Option(metavar="N", min=1, help="Only the first N.")] = None,
+    form: Annotated[str, typer.Option("--format", metavar="table|json|csv", help="How to print it.")] = "table",
+) -> None:
+    """Print what runs with --store have kept: mailboxes that forward, where to, and alerts."""
+    from sensor.app.report import ReportOptions
+    from sensor.app.report import report as run
+
+    if not store:
+        raise typer.BadParameter("name the file that replay --store keeps", param_hint="--store")
+    options = ReportOptions(store=store, subject=subject, since=since, form=form, top=top)
+    raise typer.Exit(_status_of(lambda: run(options)))
 
 
 @cli.command()

@@ -10,6 +10,7 @@ be, after counts over so many days, is the gamma-Poisson mixture: a negative bin
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from math import exp, lgamma, log, log1p
 
 # Halvings of the unit interval. After 50 the step is below 1e-15, the precision of a float near 1.
@@ -20,6 +21,7 @@ _TERMS = 20_000
 _TINY = 1e-300
 
 
+@lru_cache(maxsize=4_096)
 def jeffreys(successes: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
     """
     Lower and upper bound of the share *successes* / *trials*.
@@ -174,15 +176,23 @@ def _gamma_fraction(x: float, shape: float) -> float:
 
 
 def beta_quantile(probability: float, a: float, b: float) -> float:
-    """The x at which the Beta(a, b) distribution reaches *probability*, by bisection."""
-    low, high = 0.0, 1.0
+    """
+    The x at which the Beta(a, b) distribution reaches *probability*.
+
+    By Newton's steps from the mean, some six; one that would leave what is known to hold x halves that instead.
+    """
+    low, high, x = 0.0, 1.0, a / (a + b)
+    scale = lgamma(a + b) - lgamma(a) - lgamma(b)
     for _ in range(_HALVINGS):
-        middle = (low + high) / 2
-        if beta_cdf(middle, a, b) < probability:
-            low = middle
-        else:
-            high = middle
-    return (low + high) / 2
+        excess = beta_cdf(x, a, b) - probability
+        low, high = (x, high) if excess < 0 else (low, x)
+        density = exp(scale + (a - 1) * log(x) + (b - 1) * log1p(-x))
+        step = x - excess / density if density > 0 else low
+        following = step if low < step < high else (low + high) / 2
+        if abs(following - x) <= 1e-12 * x or not low < following < high:
+            return following
+        x = following
+    return x
 
 
 def beta_cdf(x: float, a: float, b: float) -> float:

@@ -8,7 +8,7 @@ needs of a batch comes as a tally, which the core draws in one go.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -20,6 +20,7 @@ from sensor.coverage import ClearSessions, Coverage
 from sensor.detect.events import AttachmentsSent, Context, DetectorEvent, ForwardRefused, ForwardSeen
 from sensor.ledger import Ledger
 from sensor.model import Event, Forwarding, TlsSession, Transaction
+from sensor.pairing import Found, PairingFront, message_key
 from sensor.tally import Tally, Trace, tally
 
 __all__ = ["Coverage", "Pipeline", "Verdicts"]
@@ -54,6 +55,7 @@ class Pipeline:
         transaction_type: type[Transaction],
         session_type: type[TlsSession],
         table: Table | None = None,
+        limits: Mapping[str, int] | None = None,
     ) -> None:
         self._organisation = organisation
         self._table = table or builtin_table()
@@ -64,6 +66,7 @@ class Pipeline:
         self.since_ms: int | None = None
         self._next_session = 0
         self.ledger = ledger
+        self.pairing = PairingFront(organisation, reply_prefixes=self._table.reply_prefixes, limits=limits)
         self.coverage = Coverage()
 
     @property
@@ -87,24 +90,35 @@ class Pipeline:
         self.coverage.add(batch)
         self._next_session = 0
         count_mail, organisation, table = self.ledger.count_mail, self._organisation, self._table
+        pairing = self.pairing
         for index, taken, sender, recipients, transaction, trace in batch.mails:
             at_ms = trace.at_ms
+            if at_ms >= pairing.next_due_ms:
+                self._see_pairs(batch, index, pairing.due(at_ms), verdicts)
             if self.since_ms is None:
                 self.since_ms = at_ms
-            forwarder = None
+            forwarder, is_plain = None, True
             if transaction is not None:
                 forwarding = classify(transaction, organisation, table)
                 if forwarding is not NONE:
                     verdicts.forwardings[index] = forwarding
                     if forwarding.kind != "none" or forwarding.look_alike is not None:
+                        is_plain = False
                         forwarder = self._judge(_Sight(batch, index, trace, taken, verdicts), transaction, forwarding)
             if not taken:
                 continue
             if trace.has_attachments:
                 self._see_attachments(_Sight(batch, index, trace, taken, verdicts), forwarder or sender)
             count_mail(forwarder or sender, recipients, at_ms, trace.octets or 0, trace.message_id)
+            pairing.see(trace, recipients, batch.transaction if is_plain else None, index)
         self._see_sessions(batch, None)
         return verdicts
+
+    def finish(self) -> list[DetectorEvent]:
+        """What pairing still held back, at the end of the mail."""
+        verdicts = Verdicts()
+        self._tell_pairs(self.pairing.finish(), verdicts)
+        return verdicts.events
 
     def _judge(self, sight: _Sight, transaction: Transaction, forwarding: Forwarding) -> str | None:
         """Tell of a mail that shows something; the mailbox that forwarded it, in lower case, if one did."""
@@ -129,9 +143,26 @@ class Pipeline:
             return
         self.coverage.untold_destinations += len(set(forwarding.destinations)) - len(forward.destinations)
         slugs = {artifact.slug for artifact in forwarding.artifacts}
-        if self.ledger.count_forward(forward, message_id=_key_of(sight.trace), slugs=slugs):
-            told = self._in_context(sight, forward)
+        if self.ledger.count_forward(forward, message_id=message_key(sight.trace.message_id) or None, slugs=slugs):
+            told = self._in_context(sight, self._with_original(sight.trace, forward))
             sight.verdicts.events += (told, *sightings.destinations_seen(told))
+
+    def _with_original(self, trace: Trace, forward: ForwardSeen) -> ForwardSeen:
+        original = self.pairing.original(trace, forward.mailbox)
+        if original is None:
+            return forward
+        return replace(forward, original_id=original.transaction_id, original_at_ms=original.at_ms)
+
+    def _see_pairs(self, batch: Tally, index: int, found: Iterable[Found], verdicts: Verdicts) -> None:
+        self._see_sessions(batch, index)
+        self._tell_pairs(found, verdicts)
+
+    def _tell_pairs(self, found: Iterable[Found], verdicts: Verdicts) -> None:
+        for forward, message in found:
+            slugs = {line.slug for line in forward.lines}
+            if self.ledger.count_forward(forward, message_id=message or None, slugs=slugs):
+                told = replace(forward, context=self._context(forward.mailbox, forward.at_ms))
+                verdicts.events += (told, *sightings.destinations_seen(told))
 
     def _see_attempt(self, sight: _Sight, transaction: Transaction, forwarding: Forwarding) -> None:
         if forwarding.look_alike is not None and forwarding.kind != "none":
@@ -140,7 +171,9 @@ class Pipeline:
         if attempt is None:
             return
         slugs = {artifact.slug for artifact in forwarding.artifacts}
-        self.ledger.count_attempt(attempt, message_id=_key_of(sight.trace), evidence=forwarding.evidence, slugs=slugs)
+        self.ledger.count_attempt(
+            attempt, message_id=message_key(sight.trace.message_id) or None, evidence=forwarding.evidence, slugs=slugs
+        )
         if attempt.is_policy or transaction.outcome == "rejected":
             # Deferrals are left out otherwise: a next hop that greylists defers the first try of every mail.
             sight.verdicts.events.append(self._in_context(sight, attempt))
@@ -193,8 +226,3 @@ class _Sight:
     trace: Trace
     taken: bool
     verdicts: Verdicts
-
-
-def _key_of(trace: Trace) -> str | None:
-    """The Message-ID as the ledger tells copies apart by."""
-    return f"{trace.message_id:016x}" if trace.message_id else None

@@ -1,5 +1,9 @@
 """From events to counts: what is counted as sent, received, forwarded, tried, and not at all."""
 
+from dataclasses import replace
+from itertools import cycle
+from typing import Any
+
 import pytest
 
 from sensor.classify import NONE, Organisation
@@ -7,7 +11,7 @@ from sensor.detect.events import Attached, AttachmentsSent, DestinationSeen, For
 from sensor.ledger import Ledger
 from sensor.model import Event, Forwarding, Outcome
 from sensor.pipeline import Pipeline
-from tests.mails import START_NS, Attachment, Completeness, Mail, Path, Tls, core_mail, mail
+from tests.mails import START_NS, Attachment, Completeness, Header, Mail, Path, Tls, core_mail, mail
 
 CORP = Organisation(["corp.example"])
 FORWARD = """
@@ -139,6 +143,32 @@ def test_the_cut_into_batches_does_not_matter() -> None:
     assert whole.coverage == pieces.coverage
     assert [each[2].auto_only for each in whole.ledger.forwarders()] == [2]
     assert [each[2].auto_only for each in pieces.ledger.forwarders()] == [2]
+
+
+def test_the_cut_into_batches_does_not_change_what_is_told() -> None:
+    minute_ns = 60_000_000_000
+    events: list[Event] = []
+    for number in range(200):
+        at_ns = START_NS + number * 7 * minute_ns
+        times: dict[str, Any] = {"started_at_ns": at_ns, "ended_at_ns": at_ns + 1_000_000}
+        original = Header(message_id=f"m{number}", from_=("bill@shop.example",), to=("ann@corp.example",))
+        events += [
+            Tls(**times),
+            Mail(id=f"in{number}", header=original, **times),
+            replace(forward(number), **times, id=f"marked{number}"),
+            Mail(id=f"out{number}", header=original, forward_paths=(Path("y@dst.example"),), **times),
+            replace(forward(1_000 + number, "rejected"), **times, id=f"refused{number}"),
+        ]
+    whole, pieces, sizes = pipeline(), pipeline(), cycle((1, 7, 2, 30, 3))
+    told = [*whole.feed(events).events, *whole.finish()]
+    told_in_pieces, rest = [], list(events)
+    while rest:
+        size = next(sizes)
+        told_in_pieces += pieces.feed(rest[:size]).events
+        rest = rest[size:]
+    assert [*told_in_pieces, *pieces.finish()] == told
+    assert len(told) == 200 * 5
+    assert whole.ledger.forwarders()[0][2].paired == 200
 
 
 def test_a_forward_is_told_with_each_of_its_outside_destinations_and_what_was_known() -> None:

@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensor.detect import LIMITS as DETECT_LIMITS
+from sensor.detect import known_options
 from sensor.ledger import LIMITS as LEDGER_LIMITS
+from sensor.pairing import LIMITS as PAIRING_LIMITS
 from sensor.settings import Settings, SettingsError, load_settings
 
 DETECTORS = {"new_forwarder": {"learning_hours": (0.0, 100.0)}, "silent_copy": {"least": (2.0, 9.0)}}
@@ -170,12 +172,12 @@ def test_any_text_gives_settings_or_one_error(tmp_path_factory: pytest.TempPathF
 def test_the_sample_file_is_valid() -> None:
     sample = Path(__file__).parent.parent / "deploy" / "mailsensor.toml"
     names = [("flows", "", 1), ("ledger_mailboxes", "", 1)]
-    load_settings(str(sample), {}, known_limits=names)
+    load_settings(str(sample), {}, known_limits=names, known_detectors=known_options())
 
 
-def test_the_page_on_settings_names_every_key_and_every_limit_of_ledger_and_detectors() -> None:
+def test_the_page_on_settings_names_every_key_and_every_limit_of_our_own() -> None:
     page = (Path(__file__).parent.parent / "docs" / "settings.md").read_text(encoding="utf-8")
-    for name, reason, default in (*LEDGER_LIMITS, *DETECT_LIMITS):
+    for name, reason, default in (*LEDGER_LIMITS, *DETECT_LIMITS, *PAIRING_LIMITS):
         assert f"| `{name}` | {default:,} | {reason.rstrip('.')} |" in page
     for key in (
         "organisation.internal_domains",

@@ -11,12 +11,13 @@ from sensor.detect import LIMITS as DETECT_LIMITS
 from sensor.detect import known_options
 from sensor.ledger import LIMITS as LEDGER_LIMITS
 from sensor.model import Transaction
+from sensor.pairing import LIMITS as PAIRING_LIMITS
 from sensor.settings import Limit, Settings, load_settings
 from sensor.taps.base import Batch
 
 READ_WHOLE, READ_NOTHING, READ_WITH_DAMAGE, INTERRUPTED = 0, 1, 3, 130
 
-OWN_LIMITS: tuple[Limit, ...] = (*LEDGER_LIMITS, *DETECT_LIMITS)
+OWN_LIMITS: tuple[Limit, ...] = (*LEDGER_LIMITS, *PAIRING_LIMITS, *DETECT_LIMITS)
 """The limits that are not the core's."""
 
 

@@ -24,15 +24,17 @@ from sensor.app.common import (
     table_in_force,
 )
 from sensor.app.console import Progress, print_text, progress_bar, records_to, stop_on_interrupt
+from sensor.app.incident import report_page
 from sensor.app.keeping import Keeper, once_only, open_keeper
 from sensor.classify import NONE, Organisation, Table
 from sensor.detect import Runner, detectors, known_options
 from sensor.ledger import Ledger
-from sensor.log import Log
+from sensor.log import Log, printable
 from sensor.model import Direction, Forwarding
 from sensor.pipeline import Pipeline
 from sensor.settings import Settings, SettingsError, load_settings
 from sensor.taps.base import Tap
+from sensor.taps.files import Found
 
 # Damage of these kinds means that a file gave nothing at all.
 _NOTHING_READ = frozenset(("unreadable", "empty", "not_a_capture"))
@@ -54,13 +56,15 @@ AlertWriter = Callable[[Iterable[Alert]], None]
 @dataclass(frozen=True, slots=True)
 class ReplayOptions:
     """
-    What the command line asks of a replay. *events* and *alerts* are a path, ``-`` for standard output, or none.
+    What the command line asks of a replay. *events*, *alerts* and *report* are a path, ``-`` for standard output, or
+    none.
     """
 
     paths: Sequence[str]
     events: str | None = None
     alerts: str | None = None
     alerts_format: str = "jsonl"
+    report: str | None = None
     store: str | None = None
     once: bool = False
     settings_path: str | None = None
@@ -71,8 +75,8 @@ class ReplayOptions:
 
     @property
     def output_is_taken(self) -> bool:
-        """True if standard output carries records or alerts, so that the summary goes elsewhere."""
-        return "-" in (self.events, self.alerts)
+        """True if standard output carries something else, so that the summary goes elsewhere."""
+        return "-" in (self.events, self.alerts, self.report)
 
 
 def replay(options: ReplayOptions, environment: Mapping[str, str]) -> int:
@@ -102,9 +106,12 @@ def replay(options: ReplayOptions, environment: Mapping[str, str]) -> int:
         if keeper is not None:
             paths = once_only(keeper, found) if options.once else keeper.note_captures(paths)
         if not paths:
-            print_text("mailsensor: every capture was counted before; nothing is left to read\n", to_stderr=True)
+            told = "".join(f"mailsensor: {printable(each)}\n" for each in found.counted_before)
+            print_text(f"{told}mailsensor: every capture was counted before; nothing is left to read\n", to_stderr=True)
             return READ_WHOLE
         tap = CaptureTap(paths, table.interest, limits=core)
+        # Opened before the reading, which may take hours: that a report can't be written is to be known at once.
+        page = opened.enter_context(records_to(options.report, "--report"))
         run = run_tap(
             tap,
             settings,
@@ -114,22 +121,32 @@ def replay(options: ReplayOptions, environment: Mapping[str, str]) -> int:
             tell=opened.enter_context(
                 nullcontext()
                 if options.alerts is None
-                else open_alert_writer(options.alerts, settings, form=options.alerts_format)
+                else open_alert_writer(
+                    options.alerts,
+                    settings,
+                    form=options.alerts_format,
+                    # What goes on from earlier runs, and what a spool has delivered, stands in the file already.
+                    append=options.store is not None or bool(settings.alerts.spool_dir),
+                )
             ),
             keeper=keeper,
             progress=opened.enter_context(progress_bar(quiet=options.quiet)),
             infers_domains=True,
         )
+        if page is not None:
+            page.write(report_page(run, tap, settings, found, paths, continued=keeper is not None))
     if options.quiet:
         _log_problems(Log(), tap, found.problems)
     else:
-        print_summary(run, tap, settings, found.problems, as_json=options.json, to_stderr=options.output_is_taken)
+        print_summary(run, tap, settings, found, as_json=options.json, to_stderr=options.output_is_taken)
     return exit_status(run, tap, len(paths), bool(found.problems))
 
 
 def _check(options: ReplayOptions) -> None:
-    if options.events == "-" and options.alerts == "-":
-        raise SettingsError("--events - and --alerts -: only one can have standard output; give the other a file")
+    wanting = {"--events": options.events, "--alerts": options.alerts, "--report": options.report}
+    taking = [f"{name} -" for name, target in wanting.items() if target == "-"]
+    if len(taking) > 1:
+        raise SettingsError(f"{' and '.join(taking)}: only one can have standard output; give the other a file")
     if options.once and options.store is None:
         raise SettingsError("--once: needs --store FILE, which knows the captures that were counted")
 
@@ -211,6 +228,7 @@ def analysis_of(
         transaction_type=tap.transaction_type,
         session_type=tap.session_type,
         table=table,
+        limits=own_limits,
     )
     return Analysis(pipeline, Runner(detectors(settings.detect), limits=own_limits), Policy(settings.alerts))
 
@@ -267,11 +285,13 @@ def exit_status(run: Run, tap: Tap, files: int, passed_over: bool) -> int:
 
 
 @contextmanager
-def open_alert_writer(target: str, settings: Settings, *, form: str) -> Iterator[AlertWriter]:
-    """Writes alerts to *target* (a path, or ``-``) in *form*."""
+def open_alert_writer(target: str, settings: Settings, *, form: str, append: bool) -> Iterator[AlertWriter]:
+    """Writes alerts to *target* (a path, or ``-``) in *form*, behind those that are there if it is to *append*."""
     from sensor.alert.out import open_alerts
 
-    with open_alerts(target, settings.alerts, form=form, sensor=settings.sensor.name, clock=time.monotonic) as writer:
+    with open_alerts(
+        target, settings.alerts, form=form, sensor=settings.sensor.name, clock=time.monotonic, append=append
+    ) as writer:
         yield writer.write
 
 
@@ -283,9 +303,7 @@ def _log_problems(log: Log, tap: Tap, passed_over: Sequence[str]) -> None:
         log.warning("damage", path=each.path, kind=each.kind, offset=each.offset, detail=each.detail)
 
 
-def print_summary(
-    run: Run, tap: Tap, settings: Settings, passed_over: Sequence[str], *, as_json: bool, to_stderr: bool
-) -> None:
+def print_summary(run: Run, tap: Tap, settings: Settings, found: Found, *, as_json: bool, to_stderr: bool) -> None:
     """Print what the run came to, for people or as one JSON object."""
     from sensor.report.summary import summarise
 
@@ -297,12 +315,14 @@ def print_summary(
         inferred_domains=run.inferred_domains,
         interrupted=run.interrupted,
         damage=tap.damage(),
-        passed_over=passed_over,
+        passed_over=found.problems,
+        counted_before=found.counted_before,
         counters=tap.counters(),
         anomalies=tap.anomalies(),
         alerts=tuple(run.alerts.values()),
         alerts_dropped=run.alerts_dropped,
-        policy=run.analysis.policy.counters,
+        policy=run.analysis.policy,
+        now_ms=run.analysis.runner.clock_ms or 0,
         detector_failures=run.analysis.runner.failures,
     )
     if as_json:

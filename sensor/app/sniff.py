@@ -44,6 +44,7 @@ def sniff(options: SniffOptions, environment: Mapping[str, str]) -> int:
     Raises a ``UserError`` for what the caller must put right, ``OSError`` for what could not be written.
     """
     from sensor.taps.capture import core_limits
+    from sensor.taps.files import Found
     from sensor.taps.live import LiveTap
 
     settings = load_settings(
@@ -76,7 +77,12 @@ def sniff(options: SniffOptions, environment: Mapping[str, str]) -> int:
             tell=opened.enter_context(
                 nullcontext()
                 if options.alerts is None
-                else open_alert_writer(options.alerts, settings, form=options.alerts_format)
+                else open_alert_writer(
+                    options.alerts,
+                    settings,
+                    form=options.alerts_format,
+                    append=bool(settings.alerts.spool_dir),
+                )
             ),
             progress=opened.enter_context(progress_bar(quiet=options.quiet)),
         )
@@ -84,7 +90,7 @@ def sniff(options: SniffOptions, environment: Mapping[str, str]) -> int:
         # Nothing was broken off: Ctrl-C is how a capture ends.
         run = replace(run, interrupted=False)
         taken = "-" in (options.events, options.alerts)
-        print_summary(run, tap, settings, (), as_json=options.json, to_stderr=taken)
+        print_summary(run, tap, settings, Found(), as_json=options.json, to_stderr=taken)
     return READ_WITH_DAMAGE if tap.damage() else READ_WHOLE
 
 

@@ -124,8 +124,15 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True, tag="leg"):
     """
     One mail as one of its fingerprints sees it: delivered to mailboxes of ours (``side`` "in"), or leaving ("out").
 
-    A fingerprint is of the Message-ID, of a parent's Message-ID, or of the body; ``basis`` says which. ``sender`` is
-    the reverse-path. ``unaddressed`` are the recipients of an outgoing leg that its To and Cc do not name.
+    A fingerprint is of a Message-ID or of a body. ``basis`` says what of this mail it is: its own Message-ID, its
+    parent's, or its body. ``sender`` is the reverse-path, ``author`` the first of From. ``recipients`` are those of
+    ours on the way in, and those outside on the way out.
+
+    The rest concerns outgoing legs: ``message`` is the fingerprint of its own Message-ID, ``unaddressed`` are
+    recipients that neither To nor Cc names, ``written_to`` all that those name, ``named`` the mailboxes that the mail
+    says it came through (ORCPT, Resent-From, Delivered-To). ``from_ours`` is true if its author is the organisation's,
+    ``is_reply`` if the subject says so, and ``needs_sign`` where nothing tells whose mail is whose, so that only a mail
+    that names a mailbox can be paired.
     """
 
     id: str
@@ -136,7 +143,14 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True, tag="leg"):
     side: Literal["in", "out"]
     sender: str
     recipients: tuple[str, ...]
+    author: str = ""
+    message: str = ""
     unaddressed: tuple[str, ...] = ()
+    written_to: tuple[str, ...] = ()
+    named: tuple[str, ...] = ()
+    from_ours: bool = False
+    is_reply: bool = False
+    needs_sign: bool = False
     octets: int | None = None
     missing_octets: int = 0
     actor: Actor = Actor()

@@ -122,7 +122,8 @@ class SharedDestination(BaseDetector[SharedDestinationState, DestinationSeen]):
         if not state.episode or event.at_ms - state.shared_ms > self._rearm_ms:
             state.episode, state.told.count = event.id[:64], 0
         state.shared_ms = max(state.shared_ms, event.at_ms)
-        if state.told.is_due(mailboxes, event.at_ms):
+        # Beyond the bound on mailboxes the number of those left out tells that it still grows.
+        if state.told.is_due(mailboxes + state.dropped, event.at_ms):
             yield self._claim(state, event)
 
     def _claim(self, state: SharedDestinationState, event: DestinationSeen) -> Finding:

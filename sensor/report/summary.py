@@ -10,11 +10,13 @@ from typing import Protocol
 import msgspec
 
 from sensor.alert.alert import Alert, Status
+from sensor.alert.allow import title
 from sensor.alert.merge import SEVERITIES
-from sensor.alert.policy import Counters as PolicyCounters
+from sensor.alert.policy import Policy
 from sensor.coverage import Coverage
 from sensor.ledger import Forwards, Ledger
 from sensor.model import Confidence, Evidence, Level, Severity
+from sensor.settings import AlertSettings
 
 # Destinations named of one mailbox in a summary; the records hold them all.
 DESTINATIONS_SHOWN = 5
@@ -85,6 +87,17 @@ class AlertSummary(msgspec.Struct, frozen=True, kw_only=True):
     last_seen: str
 
 
+class AllowedSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """An entry of the allow-list that did something, or that no longer holds: ``tellings`` counts what it covered."""
+
+    entry: str
+    reason: str
+    expires: str
+    expired: bool
+    tellings: int
+    findings: list[str]
+
+
 class AlertsSummary(msgspec.Struct, frozen=True, kw_only=True):
     """
     What became of the detectors' findings: alerts by severity, the gravest of them, and the findings that were held
@@ -100,6 +113,7 @@ class AlertsSummary(msgspec.Struct, frozen=True, kw_only=True):
     not_remembered: int
     suppressed: int
     below_minimum: int
+    allowed: list[AllowedSummary]
     detector_failures: dict[str, int]
 
 
@@ -152,6 +166,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     coverage: CoverageSummary
     damage: list[DamageSummary]
     passed_over: list[str]
+    counted_before: list[str] = msgspec.field(default_factory=list)
     counters: dict[str, int]
     anomalies: dict[str, int]
 
@@ -166,11 +181,13 @@ def summarise(
     interrupted: bool,
     damage: Sequence[DamageView],
     passed_over: Sequence[str],
+    counted_before: Sequence[str] = (),
     counters: Mapping[str, int],
     anomalies: Mapping[str, int],
     alerts: Sequence[Alert] = (),
     alerts_dropped: int = 0,
-    policy: PolicyCounters | None = None,
+    policy: Policy | None = None,
+    now_ms: int = 0,
     detector_failures: Mapping[str, int] | None = None,
 ) -> Summary:
     """The summary of everything seen so far, with the *top_mailboxes* that forward most."""
@@ -184,12 +201,15 @@ def summarise(
             for name, account, forwards in forwarders[:top_mailboxes]
         ],
         mailboxes_not_shown=max(0, len(forwarders) - top_mailboxes),
-        alerts=_alerts(alerts, top_mailboxes, alerts_dropped, policy or PolicyCounters(), detector_failures or {}),
-        coverage=_coverage(coverage, ledger),
+        alerts=_alerts(
+            alerts, top_mailboxes, alerts_dropped, policy or Policy(AlertSettings()), now_ms, detector_failures or {}
+        ),
+        coverage=coverage_summary(coverage, ledger),
         damage=[
             DamageSummary(path=each.path, kind=each.kind, detail=each.detail, offset=each.offset) for each in damage
         ],
         passed_over=list(passed_over),
+        counted_before=list(counted_before),
         # The core gives them in any order; the same capture is to give the same summary, octet for octet.
         counters={name: count for name, count in sorted(counters.items()) if count},
         anomalies={slug: count for slug, count in sorted(anomalies.items()) if count},
@@ -215,19 +235,19 @@ def _mailbox(name: str, sent: int, received: int, forwards: Forwards) -> Mailbox
             DestinationSummary(
                 address=address,
                 count=each.count,
-                first_seen=_time(each.first_seen_ms * 1_000_000),
-                last_seen=_time(each.last_seen_ms * 1_000_000),
+                first_seen=utc_time(each.first_seen_ms * 1_000_000),
+                last_seen=utc_time(each.last_seen_ms * 1_000_000),
             )
             for address, each in by_count[:DESTINATIONS_SHOWN]
         ],
         destinations_not_shown=max(0, len(by_count) - DESTINATIONS_SHOWN),
-        first_seen=_time(forwards.first_seen_ms * 1_000_000),
-        last_seen=_time(forwards.last_seen_ms * 1_000_000),
+        first_seen=utc_time(forwards.first_seen_ms * 1_000_000),
+        last_seen=utc_time(forwards.last_seen_ms * 1_000_000),
     )
 
 
 def _alerts(
-    alerts: Sequence[Alert], most: int, dropped: int, policy: PolicyCounters, failures: Mapping[str, int]
+    alerts: Sequence[Alert], most: int, dropped: int, policy: Policy, now_ms: int, failures: Mapping[str, int]
 ) -> AlertsSummary:
     gravest = sorted(alerts, key=lambda each: (-SEVERITIES.index(each.severity), each.finding.first_seen_ms, each.id))
     by_severity = Counter(each.severity for each in gravest)
@@ -236,10 +256,29 @@ def _alerts(
         shown=[_alert(each) for each in gravest[:most]],
         not_shown=max(0, len(gravest) - most),
         not_remembered=dropped,
-        suppressed=policy.suppressed,
-        below_minimum=policy.below_minimum,
+        suppressed=policy.counters.suppressed,
+        below_minimum=policy.counters.below_minimum,
+        allowed=allowed_entries(policy, now_ms),
         detector_failures={name: count for name, count in sorted(failures.items()) if count},
     )
+
+
+def allowed_entries(policy: Policy, now_ms: int) -> list[AllowedSummary]:
+    """The entries of the allow-list that did something, and those that no longer hold at *now_ms*."""
+    expired = policy.expired_entries(now_ms)
+    worked = {id(each.entry): each for each in policy.suppressed()}
+    entries = [*(each.entry for each in worked.values()), *(each for each in expired if id(each) not in worked)]
+    return [
+        AllowedSummary(
+            entry=title(entry),
+            reason=entry.reason,
+            expires=entry.expires.isoformat(),
+            expired=entry in expired,
+            tellings=worked[id(entry)].tellings if id(entry) in worked else 0,
+            findings=[each.summary for each in worked[id(entry)].findings.values()] if id(entry) in worked else [],
+        )
+        for entry in entries
+    ]
 
 
 def _alert(alert: Alert) -> AlertSummary:
@@ -253,12 +292,13 @@ def _alert(alert: Alert) -> AlertSummary:
         mailbox=finding.mailbox,
         destinations=list(finding.destinations[:DESTINATIONS_SHOWN]),
         summary=finding.summary,
-        first_seen=_time(finding.first_seen_ms * 1_000_000),
-        last_seen=_time(finding.last_seen_ms * 1_000_000),
+        first_seen=utc_time(finding.first_seen_ms * 1_000_000),
+        last_seen=utc_time(finding.last_seen_ms * 1_000_000),
     )
 
 
-def _coverage(coverage: Coverage, ledger: Ledger) -> CoverageSummary:
+def coverage_summary(coverage: Coverage, ledger: Ledger) -> CoverageSummary:
+    """What was seen and how well, in the words of reports."""
     return CoverageSummary(
         mails=coverage.transactions,
         delivered=coverage.outcomes["delivered"],
@@ -271,8 +311,8 @@ def _coverage(coverage: Coverage, ledger: Ledger) -> CoverageSummary:
         missing_octets=coverage.missing_octets,
         tls_sessions=coverage.tls_sessions,
         tls_octets=coverage.tls_octets,
-        first_seen=_time(coverage.first_seen_ns) if coverage.first_seen_ns is not None else None,
-        last_seen=_time(coverage.last_seen_ns) if coverage.last_seen_ns is not None else None,
+        first_seen=utc_time(coverage.first_seen_ns) if coverage.first_seen_ns is not None else None,
+        last_seen=utc_time(coverage.last_seen_ns) if coverage.last_seen_ns is not None else None,
         look_alikes=dict(sorted(coverage.look_alikes.items(), key=lambda each: (-each[1], each[0]))),
         unattributed_forwards=coverage.unattributed,
         duplicate_hops=ledger.duplicates,
@@ -281,7 +321,7 @@ def _coverage(coverage: Coverage, ledger: Ledger) -> CoverageSummary:
     )
 
 
-def _time(at_ns: int) -> str:
+def utc_time(at_ns: int) -> str:
     """RFC 3339 in whole seconds, UTC. Packet time is whatever a capture says: beyond year 9999 the number itself."""
     try:
         return datetime.fromtimestamp(at_ns // 1_000_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

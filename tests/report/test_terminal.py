@@ -42,7 +42,14 @@ NOTHING = msgspec.structs.replace(
 )
 
 NO_ALERTS = AlertsSummary(
-    by_severity={}, shown=[], not_shown=0, not_remembered=0, suppressed=0, below_minimum=0, detector_failures={}
+    by_severity={},
+    shown=[],
+    not_shown=0,
+    not_remembered=0,
+    suppressed=0,
+    below_minimum=0,
+    allowed=[],
+    detector_failures={},
 )
 
 
