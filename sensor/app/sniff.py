@@ -125,6 +125,8 @@ class AtOnce:
 
 def _how(options: SniffOptions, settings: Settings) -> tuple[LiveSettings, Sequence[str]]:
     """The settings with what the command line says, and the interfaces."""
+    if options.events == "-" and options.alerts == "-":
+        raise SettingsError("--events - and --alerts -: only one can have standard output; give the other a file")
     if options.ports and options.all_traffic:
         raise SettingsError("--port and --all-traffic: one or the other")
     interfaces = tuple(dict.fromkeys(options.interfaces)) or settings.live.interfaces

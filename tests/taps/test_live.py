@@ -341,9 +341,10 @@ def test_an_interface_that_was_removed_and_made_again_goes_on(net: Namespace, wo
         assert listener.status.outages == 1
 
 
-def test_an_interface_may_be_down_at_the_start(net: Namespace) -> None:
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_interface_may_be_down_at_the_start(net: Namespace, workers: int) -> None:
     net.ip("link", "set", "b0", "down")
-    with listening(net, "b0") as listener:
+    with listening(net, "b0", workers=workers) as listener:
         wait_until(lambda: listener.status.state == "down", "it is seen to be down")
         net.up("b0")
         wait_until(lambda: listener.status.state == "up", "it is seen to be up")
@@ -413,6 +414,17 @@ def test_sniff_tells_records_as_they_come_and_ends_on_ctrl_c_with_the_summary(ne
         assert b"Interrupted" not in err
 
 
+def test_a_reader_that_goes_away_ends_the_capture_quietly(net: Namespace) -> None:
+    process = net.sniff("-i", "b0", "--events", "-")
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    send_one(net, 1)
+    assert process.wait(PATIENCE_S) == 141
+    assert process.stderr.read() == b""
+    process.stderr.close()
+
+
 def test_sniff_says_what_was_lost(net: Namespace) -> None:
     process = net.sniff("-i", "b0")
     assert process.stderr is not None
@@ -451,6 +463,7 @@ def test_without_the_right_it_says_how_to_get_it() -> None:
     [
         ((), "no interface is named"),
         (("-i", "lo", "--port", "25", "--all-traffic"), "one or the other"),
+        (("-i", "lo", "--events", "-", "--alerts", "-"), "only one can have standard output"),
         (("-i", "a-name-longer-than-any"), "no such interface"),
     ],
 )
