@@ -64,6 +64,8 @@ struct Shared {
     stop: AtomicBool,
     /// Nobody will take events any more.
     abandoned: AtomicBool,
+    /// A worker failed, and nobody reads its rings.
+    failed: AtomicBool,
     /// Events told and not taken yet.
     waiting: AtomicUsize,
     /// Workers that came to their end.
@@ -137,6 +139,7 @@ impl Live {
         let shared = Arc::new(Shared {
             stop: AtomicBool::new(false),
             abandoned: AtomicBool::new(false),
+            failed: AtomicBool::new(false),
             waiting: AtomicUsize::new(0),
             finished: AtomicUsize::new(0),
             counts: (0..workers).map(|_| Mutex::default()).collect(),
@@ -181,6 +184,9 @@ impl Live {
             Err(RecvTimeoutError::Timeout) => Vec::new(),
             Err(RecvTimeoutError::Disconnected) => return self.at_end(),
         };
+        if events.is_empty() && self.shared.failed.load(Ordering::Acquire) {
+            return Err(failed());
+        }
         self.shared.waiting.fetch_sub(events.len(), Ordering::AcqRel);
         Ok(Some(Batch {
             events: Arc::new(events),
@@ -218,10 +224,12 @@ impl Live {
         if self.shared.finished.load(Ordering::Acquire) == self.shared.counts.len() {
             return Ok(None);
         }
-        Err(PyRuntimeError::new_err(
-            "a capture thread stopped unasked; this is a defect of the sensor, please report it",
-        ))
+        Err(failed())
     }
+}
+
+fn failed() -> PyErr {
+    PyRuntimeError::new_err("a capture thread stopped unasked; this is a defect of the sensor, please report it")
 }
 
 impl Drop for Live {
@@ -295,6 +303,14 @@ struct Worker {
     batch_events: usize,
 }
 
+impl Drop for Worker {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.shared.failed.store(true, Ordering::Release);
+        }
+    }
+}
+
 impl Worker {
     fn run(mut self) {
         if self.capture().is_err() {
@@ -318,7 +334,11 @@ impl Worker {
             let engine = &mut self.engine;
             let turn = self.lanes.turn(|frame| engine.frame(frame));
             match turn.last_at {
-                Some(at) => last = Some((at, Instant::now())),
+                Some(at) => {
+                    last = Some((at, Instant::now()));
+                    // Frames that hold no segment let no time pass by themselves.
+                    engine.advance(at);
+                }
                 // Packet time passes without packets too, by a clock that never steps.
                 None => {
                     if let Some((at, seen)) = last {

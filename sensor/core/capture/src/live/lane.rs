@@ -5,6 +5,7 @@
 //! up, down --(removed)--> gone --(one of that name can be opened, tried ever more rarely)--> up
 //! ```
 
+use std::io::ErrorKind;
 use std::sync::atomic::{AtomicU64, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -158,9 +159,10 @@ impl Lane {
 
     /// The socket told of an error: nearly always that the interface went down.
     pub(super) fn trouble(&mut self) {
-        if let Some(ring) = &self.ring {
-            // Asking takes the error off the socket; what became of the interface is looked at below.
-            let _ = sys::take_error(ring.socket());
+        // Asking takes the error off the socket. The interface may be up again by now: it was down all the same.
+        let told = self.ring.as_ref().map(|ring| sys::take_error(ring.socket()));
+        if matches!(&told, Some(Ok(Some(error))) if error.kind() == ErrorKind::NetworkDown) {
+            self.account.set(State::Down, None);
         }
         self.look();
     }

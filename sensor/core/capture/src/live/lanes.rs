@@ -63,9 +63,9 @@ impl Lanes {
             self.wait();
             turn = self.read(&mut take);
         }
-        let now = Instant::now();
-        for lane in &mut self.lanes {
-            lane.tend(now);
+        if self.closed_at.is_none() {
+            let now = Instant::now();
+            self.lanes.iter_mut().for_each(|lane| lane.tend(now));
         }
         turn.over = turn.frames == 0 && self.is_over();
         turn
