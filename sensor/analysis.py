@@ -17,7 +17,7 @@ from sensor.alert.policy import AlertStateError, Policy
 from sensor.coverage import Coverage
 from sensor.detect import Runner
 from sensor.detect.base import BlobError
-from sensor.model import Forwarding
+from sensor.model import Finding, Forwarding
 from sensor.pipeline import Pipeline
 from sensor.tally import Tally
 
@@ -54,16 +54,24 @@ class Analysis:
         if batch.last_seen_ns is not None:
             # Mail that shows nothing moves the clock too, so that what waits for its order does not wait for long.
             findings += self.runner.wake(batch.last_seen_ns // 1_000_000)
-        now_ms = self.runner.clock_ms
-        if now_ms is None:
-            return Step(verdicts.forwardings, [])
-        return Step(verdicts.forwardings, self.policy.take(findings, now_ms))
+        return Step(verdicts.forwardings, self._judge(findings))
 
     def finish(self) -> list[Alert]:
         """No mail comes any more: what waits for its order has its turn. Nothing is resolved by that."""
-        findings = [*self.runner.feed(self.pipeline.finish()), *self.runner.finish()]
+        return self._judge([*self.runner.feed(self.pipeline.finish()), *self.runner.finish()])
+
+    def _judge(self, findings: list[Finding]) -> list[Alert]:
+        """
+        What *findings* call for, each at the time of the last mail it rests on, so that it does not matter how mail was
+        cut into batches: one may hold a month. The clock bounds that, since it alone doubts absurd times.
+        """
         now_ms = self.runner.clock_ms
-        return [] if now_ms is None else self.policy.take(findings, now_ms)
+        if now_ms is None:
+            return []
+        told: list[Alert] = []
+        for finding in sorted(findings, key=_last_seen):
+            told += self.policy.take((finding,), min(finding.last_seen_ms, now_ms))
+        return told + self.policy.advance(now_ms)
 
     # ---- what survives a restart
 
@@ -101,3 +109,7 @@ class Analysis:
         else:
             return f"there is no kind of state called {kind}"
         return None
+
+
+def _last_seen(finding: Finding) -> int:
+    return finding.last_seen_ms
