@@ -24,7 +24,7 @@ from sensor.tally import Tally
 ACCOUNT, ALERT, DETECTOR, SEEN = "account", "alert", "detector/", "seen"
 """Kinds of states: mailboxes' accounts, alerts, by detector its states, and what was seen in all."""
 
-COVERAGE, SINCE = "coverage", "since_ms"
+COVERAGE, SINCE, CLOCK = "coverage", "since_ms", "clock_ms"
 """Keys of what was seen in all."""
 
 State = tuple[str, str, bytes]
@@ -86,6 +86,8 @@ class Analysis:
         yield SEEN, COVERAGE, msgspec.json.encode(self.pipeline.coverage)
         if self.pipeline.since_ms is not None:
             yield SEEN, SINCE, b"%d" % self.pipeline.since_ms
+        if self.runner.clock_ms is not None:
+            yield SEEN, CLOCK, b"%d" % self.runner.clock_ms
 
     def restore(self, kind: str, key: str, blob: bytes) -> str | None:
         """Take back one state; none if that went well, else in words what is wrong with it. The others go on."""
@@ -106,6 +108,10 @@ class Analysis:
             self.pipeline.coverage = msgspec.json.decode(blob, type=Coverage)
         elif (kind, key) == (SEEN, SINCE):
             self.pipeline.since_ms = int(blob)
+        elif (kind, key) == (SEEN, CLOCK):
+            self.runner.restore_clock(int(blob))
+        elif kind == SEEN:
+            return None
         else:
             return f"there is no kind of state called {kind}"
         return None

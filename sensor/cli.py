@@ -10,9 +10,9 @@ from typing import Annotated
 import typer
 
 EXIT_STATUS = """
-Exit status: 0 everything was read; 1 nothing could be read, or a setting is wrong; 2 wrong usage; 3 read, but with
-damage or parts passed over; 130 interrupted, with the summary of what was read so far; 141 the reader of the output
-went away.
+Exit status: 0 everything was read; 1 nothing could be read, the run could not be kept, or a setting is wrong; 2 wrong
+usage; 3 read, but with damage or parts passed over; 130 interrupted, with the summary of what was read so far; 141 the
+reader of the output went away.
 """
 
 cli = typer.Typer(
