@@ -219,7 +219,12 @@ def report(
 
 @cli.command()
 def alerts(
-    path: Annotated[str, typer.Argument(metavar="FILE", help="Alerts as JSON Lines, or - for standard input.")],
+    path: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE", help="Alerts as JSON Lines, - for standard input, or the file that replay --store keeps."
+        ),
+    ],
     show: Annotated[
         str | None,
         typer.Option(

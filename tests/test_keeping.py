@@ -113,6 +113,18 @@ def test_reports_tell_mailboxes_destinations_and_alerts(store: Path) -> None:
     assert mailbox["mailbox"] in {alert["mailbox"] for alert in alerts}
 
 
+def test_alerts_are_shown_from_what_was_kept(store: Path, tmp_path: Path) -> None:
+    told = tmp_path / "alerts.jsonl"
+    for _ in range(2):
+        replay(SIEVE, "--store", store, "--alerts", told)
+    (alert, *_) = rows(store, "alerts")
+    for options in ((), ("--show", alert["id"]), ("--mailbox", alert["mailbox"])):
+        from_file = mailsensor("alerts", told, *map(str, options))
+        from_store = mailsensor("alerts", store, *map(str, options))
+        assert (from_store.status, sorted(from_store.out.splitlines())) == (0, sorted(from_file.out.splitlines()))
+    assert "All evidence is as it was written." in mailsensor("alerts", store, "--verify").words
+
+
 def test_a_report_looks_back_as_far_as_asked(store: Path) -> None:
     replay(SIEVE, "--store", store)
     assert len(rows(store, "mailboxes", "--since", "1h")) == 1

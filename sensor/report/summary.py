@@ -11,6 +11,7 @@ import msgspec
 
 from sensor.alert.alert import Alert, Status
 from sensor.alert.allow import title
+from sensor.alert.cases import cases_of
 from sensor.alert.merge import SEVERITIES
 from sensor.alert.policy import Policy
 from sensor.coverage import Coverage
@@ -53,13 +54,18 @@ class DestinationSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MailboxSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """How one mailbox forwards. ``auto_share`` is null where nothing was forwarded, only tried."""
+    """
+    How one mailbox forwards; ``paired`` are mails seen coming in and going out again without a mark.
+
+    ``auto_share`` is of the others, and null where there are none.
+    """
 
     mailbox: str
     level: Level
     auto_only: int
     auto_visible: int
     visible_only: int
+    paired: int = 0
     attempts: int
     sent: int
     received: int
@@ -76,6 +82,7 @@ class AlertSummary(msgspec.Struct, frozen=True, kw_only=True):
     """One alert as it was last told. The alert record has the whole of it."""
 
     id: str
+    case: int = 1
     status: Status
     severity: Severity
     confidence: Confidence
@@ -103,11 +110,13 @@ class AlertsSummary(msgspec.Struct, frozen=True, kw_only=True):
     What became of the detectors' findings: alerts by severity, the gravest of them, and the findings that were held
     back.
 
+    Alerts that share a mailbox or a destination are one of ``cases``, and stand together.
     ``suppressed`` findings were allowed by the settings, ``below_minimum`` not grave enough to be told, and
     ``not_remembered`` alerts were told but are no longer at hand.
     """
 
     by_severity: dict[Severity, int]
+    cases: int = 0
     shown: list[AlertSummary]
     not_shown: int
     not_remembered: int
@@ -225,6 +234,7 @@ def _mailbox(name: str, sent: int, received: int, forwards: Forwards) -> Mailbox
         auto_only=forwards.auto_only,
         auto_visible=forwards.auto_visible,
         visible_only=forwards.visible_only,
+        paired=forwards.paired,
         attempts=forwards.attempts,
         sent=sent,
         received=received,
@@ -251,9 +261,13 @@ def _alerts(
 ) -> AlertsSummary:
     gravest = sorted(alerts, key=lambda each: (-SEVERITIES.index(each.severity), each.finding.first_seen_ms, each.id))
     by_severity = Counter(each.severity for each in gravest)
+    told = {each.finding.id: each for each in gravest}
+    cases = cases_of([each.finding for each in gravest])
+    in_order = [(number, told[each.id]) for number, case in enumerate(cases, start=1) for each in case]
     return AlertsSummary(
         by_severity=dict(by_severity),
-        shown=[_alert(each) for each in gravest[:most]],
+        cases=len(cases),
+        shown=[_alert(each, number) for number, each in in_order[:most]],
         not_shown=max(0, len(gravest) - most),
         not_remembered=dropped,
         suppressed=policy.counters.suppressed,
@@ -280,10 +294,11 @@ def _allowed(policy: Policy, now_ms: int) -> list[AllowedSummary]:
     ]
 
 
-def _alert(alert: Alert) -> AlertSummary:
+def _alert(alert: Alert, case: int) -> AlertSummary:
     finding = alert.finding
     return AlertSummary(
         id=alert.id,
+        case=case,
         status=alert.status,
         severity=alert.severity,
         confidence=finding.confidence,

@@ -20,9 +20,9 @@ _LABEL = 13
 ID_SHOWN = 12
 INFERRED_SHOWN = 5
 COUNTED_SHOWN = 5
-_MAILBOX = 27
-_HEADINGS = ("LEVEL", "AUTO", "BOTH", "HAND", "AUTO SHARE", "SINCE")
-_COLUMNS = (6, 5, 5, 5, 15, 10)
+_MAILBOX = 20
+_HEADINGS = ("LEVEL", "AUTO", "BOTH", "HAND", "PAIRED", "AUTO SHARE", "SINCE")
+_COLUMNS = (7, 5, 5, 5, 6, 15, 10)
 
 _LEVELS = {
     "user": "It was set up by the user, or by whoever holds the user's account.",
@@ -120,7 +120,7 @@ def _seen_instead(summary: Summary) -> str:
 
 
 def _is_automatic(mailbox: MailboxSummary) -> bool:
-    return mailbox.auto_only + mailbox.auto_visible > 0
+    return mailbox.auto_only + mailbox.auto_visible + mailbox.paired > 0
 
 
 # ---- the table
@@ -140,6 +140,7 @@ def _mailbox(mailbox: MailboxSummary) -> Iterator[str]:
         f"{mailbox.auto_only:,}",
         f"{mailbox.auto_visible:,}",
         f"{mailbox.visible_only:,}",
+        f"{mailbox.paired:,}",
         _share(mailbox),
         mailbox.first_seen[:10],
     )
@@ -161,7 +162,7 @@ def _mailbox(mailbox: MailboxSummary) -> Iterator[str]:
 def _row(first: str, cells: Sequence[str]) -> str:
     texts = [_pad(first, _MAILBOX)]
     for number, (cell, width) in enumerate(zip(cells, _COLUMNS, strict=True)):
-        texts.append(cell.rjust(width) if 0 < number < 4 else cell.ljust(width))
+        texts.append(cell.rjust(width) if 0 < number < 5 else cell.ljust(width))
     return " ".join(texts).rstrip()
 
 
@@ -201,12 +202,18 @@ def _why(mailbox: MailboxSummary) -> str:
     to = " to " + named[0] if named else ""
     if others:
         to += f" and {_count(others, 'other')}"
+    if not by_rule:
+        return (
+            f"{_shown(mailbox.mailbox, WIDTH - 4)}{to}: {_count(mailbox.paired, 'mail')} that came in went out again, "
+            f"and no mark says so. {_LEVELS[mailbox.level]}"
+        )
+    unmarked = f", and {mailbox.paired:,} more went out again without a mark" if mailbox.paired else ""
     hand = "" if mailbox.auto_visible else ", with no sign of a person's hand"
     also = f"; {mailbox.auto_visible:,} of them look forwarded by hand as well" if mailbox.auto_visible else ""
     sure = "its marks prove it" if mailbox.evidence == "conclusive" else "strong signs, no proof"
     return (
         f"{_shown(mailbox.mailbox, WIDTH - 4)}{to}: a rule made {by_rule:,} of {_count(total, 'forward')}{hand}{also} "
-        f"({sure}). {_LEVELS[mailbox.level]}"
+        f"({sure}){unmarked}. {_LEVELS[mailbox.level]}"
     )
 
 
@@ -217,9 +224,15 @@ def _alerts(alerts: AlertsSummary) -> Iterator[str]:
     total = sum(alerts.by_severity.values())
     if total:
         by_severity = ", ".join(f"{count:,} {severity}" for severity, count in alerts.by_severity.items())
-        yield f"{_count(total, 'alert')} ({by_severity}):"
+        in_cases = f" in {_count(alerts.cases, 'case')}" if 0 < alerts.cases < total else ""
+        yield f"{_count(total, 'alert')}{in_cases} ({by_severity}):"
+    case = 1
     for each in alerts.shown:
-        yield f"  {each.severity}: {each.detector}, confidence {each.confidence}, id {each.id[:ID_SHOWN]}"
+        if each.case != case and alerts.cases < total:
+            yield ""
+        case = each.case
+        over = ", resolved" if each.status == "resolved" else ""
+        yield f"  {each.severity}: {each.detector}, confidence {each.confidence}, id {each.id[:ID_SHOWN]}{over}"
         yield from _wrap(printable(each.summary), indent="    ")
     if alerts.not_shown:
         yield f"  and {alerts.not_shown:,} more"
