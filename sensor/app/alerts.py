@@ -84,8 +84,9 @@ def allow(settings_path: str, parts: Mapping[str, str | None], environment: Mapp
     Raises ``SettingsError`` for an entry that is wrong, past or there already, ``OSError`` for a file not written.
     """
     from sensor.alert.allowfile import add_entry
+    from sensor.detect import known_options
 
-    entry = allow_entry({name: value for name, value in parts.items() if value is not None})
+    entry = allow_entry({name: value for name, value in parts.items() if value is not None}, known_options())
     present = settings_of(settings_path, environment).alerts.allow
     added = add_entry(settings_path, entry, present, today)
     print_text(f"Added to {printable(settings_path)}:\n\n{added}")

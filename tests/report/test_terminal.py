@@ -171,7 +171,7 @@ def test_alerts_of_one_case_stand_together() -> None:
     alerts = msgspec.structs.replace(NO_ALERTS, by_severity={"high": 3}, cases=2, shown=shown)
     lines = render(summary(alerts=alerts)).splitlines()
     at = lines.index("3 alerts in 2 cases (3 high):")
-    assert [line == "" for line in lines[at : at + 9]].count(True) == 1
+    assert [line == "" for line in lines[at : at + 8]].count(True) == 1
     assert lines[lines.index("    another") - 2] == ""
 
 
