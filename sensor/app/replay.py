@@ -341,6 +341,7 @@ def _print_summary(run: Run, tap: Tap, settings: Settings, found: Found, *, as_j
         policy=run.analysis.policy,
         now_ms=run.analysis.runner.clock_ms or 0,
         detector_failures=run.analysis.runner.failures,
+        pairing=run.pipeline.pairing,
     )
     if as_json:
         text = msgspec.json.encode(summary).decode() + "\n"

@@ -17,6 +17,7 @@ from sensor.alert.policy import Policy
 from sensor.coverage import Coverage
 from sensor.ledger import Forwards, Ledger
 from sensor.model import Confidence, Evidence, Level, Severity
+from sensor.pairing import PairingFront
 from sensor.settings import AlertSettings
 
 # Destinations named of one mailbox in a summary; the records hold them all.
@@ -154,8 +155,21 @@ class CoverageSummary(msgspec.Struct, frozen=True, kw_only=True):
     look_alikes: dict[str, int]
     unattributed_forwards: int
     duplicate_hops: int
+    untold_destinations: int = 0
     mailboxes_evicted: int
     forwarders_evicted: int
+
+
+class PairingSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    What became of mails that left and had a match among those that came, by verdict, and what pairing could not see:
+    originals ``forgotten`` for want of room, ``ambiguous`` ones that too many mails share, copies ``judged_early``.
+    """
+
+    verdicts: dict[str, int] = {}
+    forgotten: int = 0
+    ambiguous: int = 0
+    judged_early: int = 0
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
@@ -173,6 +187,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     mailboxes_not_shown: int
     alerts: AlertsSummary
     coverage: CoverageSummary
+    pairing: PairingSummary = PairingSummary()
     damage: list[DamageSummary]
     passed_over: list[str]
     counted_before: list[str] = msgspec.field(default_factory=list)
@@ -198,6 +213,7 @@ def summarise(
     policy: Policy | None = None,
     now_ms: int = 0,
     detector_failures: Mapping[str, int] | None = None,
+    pairing: PairingFront | None = None,
 ) -> Summary:
     """The summary of everything seen so far, with the *top_mailboxes* that forward most."""
     forwarders = ledger.forwarders()
@@ -214,6 +230,7 @@ def summarise(
             alerts, top_mailboxes, alerts_dropped, policy or Policy(AlertSettings()), now_ms, detector_failures or {}
         ),
         coverage=_coverage(coverage, ledger),
+        pairing=PairingSummary() if pairing is None else _pairing(pairing),
         damage=[
             DamageSummary(path=each.path, kind=each.kind, detail=each.detail, offset=each.offset) for each in damage
         ],
@@ -222,6 +239,15 @@ def summarise(
         # The core gives them in any order; the same capture is to give the same summary, octet for octet.
         counters={name: count for name, count in sorted(counters.items()) if count},
         anomalies={slug: count for slug, count in sorted(anomalies.items()) if count},
+    )
+
+
+def _pairing(pairing: PairingFront) -> PairingSummary:
+    return PairingSummary(
+        verdicts=dict(sorted(pairing.verdicts.items())),
+        forgotten=pairing.forgotten,
+        ambiguous=pairing.ambiguous,
+        judged_early=pairing.judged_early,
     )
 
 
@@ -329,6 +355,7 @@ def _coverage(coverage: Coverage, ledger: Ledger) -> CoverageSummary:
         look_alikes=dict(sorted(coverage.look_alikes.items(), key=lambda each: (-each[1], each[0]))),
         unattributed_forwards=coverage.unattributed,
         duplicate_hops=ledger.duplicates,
+        untold_destinations=coverage.untold_destinations,
         mailboxes_evicted=ledger.mailboxes_evicted,
         forwarders_evicted=ledger.forwarders_evicted,
     )

@@ -12,7 +12,15 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 
 from sensor.log import printable
-from sensor.report.summary import AlertsSummary, AllowedSummary, CoverageSummary, DamageSummary, MailboxSummary, Summary
+from sensor.report.summary import (
+    AlertsSummary,
+    AllowedSummary,
+    CoverageSummary,
+    DamageSummary,
+    MailboxSummary,
+    PairingSummary,
+    Summary,
+)
 
 WIDTH = 80
 _LABEL = 13
@@ -266,9 +274,9 @@ def _account(summary: Summary) -> Iterator[str]:
         yield from _labelled("Seen", _seen(coverage))
         yield from _labelled("In TLS", _in_tls(coverage))
         yield from _labelled("Not seen", _not_seen(coverage))
-    left_out = _left_out(coverage)
-    if left_out:
-        yield from _labelled("Not counted", left_out)
+    for label, text in (("Not counted", _left_out(coverage)), ("Not paired", _unpaired(summary.pairing))):
+        if text:
+            yield from _labelled(label, text)
     if coverage.mailboxes_evicted or coverage.forwarders_evicted:
         lost = coverage.mailboxes_evicted + coverage.forwarders_evicted
         yield from _labelled("Dropped", f"accounts of {_count(lost, 'mailbox')}, as limits.ledger_* were reached")
@@ -333,7 +341,20 @@ def _left_out(coverage: CoverageSummary) -> str:
         parts.append(f"forwards that name no mailbox {coverage.unattributed_forwards:,}")
     if coverage.duplicate_hops:
         parts.append(f"further hops of the same copy {coverage.duplicate_hops:,}")
+    if coverage.untold_destinations:
+        parts.append(f"destinations beyond those that one mail names {coverage.untold_destinations:,}")
     return ", ".join(parts)
+
+
+def _unpaired(pairing: PairingSummary) -> str:
+    """Where pairing was short of room or misled, copies may have gone unseen."""
+    parts = [
+        f"{pairing.forgotten:,} fingerprints of incoming mail forgotten early" if pairing.forgotten else "",
+        f"{pairing.ambiguous:,} that too many mails share" if pairing.ambiguous else "",
+        f"{pairing.judged_early:,} copies judged early" if pairing.judged_early else "",
+    ]
+    told = ", ".join(part for part in parts if part)
+    return f"{told}: copies may have gone unseen, as limits.pairing_* were reached" if told else ""
 
 
 def _damage(damage: DamageSummary) -> str:

@@ -12,6 +12,7 @@ from sensor.report.summary import (
     DamageSummary,
     DestinationSummary,
     MailboxSummary,
+    PairingSummary,
     ShareSummary,
     Summary,
 )
@@ -173,6 +174,12 @@ def test_alerts_of_one_case_stand_together() -> None:
     at = lines.index("3 alerts in 2 cases (3 high):")
     assert [line == "" for line in lines[at : at + 8]].count(True) == 1
     assert lines[lines.index("    another") - 2] == ""
+
+
+def test_what_pairing_could_not_see_is_told() -> None:
+    pairing = PairingSummary(forgotten=1_200, ambiguous=3)
+    words = " ".join(render(summary(mailbox(), pairing=pairing)).split())
+    assert "Not paired 1,200 fingerprints of incoming mail forgotten early, 3 that too many mails share:" in words
 
 
 def test_markup_is_text() -> None:
