@@ -69,6 +69,10 @@ def replay(
     alerts_format: Annotated[
         str, typer.Option(metavar="jsonl|ocsf", help="JSON Lines of our own, or OCSF Detection Findings.")
     ] = "jsonl",
+    report: Annotated[
+        str | None,
+        typer.Option(metavar="FILE|-", help="Write the incident report: one HTML page that needs nothing else."),
+    ] = None,
     store: Annotated[
         str | None,
         typer.Option(
@@ -104,6 +108,7 @@ def replay(
         events=events,
         alerts=alerts,
         alerts_format=alerts_format,
+        report=report,
         store=store,
         once=once,
         settings_path=settings,
