@@ -10,9 +10,9 @@ from typing import Annotated
 import typer
 
 EXIT_STATUS = """
-Exit status: 0 everything was read; 1 nothing could be read, or a setting is wrong; 2 wrong usage; 3 read, but with
-damage or parts passed over; 130 interrupted, with the summary of what was read so far; 141 the reader of the output
-went away.
+Exit status: 0 everything was read; 1 nothing could be read, the run could not be kept, or a setting is wrong; 2 wrong
+usage; 3 read, but with damage or parts passed over; 130 interrupted, with the summary of what was read so far; 141 the
+reader of the output went away.
 """
 
 SNIFF_STATUS = """
@@ -304,7 +304,12 @@ def report(
 
 @cli.command()
 def alerts(
-    path: Annotated[str, typer.Argument(metavar="FILE", help="Alerts as JSON Lines, or - for standard input.")],
+    path: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE", help="Alerts as JSON Lines, - for standard input, or the file that replay --store keeps."
+        ),
+    ],
     show: Annotated[
         str | None,
         typer.Option(

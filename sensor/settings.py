@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -367,12 +367,13 @@ def _allow(value: object) -> tuple[AllowEntry, ...]:
     return tuple(_allow_entry(index, row) for index, row in enumerate(value))
 
 
-def allow_entry(row: Mapping[str, object]) -> AllowEntry:
+def allow_entry(row: Mapping[str, object], known_detectors: Collection[str] = ()) -> AllowEntry:
     """One entry of the allow-list from its keys, checked as in a file. Raises ``SettingsError``."""
     try:
-        return _allow_entry(0, row)
+        entries: tuple[AllowEntry, ...] = _naming(known_detectors, _allow)([dict(row)])
     except _RowError as error:
         raise SettingsError(f"the entry {error}") from None
+    return entries[0]
 
 
 def _allow_entry(index: int, row: Mapping[str, object]) -> AllowEntry:
@@ -385,6 +386,22 @@ def _allow_entry(index: int, row: Mapping[str, object]) -> AllowEntry:
     if "destination" in checked and "domain" in checked:
         raise _RowError(index, "must not name both a destination and a domain: the address says its domain")
     return AllowEntry(**checked)
+
+
+def _naming(known: Collection[str], check: Callable[[object], Any]) -> Callable[[object], Any]:
+    """*check*, and that the detectors named are among the *known*, where those are: a typing error would do nothing."""
+
+    def checked(value: object) -> Any:
+        result = check(value)
+        is_table = isinstance(result, Mapping)
+        names = list(result) if is_table else [each.detector for each in result]
+        for index, name in enumerate(names):
+            if known and name is not None and name not in known:
+                rule = f'names a detector that there is none of, "{name}"{_meant(name, list(known))}'
+                raise ValueError(rule) if is_table else _RowError(index, rule)
+        return result
+
+    return checked
 
 
 _RULE_KEYS = {
@@ -448,9 +465,9 @@ def _schema(known_limits: Sequence[Limit], known_detectors: DetectorOptions) -> 
             "spool_dir": _folder,
             "spool_octets": _whole(65_536, 2**40),
             "spool_sync": _true_or_false,
-            "severity": _severities,
-            "rule": _rules,
-            "allow": _allow,
+            "severity": _naming(known_detectors, _severities),
+            "rule": _naming(known_detectors, _rules),
+            "allow": _naming(known_detectors, _allow),
         },
         # Any larger number would not fit a machine's memory, whatever the limit counts.
         "limits": {name: _whole(1, 2**40) for name, _, _ in known_limits},

@@ -13,7 +13,11 @@ from sensor.ledger import LIMITS as LEDGER_LIMITS
 from sensor.pairing import LIMITS as PAIRING_LIMITS
 from sensor.settings import Settings, SettingsError, load_settings
 
-DETECTORS = {"new_forwarder": {"learning_hours": (0.0, 100.0)}, "silent_copy": {"least": (2.0, 9.0)}}
+DETECTORS = {
+    "new_forwarder": {"learning_hours": (0.0, 100.0)},
+    "silent_copy": {"least": (2.0, 9.0)},
+    "archive_sent": {},
+}
 LIMITS = [("flows", "Flows followed at once.", 524_288), ("recipients", "Recipients kept.", 10_000)]
 
 
@@ -238,6 +242,8 @@ ALLOW = '[[alerts.allow]]\nmailbox = "a@b.example"\nreason = "x"\nexpires = 2027
         ('[alerts]\nmin_severity = "hgh"', [":2:", "informational, low, medium, high, critical", "'hgh'"]),
         ("[alerts]\nspool_sync = 1", [":2:", "true or false"]),
         ("\n[alerts.severity]\nArchive = 'high'", [":2:", "name of a detector"]),
+        ("\n[alerts.severity]\narchiv_sent = 'high'", [":2:", '"archiv_sent"', "archive_sent"]),
+        ("[[alerts.rule]]\ndetector = 'nobody'\nlower = 1", [":1:", "a detector that there is none of"]),
         ("\n[alerts.severity]\narchive_sent = 'worst'", [":2:", "must be one of"]),
         (ALLOW + "\n" + ALLOW.replace("reason", "reson"), [":6:", "number 2", 'did you mean "reason"?']),
         (ALLOW.replace('reason = "x"\n', ""), [":1:", 'lacks "reason"', "a reason and a last day"]),

@@ -27,6 +27,7 @@ from sensor.app.console import Progress, print_text, progress_bar, records_to, s
 from sensor.app.incident import report_page
 from sensor.app.keeping import Keeper, once_only, open_keeper
 from sensor.classify import NONE, Organisation, Table
+from sensor.database import DatabaseError
 from sensor.detect import Runner, detectors, known_options
 from sensor.ledger import Ledger
 from sensor.log import Log, printable
@@ -41,6 +42,9 @@ _NOTHING_READ = frozenset(("unreadable", "empty", "not_a_capture"))
 
 # Alerts remembered for summary and report, some kilobytes each; all are told to the sink.
 ALERTS_REMEMBERED = 10_000
+
+# Captures named where all were counted before.
+COUNTED_SHOWN = 5
 
 
 class Sink(Protocol):
@@ -106,8 +110,7 @@ def replay(options: ReplayOptions, environment: Mapping[str, str]) -> int:
         if keeper is not None:
             paths = once_only(keeper, found) if options.once else keeper.note_captures(paths)
         if not paths:
-            told = "".join(f"mailsensor: {printable(each)}\n" for each in found.counted_before)
-            print_text(f"{told}mailsensor: every capture was counted before; nothing is left to read\n", to_stderr=True)
+            _tell_nothing_left(found)
             return READ_WHOLE
         tap = CaptureTap(paths, table.interest, limits=core)
         # Opened before the reading, which may take hours: that a report can't be written is to be known at once.
@@ -139,7 +142,17 @@ def replay(options: ReplayOptions, environment: Mapping[str, str]) -> int:
         _log_problems(Log(), tap, found.problems)
     else:
         print_summary(run, tap, settings, found, as_json=options.json, to_stderr=options.output_is_taken)
+    if run.not_kept is not None:
+        print_text(f"mailsensor: {printable(run.not_kept)}\n", to_stderr=True)
     return exit_status(run, tap, len(paths), bool(found.problems))
+
+
+def _tell_nothing_left(found: Found) -> None:
+    lines = [*found.counted_before[:COUNTED_SHOWN], "every capture was counted before; nothing is left to read"]
+    more = len(found.counted_before) - COUNTED_SHOWN
+    if more > 0:
+        lines.insert(COUNTED_SHOWN, f"and {more:,} more captures before")
+    print_text("".join(f"mailsensor: {printable(each)}\n" for each in lines), to_stderr=True)
 
 
 def _check(options: ReplayOptions) -> None:
@@ -153,14 +166,18 @@ def _check(options: ReplayOptions) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A tap read to its end. ``alerts`` are as they were last told, the first ones first."""
+    """
+    A tap read to its end. ``alerts`` are as they were last told, the first ones first. ``states_lost`` counts what
+    could not be read of earlier runs, ``not_kept`` says why this one was not kept, where it was to be.
+    """
 
     analysis: Analysis
     interrupted: bool
     inferred_domains: tuple[str, ...] = ()
     alerts: Mapping[str, Alert] = field(default_factory=dict)
     alerts_dropped: int = 0
-    kept: bool = False
+    states_lost: int = 0
+    not_kept: str | None = None
 
     @property
     def pipeline(self) -> Pipeline:
@@ -190,11 +207,13 @@ def run_tap(
         domains, batches = settings.organisation.internal_domains, tap.batches()
         inferred: tuple[str, ...] = ()
         if infers_domains and not domains:
-            inferred, batches = inferred_from(batches, tap.transaction_type)
+            # What was taken for ours before stays ours: the first mails of another day may tell less.
+            inferred = keeper.internal_domains() if keeper is not None else ()
+            if not inferred:
+                inferred, batches = inferred_from(batches, tap.transaction_type)
         organisation = Organisation(domains or inferred, settings.organisation.internal_networks)
         analysis = analysis_of(tap, settings, organisation, table=table, own_limits=own_limits)
-        if keeper is not None:
-            keeper.restore(analysis)
+        states_lost = keeper.restore(analysis) if keeper is not None else 0
         for batch in batches:
             step = analysis.take(batch.tally(classify_all=analysis.pipeline.classifies_all))
             if sink is not None and len(batch):
@@ -207,10 +226,21 @@ def run_tap(
             if progress is not None:
                 progress.update(*tap.progress())
         alerts.take(analysis.finish())
-        kept = keeper is not None and not interrupted.is_set()
-        if keeper is not None and kept:
-            keeper.keep(analysis, alerts.latest.values(), sensor=settings.sensor.name)
-    return Run(analysis, interrupted.is_set(), inferred, alerts.latest, alerts.dropped, kept)
+        not_kept = None
+        if keeper is not None:
+            not_kept = _keep(keeper, analysis, alerts, settings.sensor.name, interrupted=interrupted.is_set())
+    return Run(analysis, interrupted.is_set(), inferred, alerts.latest, alerts.dropped, states_lost, not_kept)
+
+
+def _keep(keeper: Keeper, analysis: Analysis, alerts: _Told, sensor: str, *, interrupted: bool) -> str | None:
+    """Keep the run; in words why not, since there is a summary to print all the same."""
+    if interrupted:
+        return f"{keeper.path}: nothing was kept of an interrupted run, so that its captures can still be counted whole"
+    try:
+        keeper.keep(analysis, alerts.latest.values(), sensor=sensor)
+    except DatabaseError as error:
+        return f"{error}; nothing of this run was kept"
+    return None
 
 
 def analysis_of(
@@ -273,15 +303,18 @@ class ForwardingBlocks:
 
 def exit_status(run: Run, tap: Tap, files: int, passed_over: bool) -> int:
     """
-    130 for an interrupted run, 1 where no file gave anything, 3 where something was damaged or passed over, else 0.
+    130 for an interrupted run, 1 where no file gave anything or the run could not be kept, 3 where something was
+    damaged or passed over, else 0.
     """
     if run.interrupted:
         return INTERRUPTED
+    if run.not_kept is not None:
+        return READ_NOTHING
     damage = tap.damage()
     nothing = {each.path for each in damage if each.kind in _NOTHING_READ}
     if len(nothing) >= files:
         return READ_NOTHING
-    return READ_WITH_DAMAGE if damage or passed_over else READ_WHOLE
+    return READ_WITH_DAMAGE if damage or passed_over or run.states_lost else READ_WHOLE
 
 
 @contextmanager
@@ -324,6 +357,7 @@ def print_summary(run: Run, tap: Tap, settings: Settings, found: Found, *, as_js
         policy=run.analysis.policy,
         now_ms=run.analysis.runner.clock_ms or 0,
         detector_failures=run.analysis.runner.failures,
+        pairing=run.pipeline.pairing,
     )
     if as_json:
         text = msgspec.json.encode(summary).decode() + "\n"
