@@ -66,7 +66,7 @@ class Pipeline:
         self.since_ms: int | None = None
         self._next_session = 0
         self.ledger = ledger
-        self.pairing = PairingFront(organisation, reply_prefixes=self._table.reply_prefixes, limits=limits)
+        self.pairing = PairingFront(organisation, table=self._table, limits=limits)
         self.coverage = Coverage()
 
     @property

@@ -86,8 +86,7 @@ class AllowList:
             return Passed(finding)
         covers = {
             (mailbox, destination): self._covering(finding.detector, mailbox, destination, now_ms)
-            for mailbox in _mailboxes(finding)
-            for destination in _with_unnamed(finding.destinations, finding, "destinations", MAX_DESTINATIONS)
+            for mailbox, destination in _pairs_of(finding)
         }
         open_pairs = [pair for pair, covering in covers.items() if covering is None]
         for held in {id(each): each for each in covers.values() if each is not None}.values():
@@ -109,6 +108,17 @@ class AllowList:
                         if holds(held.entry, now_ms):
                             return held
         return None
+
+
+def _pairs_of(finding: Finding) -> Iterator[tuple[str | None, str | None]]:
+    """Who forwards to whom, as far as the finding tells; else each of its mailboxes to each of its destinations."""
+    if finding.pairs:
+        yield from finding.pairs
+        return
+    destinations = _with_unnamed(finding.destinations, finding, "destinations", MAX_DESTINATIONS)
+    for mailbox in _mailboxes(finding):
+        for destination in destinations:
+            yield mailbox, destination
 
 
 def _mailboxes(finding: Finding) -> list[str | None]:
@@ -205,6 +215,7 @@ def _cut_to(finding: Finding, pairs: Sequence[tuple[str | None, str | None]]) ->
         if finding.mailbox is not None
         else tuple(each for each in finding.mailboxes if each in mailboxes),
         destinations=tuple(each for each in finding.destinations if each in destinations),
+        pairs=tuple(pair for pair in finding.pairs if pair in pairs),
         assumptions=(
             *finding.assumptions,
             "Counts and measurements include what the allow-list left out of the names.",

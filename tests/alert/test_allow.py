@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -95,6 +96,24 @@ def test_a_pair_that_is_allowed_leaves_other_pairs_of_the_same_names() -> None:
     found = apply(shared, allowed(mailbox=ANN, destination="a@dst.example"))
     assert found is not None
     assert (found.mailboxes, found.destinations) == (shared.mailboxes, shared.destinations)
+
+
+def test_a_finding_that_tells_its_pairs_is_cut_by_those_alone() -> None:
+    ann, bob = ("ann@corp.example", "a@mail.example"), ("bob@corp.example", "b@mail.example")
+    found = finding(
+        detector="new_destination",
+        mailbox=None,
+        mailboxes=(ann[0], bob[0]),
+        destinations=(ann[1], bob[1]),
+        pairs=(ann, bob),
+        counts={"mailboxes": 2},
+    )
+    entries = allowed(mailbox=ann[0]), allowed(destination=bob[1])
+    assert apply(found, *entries) is None
+    assert apply(msgspec.structs.replace(found, pairs=()), *entries) is not None
+    left = apply(found, entries[0])
+    assert left is not None
+    assert (left.mailboxes, left.destinations, left.pairs) == ((bob[0],), (bob[1],), (bob,))
 
 
 def test_a_finding_about_nobody_is_covered_by_its_detector_alone() -> None:

@@ -35,6 +35,19 @@ def test_it_is_told_again_when_mailboxes_double_or_join_after_a_day() -> None:
     assert len({finding.id for finding in findings}) == 1
 
 
+def test_it_says_who_forwards_to_whom_as_long_as_all_can_be_named() -> None:
+    pairs = [("ann@corp.example", "a@dst.example"), ("bob@corp.example", "b@dst.example")]
+    events = [destination(MONDAY_MS + number, *pair) for number, pair in enumerate(pairs)]
+    assert tell(NewDestination(), events)[-1].pairs == tuple(pairs)
+    many = [
+        destination(MONDAY_MS + number, f"m{number % 20}@corp.example", f"{number // 20}@dst.example")
+        for number in range(400)
+    ]
+    late = destination(MONDAY_MS + 2 * DAY_MS, "late@corp.example", "a@dst.example")
+    assert len(tell(NewDestination(), [*many[:60], late])[-1].pairs) == 61
+    assert tell(NewDestination(), [*many, late])[-1].pairs == ()
+
+
 @pytest.mark.parametrize(
     ("domain", "watched_ms", "severity"),
     [
