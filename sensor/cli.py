@@ -69,6 +69,9 @@ def replay(
     alerts_format: Annotated[
         str, typer.Option(metavar="jsonl|ocsf", help="JSON Lines of our own, or OCSF Detection Findings.")
     ] = "jsonl",
+    no_sinks: Annotated[
+        bool, typer.Option("--no-sinks", help="Tell the sinks of the settings file nothing: to look at old captures.")
+    ] = False,
     store: Annotated[
         str | None,
         typer.Option(
@@ -104,6 +107,7 @@ def replay(
         events=events,
         alerts=alerts,
         alerts_format=alerts_format,
+        sinks=not no_sinks,
         store=store,
         once=once,
         settings_path=settings,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -49,12 +49,14 @@ AlertWriter = Callable[[Iterable[Alert]], None]
 class ReplayOptions:
     """
     What the command line asks of a replay. *events* and *alerts* are a path, ``-`` for standard output, or none.
+    Without *sinks*, those of the settings are left alone.
     """
 
     paths: Sequence[str]
     events: str | None = None
     alerts: str | None = None
     alerts_format: str = "jsonl"
+    sinks: bool = True
     store: str | None = None
     once: bool = False
     settings_path: str | None = None
@@ -106,7 +108,7 @@ def replay(options: ReplayOptions, environment: Mapping[str, str]) -> int:
             table=table,
             own_limits=own,
             sink=opened.enter_context(records_to(options.events)),
-            tell=opened.enter_context(_alert_writer(options, settings)),
+            tell=_alert_writer(options, settings, environment, opened),
             keeper=keeper,
             progress=opened.enter_context(progress_bar(quiet=options.quiet)),
             infers_domains=True,
@@ -258,10 +260,27 @@ def exit_status(run: Run, tap: Tap, files: int, passed_over: bool) -> int:
     return READ_WITH_DAMAGE if damage or passed_over else READ_WHOLE
 
 
-def _alert_writer(options: ReplayOptions, settings: Settings) -> AbstractContextManager[AlertWriter | None]:
-    if options.alerts is None:
-        return nullcontext()
-    return _open_alert_writer(options.alerts, options, settings)
+def _alert_writer(
+    options: ReplayOptions, settings: Settings, environment: Mapping[str, str], opened: ExitStack
+) -> AlertWriter | None:
+    """Tells whoever is to be told: the file of ``--alerts``, and the sinks of the settings. None where nobody is."""
+    writers: list[AlertWriter] = []
+    if options.alerts is not None:
+        writers.append(opened.enter_context(_open_alert_writer(options.alerts, options, settings)))
+    if settings.alerts.sinks and options.sinks:
+        from sensor.alert.dispatch import open_sinks
+
+        sinks = open_sinks(settings.alerts, environment, sensor=settings.sensor.name)
+        writers.append(opened.enter_context(sinks).write)
+    if not writers:
+        return None
+
+    def tell(alerts: Iterable[Alert]) -> None:
+        told = tuple(alerts)
+        for write in writers:
+            write(told)
+
+    return tell
 
 
 @contextmanager
