@@ -550,7 +550,8 @@ _SINKS: Mapping[str, tuple[Callable[..., SinkSettings], Mapping[str, Callable[[o
 }
 """By type: what it becomes, the checks of its keys, and the key that it can't be without."""
 
-SINK_TYPES = tuple(_SINKS)
+SINK_KEYS: Mapping[str, tuple[str, ...]] = {kind: tuple(keys) for kind, (_, keys, _) in _SINKS.items()}
+"""By type of sink, the keys that it may have beside ``type``."""
 
 
 def _sinks(value: object) -> tuple[SinkSettings, ...]:

@@ -64,10 +64,12 @@ def _octets_of(path: str) -> bytes:
         file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise SinkError(f"{path}: can't be read: {error.strerror}") from None
-    with os.fdopen(file, "rb") as reader:
+    try:
         # Of the file that is open, not of the name: nobody can put another in its place in between.
         _refuse_open(path, os.fstat(file).st_mode)
-        octets = reader.read(MAX_SECRET_OCTETS + 1)
+        octets = os.read(file, MAX_SECRET_OCTETS + 1)
+    finally:
+        os.close(file)
     if len(octets) > MAX_SECRET_OCTETS:
         raise SinkError(f"{path}: is longer than any secret, {MAX_SECRET_OCTETS:,} octets")
     return octets
