@@ -72,6 +72,10 @@ def replay(
     no_sinks: Annotated[
         bool, typer.Option("--no-sinks", help="Tell the sinks of the settings file nothing: to look at old captures.")
     ] = False,
+    report: Annotated[
+        str | None,
+        typer.Option(metavar="FILE|-", help="Write the incident report: one HTML page that needs nothing else."),
+    ] = None,
     store: Annotated[
         str | None,
         typer.Option(
@@ -108,6 +112,7 @@ def replay(
         alerts=alerts,
         alerts_format=alerts_format,
         sinks=not no_sinks,
+        report=report,
         store=store,
         once=once,
         settings_path=settings,

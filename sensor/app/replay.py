@@ -24,6 +24,7 @@ from sensor.app.common import (
     table_in_force,
 )
 from sensor.app.console import Progress, print_text, progress_bar, records_to, stop_on_interrupt
+from sensor.app.incident import report_page
 from sensor.app.keeping import Keeper, once_only, open_keeper
 from sensor.classify import NONE, Organisation, Table
 from sensor.detect import Runner, detectors, known_options
@@ -50,6 +51,8 @@ class ReplayOptions:
     """
     What the command line asks of a replay. *events* and *alerts* are a path, ``-`` for standard output, or none.
     Without *sinks*, those of the settings are left alone.
+    What the command line asks of a replay. *events*, *alerts* and *report* are a path, ``-`` for standard output, or
+    none.
     """
 
     paths: Sequence[str]
@@ -57,6 +60,7 @@ class ReplayOptions:
     alerts: str | None = None
     alerts_format: str = "jsonl"
     sinks: bool = True
+    report: str | None = None
     store: str | None = None
     once: bool = False
     settings_path: str | None = None
@@ -67,8 +71,8 @@ class ReplayOptions:
 
     @property
     def output_is_taken(self) -> bool:
-        """True if standard output carries records or alerts, so that the summary goes elsewhere."""
-        return "-" in (self.events, self.alerts)
+        """True if standard output carries something else, so that the summary goes elsewhere."""
+        return "-" in (self.events, self.alerts, self.report)
 
 
 def replay(options: ReplayOptions, environment: Mapping[str, str]) -> int:
@@ -102,6 +106,8 @@ def replay(options: ReplayOptions, environment: Mapping[str, str]) -> int:
             print_text(f"{told}mailsensor: every capture was counted before; nothing is left to read\n", to_stderr=True)
             return READ_WHOLE
         tap = CaptureTap(paths, table.interest, limits=core)
+        # Opened before the reading, which may take hours: that a report can't be written is to be known at once.
+        page = opened.enter_context(records_to(options.report, "--report"))
         run = run_tap(
             tap,
             settings,
@@ -113,6 +119,8 @@ def replay(options: ReplayOptions, environment: Mapping[str, str]) -> int:
             progress=opened.enter_context(progress_bar(quiet=options.quiet)),
             infers_domains=True,
         )
+        if page is not None:
+            page.write(report_page(run, tap, settings, found, paths, continued=keeper is not None))
     if options.quiet:
         _log_problems(Log(), tap, found.problems)
     else:
@@ -121,8 +129,10 @@ def replay(options: ReplayOptions, environment: Mapping[str, str]) -> int:
 
 
 def _check(options: ReplayOptions) -> None:
-    if options.events == "-" and options.alerts == "-":
-        raise SettingsError("--events - and --alerts -: only one can have standard output; give the other a file")
+    wanting = {"--events": options.events, "--alerts": options.alerts, "--report": options.report}
+    taking = [f"{name} -" for name, target in wanting.items() if target == "-"]
+    if len(taking) > 1:
+        raise SettingsError(f"{' and '.join(taking)}: only one can have standard output; give the other a file")
     if options.once and options.store is None:
         raise SettingsError("--once: needs --store FILE, which knows the captures that were counted")
 

@@ -204,7 +204,7 @@ def summarise(
         alerts=_alerts(
             alerts, top_mailboxes, alerts_dropped, policy or Policy(AlertSettings()), now_ms, detector_failures or {}
         ),
-        coverage=_coverage(coverage, ledger),
+        coverage=coverage_summary(coverage, ledger),
         damage=[
             DamageSummary(path=each.path, kind=each.kind, detail=each.detail, offset=each.offset) for each in damage
         ],
@@ -235,14 +235,14 @@ def _mailbox(name: str, sent: int, received: int, forwards: Forwards) -> Mailbox
             DestinationSummary(
                 address=address,
                 count=each.count,
-                first_seen=_time(each.first_seen_ms * 1_000_000),
-                last_seen=_time(each.last_seen_ms * 1_000_000),
+                first_seen=utc_time(each.first_seen_ms * 1_000_000),
+                last_seen=utc_time(each.last_seen_ms * 1_000_000),
             )
             for address, each in by_count[:DESTINATIONS_SHOWN]
         ],
         destinations_not_shown=max(0, len(by_count) - DESTINATIONS_SHOWN),
-        first_seen=_time(forwards.first_seen_ms * 1_000_000),
-        last_seen=_time(forwards.last_seen_ms * 1_000_000),
+        first_seen=utc_time(forwards.first_seen_ms * 1_000_000),
+        last_seen=utc_time(forwards.last_seen_ms * 1_000_000),
     )
 
 
@@ -258,12 +258,13 @@ def _alerts(
         not_remembered=dropped,
         suppressed=policy.counters.suppressed,
         below_minimum=policy.counters.below_minimum,
-        allowed=_allowed(policy, now_ms),
+        allowed=allowed_entries(policy, now_ms),
         detector_failures={name: count for name, count in sorted(failures.items()) if count},
     )
 
 
-def _allowed(policy: Policy, now_ms: int) -> list[AllowedSummary]:
+def allowed_entries(policy: Policy, now_ms: int) -> list[AllowedSummary]:
+    """The entries of the allow-list that did something, and those that no longer hold at *now_ms*."""
     expired = policy.expired_entries(now_ms)
     worked = {id(each.entry): each for each in policy.suppressed()}
     entries = [*(each.entry for each in worked.values()), *(each for each in expired if id(each) not in worked)]
@@ -291,12 +292,13 @@ def _alert(alert: Alert) -> AlertSummary:
         mailbox=finding.mailbox,
         destinations=list(finding.destinations[:DESTINATIONS_SHOWN]),
         summary=finding.summary,
-        first_seen=_time(finding.first_seen_ms * 1_000_000),
-        last_seen=_time(finding.last_seen_ms * 1_000_000),
+        first_seen=utc_time(finding.first_seen_ms * 1_000_000),
+        last_seen=utc_time(finding.last_seen_ms * 1_000_000),
     )
 
 
-def _coverage(coverage: Coverage, ledger: Ledger) -> CoverageSummary:
+def coverage_summary(coverage: Coverage, ledger: Ledger) -> CoverageSummary:
+    """What was seen and how well, in the words of reports."""
     return CoverageSummary(
         mails=coverage.transactions,
         delivered=coverage.outcomes["delivered"],
@@ -309,8 +311,8 @@ def _coverage(coverage: Coverage, ledger: Ledger) -> CoverageSummary:
         missing_octets=coverage.missing_octets,
         tls_sessions=coverage.tls_sessions,
         tls_octets=coverage.tls_octets,
-        first_seen=_time(coverage.first_seen_ns) if coverage.first_seen_ns is not None else None,
-        last_seen=_time(coverage.last_seen_ns) if coverage.last_seen_ns is not None else None,
+        first_seen=utc_time(coverage.first_seen_ns) if coverage.first_seen_ns is not None else None,
+        last_seen=utc_time(coverage.last_seen_ns) if coverage.last_seen_ns is not None else None,
         look_alikes=dict(sorted(coverage.look_alikes.items(), key=lambda each: (-each[1], each[0]))),
         unattributed_forwards=coverage.unattributed,
         duplicate_hops=ledger.duplicates,
@@ -319,7 +321,7 @@ def _coverage(coverage: Coverage, ledger: Ledger) -> CoverageSummary:
     )
 
 
-def _time(at_ns: int) -> str:
+def utc_time(at_ns: int) -> str:
     """RFC 3339 in whole seconds, UTC. Packet time is whatever a capture says: beyond year 9999 the number itself."""
     try:
         return datetime.fromtimestamp(at_ns // 1_000_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
