@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
@@ -484,12 +484,20 @@ def _path(value: object) -> str:
     return value
 
 
+def _host(value: object) -> str:
+    if isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}", value):
+        return value
+    try:
+        return str(IPv6Address(str(value)))
+    except ValueError:
+        raise ValueError("must be a host name or an address, without a port") from None
+
+
 # Variables of this prefix are settings, and one that is none is refused.
 _VARIABLE = _shaped(
     rf"(?!{ENVIRONMENT_PREFIX})[A-Za-z_][A-Za-z0-9_]{{0,127}}",
     f"must be the name of an environment variable, which does not begin with {ENVIRONMENT_PREFIX}",
 )
-_HOST = _shaped(r"[A-Za-z0-9]([A-Za-z0-9.:_-]{0,252})", "must be a host name or an address, without a port")
 _ONE_LINE = _shaped(r"[^:]{1,255}", "must be 1 to 255 characters without a colon")
 FACILITIES = tuple(
     """
@@ -534,7 +542,7 @@ _SINKS: Mapping[str, tuple[Callable[..., SinkSettings], Mapping[str, Callable[[o
         SyslogSettings,
         {
             "name": _text,
-            "host": _HOST,
+            "host": _host,
             "port": _whole(1, 65_535),
             "transport": _one_of("udp", "tcp", "tls"),
             "timeout_s": _number(0.1, 300),

@@ -66,7 +66,8 @@ class SyslogSink(PlainAsyncSink):
         self.name = settings.name
         self._timeout_s = settings.timeout_s
         port = settings.port or _PORTS[settings.transport]
-        self._where = f"{settings.transport}://{settings.host}:{port}"
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        self._where = f"{settings.transport}://{host}:{port}"
         self._form = Form(
             facility=settings.facility,
             host_name=host_name or socket.gethostname(),
