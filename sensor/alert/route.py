@@ -113,7 +113,7 @@ class Route:
     def is_done(self) -> bool:
         """True where waiting brings nothing: all is delivered, or the sink fails and the spool keeps what it owes."""
         with self._lock:
-            return not self._courier.owed or (self._keeps and self._courier.problem is not None)
+            return not self._courier.owed or (self._keeps and self._told_problem is not None)
 
     async def close(self) -> None:
         with suppress(TimeoutError):

@@ -1,20 +1,24 @@
 """Alertmanager: what it is sent, and what a real one makes of that."""
 
 import asyncio
+import io
 import json
 import subprocess
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+from sensor.alert.dispatch import open_sinks
 from sensor.alert.policy import Policy
 from sensor.alert.record import AlertRecord, record_of
 from sensor.alert.sinks.alertmanager import MOST_NAMED, AlertmanagerSink, notes, pseudonym
 from sensor.alert.sinks.base import Delivered
+from sensor.log import Log
 from sensor.settings import AlertmanagerSettings, SecretSource
 from tests.alert.findings import NOW_MS, finding, settings
 from tests.alert.receivers import Reply, free_port, receiving, wait_for
@@ -180,22 +184,44 @@ def test_annotations_are_bounded_and_always_text() -> None:
 # ---- a real Alertmanager
 
 
+class Server:
+    """An Alertmanager of its own, on loopback, that tells nobody else."""
+
+    def __init__(self, folder: Path) -> None:
+        self._program = needs("prometheus-alertmanager", "prometheus-alertmanager")
+        self._folder, self._port = folder, free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        self.url = f"http://127.0.0.1:{self._port}"
+        (folder / "config.yml").write_text("route:\n  receiver: nobody\nreceivers:\n- name: nobody\n")
+
+    def start(self) -> None:
+        with (self._folder / "log").open("ab") as log:
+            process = self._process = start_alertmanager(self._program, self._folder, self._port, log.fileno())
+        wait_for(lambda: answers(self.url) or process.poll() is not None)
+        assert process.poll() is None, (self._folder / "log").read_text()
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(timeout=30)
+            self._process = None
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[Server]:
+    server = Server(folder)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
 @pytest.fixture(scope="module")
 def alertmanager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of an Alertmanager of its own, on loopback, that tells nobody else."""
-    program = needs("prometheus-alertmanager", "prometheus-alertmanager")
-    folder, port = tmp_path_factory.mktemp("alertmanager"), free_port()
-    (folder / "config.yml").write_text("route:\n  receiver: nobody\nreceivers:\n- name: nobody\n")
-    with (folder / "log").open("wb") as log:
-        process = start_alertmanager(program, folder, port, log.fileno())
-        url = f"http://127.0.0.1:{port}"
-        try:
-            wait_for(lambda: answers(url) or process.poll() is not None)
-            assert process.poll() is None, (folder / "log").read_text()
-            yield url
-        finally:
-            process.terminate()
-            process.wait(timeout=30)
+    """The URL of a real one."""
+    with serving(tmp_path_factory.mktemp("alertmanager")) as server:
+        yield server.url
 
 
 def start_alertmanager(program: str, folder: Path, port: int, log: int) -> subprocess.Popen[bytes]:
@@ -264,3 +290,17 @@ def test_a_real_alertmanager_takes_alerts_of_any_time_and_text(alertmanager: str
 
     assert asyncio.run(work()) == Delivered(3)
     assert {int(each["labels"]["alert_id"], 16) for each in known(alertmanager, "odd").values()} == {10, 11}
+
+
+def test_a_real_alertmanager_that_was_restarted_knows_again_what_fires(tmp_path: Path) -> None:
+    """It keeps alerts in memory alone; the sensor does not hear of the restart, and needs not to."""
+    with serving(tmp_path) as server:
+        sink = AlertmanagerSettings(name="am", url=server.url, resend_s=0.2)
+        with open_sinks(settings(sinks=(sink,)), {}, sensor="test", log=Log(io.StringIO())) as dispatch:
+            dispatch.write([ALERT])
+            wait_for(lambda: known(server.url))
+            server.stop()
+            wait_for(lambda: dispatch.statistics()[0].problem)
+            server.start()
+            wait_for(lambda: known(server.url))
+            assert dispatch.statistics()[0].delivered == 1

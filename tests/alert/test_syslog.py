@@ -1,6 +1,7 @@
 """Syslog: messages that a parser of RFC 5424 reads back, and deliveries that count only what the other side took."""
 
 import asyncio
+import io
 import re
 import socket
 import subprocess
@@ -15,11 +16,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sensor.alert.dispatch import open_sinks
 from sensor.alert.policy import Policy
 from sensor.alert.record import AlertRecord, record_of
 from sensor.alert.sinks.base import Delivered
 from sensor.alert.sinks.syslog import SyslogSink
 from sensor.alert.sinks.syslog_message import Form
+from sensor.log import Log
 from sensor.settings import SyslogSettings, TlsSettings
 from tests.alert.findings import NOW_MS, finding, settings
 from tests.alert.receivers import Certificates, free_port, make_certificates, wait_for
@@ -361,3 +364,24 @@ def test_a_syslog_that_wants_a_certificate_has_nothing_without_and_everything_wi
         assert with_one == Delivered(1)
         wait_for(lambda: server.lines)
     assert server.ids == [2]
+
+
+def test_what_a_real_rsyslog_is_owed_comes_when_it_is_back(tmp_path: Path, certificates: Certificates) -> None:
+    (tmp_path / "rsyslog").mkdir()
+    with rsyslog(tmp_path / "rsyslog", certificates) as server:
+        tls = TlsSettings(ca_file=str(certificates.authority))
+        sink = SyslogSettings(name="siem", host="localhost", port=server.port, tls=tls)
+        spooling = settings(sinks=(sink,), spool_dir=str(tmp_path / "spool"))
+        alerts = [msgspec.structs.replace(ALERT, id=f"{number:032x}") for number in range(6)]
+        with open_sinks(spooling, {}, sensor="test", log=Log(io.StringIO())) as dispatch:
+            dispatch.write(alerts[:2])
+            wait_for(lambda: len(server.lines) == 2)
+            server.stop()
+            for alert in alerts[2:]:
+                dispatch.write([alert])
+            wait_for(lambda: dispatch.statistics()[0].failures)
+            server.start()
+            wait_for(lambda: dispatch.statistics()[0].owed == 0)
+        wait_for(lambda: set(server.ids) == set(range(6)))
+    marked = {number for line, number in zip(server.lines, server.ids, strict=True) if 'redelivered="true"' in line}
+    assert {number for number in server.ids if server.ids.count(number) > 1} <= marked
