@@ -74,6 +74,9 @@ def replay(
     alerts_format: Annotated[
         str, typer.Option(metavar="jsonl|ocsf", help="JSON Lines of our own, or OCSF Detection Findings.")
     ] = "jsonl",
+    no_sinks: Annotated[
+        bool, typer.Option("--no-sinks", help="Tell the sinks of the settings file nothing: to look at old captures.")
+    ] = False,
     report: Annotated[
         str | None,
         typer.Option(metavar="FILE|-", help="Write the incident report: one HTML page that needs nothing else."),
@@ -113,6 +116,7 @@ def replay(
         events=events,
         alerts=alerts,
         alerts_format=alerts_format,
+        sinks=not no_sinks,
         report=report,
         store=store,
         once=once,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -60,6 +60,8 @@ AlertWriter = Callable[[Iterable[Alert]], None]
 @dataclass(frozen=True, slots=True)
 class ReplayOptions:
     """
+    What the command line asks of a replay. *events* and *alerts* are a path, ``-`` for standard output, or none.
+    Without *sinks*, those of the settings are left alone.
     What the command line asks of a replay. *events*, *alerts* and *report* are a path, ``-`` for standard output, or
     none.
     """
@@ -68,6 +70,7 @@ class ReplayOptions:
     events: str | None = None
     alerts: str | None = None
     alerts_format: str = "jsonl"
+    sinks: bool = True
     report: str | None = None
     store: str | None = None
     once: bool = False
@@ -121,17 +124,7 @@ def replay(options: ReplayOptions, environment: Mapping[str, str]) -> int:
             table=table,
             own_limits=own,
             sink=opened.enter_context(records_to(options.events)),
-            tell=opened.enter_context(
-                nullcontext()
-                if options.alerts is None
-                else open_alert_writer(
-                    options.alerts,
-                    settings,
-                    form=options.alerts_format,
-                    # What goes on from earlier runs, and what a spool has delivered, stands in the file already.
-                    append=options.store is not None or bool(settings.alerts.spool_dir),
-                )
-            ),
+            tell=_alert_writer(options, settings, environment, opened),
             keeper=keeper,
             progress=opened.enter_context(progress_bar(quiet=options.quiet)),
             infers_domains=True,
@@ -315,6 +308,32 @@ def exit_status(run: Run, tap: Tap, files: int, passed_over: bool) -> int:
     if len(nothing) >= files:
         return READ_NOTHING
     return READ_WITH_DAMAGE if damage or passed_over or run.states_lost else READ_WHOLE
+
+
+def _alert_writer(
+    options: ReplayOptions, settings: Settings, environment: Mapping[str, str], opened: ExitStack
+) -> AlertWriter | None:
+    """Tells whoever is to be told: the file of ``--alerts``, and the sinks of the settings. None where nobody is."""
+    writers: list[AlertWriter] = []
+    if options.alerts is not None:
+        # What goes on from earlier runs, and what a spool has delivered, stands in the file already.
+        append = options.store is not None or bool(settings.alerts.spool_dir)
+        writer = open_alert_writer(options.alerts, settings, form=options.alerts_format, append=append)
+        writers.append(opened.enter_context(writer))
+    if settings.alerts.sinks and options.sinks:
+        from sensor.alert.dispatch import open_sinks
+
+        sinks = open_sinks(settings.alerts, environment, sensor=settings.sensor.name)
+        writers.append(opened.enter_context(sinks).write)
+    if not writers:
+        return None
+
+    def tell(alerts: Iterable[Alert]) -> None:
+        told = tuple(alerts)
+        for write in writers:
+            write(told)
+
+    return tell
 
 
 @contextmanager
