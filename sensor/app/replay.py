@@ -124,7 +124,15 @@ def replay(options: ReplayOptions, environment: Mapping[str, str]) -> int:
             table=table,
             own_limits=own,
             sink=opened.enter_context(records_to(options.events)),
-            tell=_alert_writer(options, settings, environment, opened),
+            tell=alert_writer(
+                options.alerts,
+                settings,
+                environment,
+                opened,
+                form=options.alerts_format,
+                append=options.store is not None,
+                sinks=options.sinks,
+            ),
             keeper=keeper,
             progress=opened.enter_context(progress_bar(quiet=options.quiet)),
             infers_domains=True,
@@ -310,21 +318,31 @@ def exit_status(run: Run, tap: Tap, files: int, passed_over: bool) -> int:
     return READ_WITH_DAMAGE if damage or passed_over or run.states_lost else READ_WHOLE
 
 
-def _alert_writer(
-    options: ReplayOptions, settings: Settings, environment: Mapping[str, str], opened: ExitStack
+def alert_writer(
+    target: str | None,
+    settings: Settings,
+    environment: Mapping[str, str],
+    opened: ExitStack,
+    *,
+    form: str,
+    append: bool,
+    sinks: bool = True,
 ) -> AlertWriter | None:
-    """Tells whoever is to be told: the file of ``--alerts``, and the sinks of the settings. None where nobody is."""
+    """
+    Tells whoever is to be told: the file of ``--alerts`` and, with *sinks*, those of the settings. None where nobody is.
+
+    With *append*, or a spool that knows what was delivered, alerts go behind those that stand in the file.
+    """
     writers: list[AlertWriter] = []
-    if options.alerts is not None:
-        # What goes on from earlier runs, and what a spool has delivered, stands in the file already.
-        append = options.store is not None or bool(settings.alerts.spool_dir)
-        writer = open_alert_writer(options.alerts, settings, form=options.alerts_format, append=append)
-        writers.append(opened.enter_context(writer))
-    if settings.alerts.sinks and options.sinks:
+    if target is not None:
+        append = append or bool(settings.alerts.spool_dir)
+        writers.append(opened.enter_context(_open_alert_writer(target, settings, form=form, append=append)))
+    if settings.alerts.sinks and sinks:
         from sensor.alert.dispatch import open_sinks
 
-        sinks = open_sinks(settings.alerts, environment, sensor=settings.sensor.name)
-        writers.append(opened.enter_context(sinks).write)
+        writers.append(
+            opened.enter_context(open_sinks(settings.alerts, environment, sensor=settings.sensor.name)).write
+        )
     if not writers:
         return None
 
@@ -337,7 +355,7 @@ def _alert_writer(
 
 
 @contextmanager
-def open_alert_writer(target: str, settings: Settings, *, form: str, append: bool) -> Iterator[AlertWriter]:
+def _open_alert_writer(target: str, settings: Settings, *, form: str, append: bool) -> Iterator[AlertWriter]:
     """Writes alerts to *target* (a path, or ``-``) in *form*, behind those that are there if it is to *append*."""
     from sensor.alert.out import open_alerts
 
