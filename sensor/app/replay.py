@@ -329,7 +329,7 @@ def alert_writer(
     sinks: bool = True,
 ) -> AlertWriter | None:
     """
-    Tells whoever is to be told: the file of ``--alerts`` and, with *sinks*, those of the settings. None where nobody is.
+    Tells whoever is to be told: the file of ``--alerts`` and, with *sinks*, those of the settings; none for nobody.
 
     With *append*, or a spool that knows what was delivered, alerts go behind those that stand in the file.
     """
