@@ -10,9 +10,9 @@ from typing import Annotated
 import typer
 
 EXIT_STATUS = """
-Exit status: 0 everything was read; 1 nothing could be read, or a setting is wrong; 2 wrong usage; 3 read, but with
-damage or parts passed over; 130 interrupted, with the summary of what was read so far; 141 the reader of the output
-went away.
+Exit status: 0 everything was read; 1 nothing could be read, the run could not be kept, or a setting is wrong; 2 wrong
+usage; 3 read, but with damage or parts passed over; 130 interrupted, with the summary of what was read so far; 141 the
+reader of the output went away.
 """
 
 SNIFF_STATUS = """
@@ -74,6 +74,9 @@ def replay(
     alerts_format: Annotated[
         str, typer.Option(metavar="jsonl|ocsf", help="JSON Lines of our own, or OCSF Detection Findings.")
     ] = "jsonl",
+    no_sinks: Annotated[
+        bool, typer.Option("--no-sinks", help="Tell the sinks of the settings file nothing: to look at old captures.")
+    ] = False,
     report: Annotated[
         str | None,
         typer.Option(metavar="FILE|-", help="Write the incident report: one HTML page that needs nothing else."),
@@ -113,6 +116,7 @@ def replay(
         events=events,
         alerts=alerts,
         alerts_format=alerts_format,
+        sinks=not no_sinks,
         report=report,
         store=store,
         once=once,
@@ -304,7 +308,12 @@ def report(
 
 @cli.command()
 def alerts(
-    path: Annotated[str, typer.Argument(metavar="FILE", help="Alerts as JSON Lines, or - for standard input.")],
+    path: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE", help="Alerts as JSON Lines, - for standard input, or the file that replay --store keeps."
+        ),
+    ],
     show: Annotated[
         str | None,
         typer.Option(

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from types import FrameType
 from typing import TYPE_CHECKING, BinaryIO
 
 from sensor.app.common import OWN_LIMITS, READ_WHOLE, READ_WITH_DAMAGE, split_limits, table_in_force
 from sensor.app.console import progress_bar, records_to
-from sensor.app.replay import open_alert_writer, print_summary, run_tap
+from sensor.app.replay import alert_writer, print_summary, run_tap
 from sensor.detect import known_options
 from sensor.log import Log
 from sensor.settings import LiveSettings, Settings, SettingsError, load_settings
@@ -74,16 +74,7 @@ def sniff(options: SniffOptions, environment: Mapping[str, str]) -> int:
             table=table,
             own_limits=own,
             sink=None if sink is None else AtOnce(sink),
-            tell=opened.enter_context(
-                nullcontext()
-                if options.alerts is None
-                else open_alert_writer(
-                    options.alerts,
-                    settings,
-                    form=options.alerts_format,
-                    append=bool(settings.alerts.spool_dir),
-                )
-            ),
+            tell=alert_writer(options.alerts, settings, environment, opened, form=options.alerts_format, append=False),
             progress=opened.enter_context(progress_bar(quiet=options.quiet)),
         )
     if not options.quiet:
