@@ -92,7 +92,8 @@ def test_a_redirect_without_marks_is_paired_whatever_its_reverse_path(reverse_pa
     assert (forward.cell, forward.evidence, forward.direction) == ("paired", "strong", "outbound")
     assert (forward.original_id, forward.original_at_ms) == ("t1", START_NS // 1_000_000)
     assert forward.actor.helo == "mx.corp.example"
-    assert [line.slug for line in forward.lines] == ["paired_message_id"]
+    assert [line.field for line in forward.lines] == ["Message-ID", "Original"]
+    assert forward.lines[1].value == "transaction t1, 5.0 s before"
 
 
 def test_a_pair_is_counted_in_the_ledger_and_told_to_its_destination() -> None:

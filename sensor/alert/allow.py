@@ -5,9 +5,9 @@ A finding claims that some mailboxes forward to some destinations: pairs. An ent
 allowed destination does not hide another one of the same finding. A finding is cut to the pairs that no entry covers
 and dropped only if none remains. Whatever an entry left out is counted under it and stays listed.
 
-Matching is exact but for case. Case is lowered, not folded: folding would take ``ß`` for ``ss``, and so an address
-that anybody can register for one that is allowed. ``domain`` stands for itself alone; with a leading dot
-(``.corp.example``) for itself and all below it. The parts of one entry must all hold.
+Matching is exact but for case and for how an internationalised domain is written. Case is lowered, not folded: folding
+would take ``ß`` for ``ss``, and so an address that anybody can register for one that is allowed. ``domain`` stands for
+itself alone; with a leading dot (``.corp.example``) for itself and all below it. The parts of one entry must all hold.
 """
 
 from __future__ import annotations
@@ -178,7 +178,28 @@ def _places(destination: str | None) -> Iterator[str | None]:
 
 
 def _lowered(text: str) -> str:
-    return text.lower().rstrip(".")
+    """In lower case, without a final dot, and with the letters that A-labels of the domain stand for."""
+    text = text.lower().rstrip(".")
+    if "xn--" not in text:
+        return text
+    local, at, domain = text.rpartition("@")
+    return local + at + ".".join(map(_letters, domain.split(".")))
+
+
+def _letters(label: str) -> str:
+    """
+    The U-label of an A-label (RFC 5890 2.3.2.1). What is not exactly one stays as it is: two labels never become the
+    same, so nobody can register one that passes for an allowed one.
+    """
+    if not label.startswith("xn--"):
+        return label
+    try:
+        letters = label[4:].encode("ascii").decode("punycode")
+        again = "xn--" + letters.encode("punycode").decode("ascii")
+    except ValueError:
+        return label
+    is_exact = again == label and letters == letters.lower() and not letters.isascii()
+    return letters if is_exact and not set(letters) & set(".@") else label
 
 
 def _cut(pair: tuple[str | None, str | None], entry: AllowEntry) -> Cut:

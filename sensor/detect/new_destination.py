@@ -6,8 +6,8 @@ employees keep private mailboxes. A domain that joins the list deserves a look, 
 cheapest way to notice a drop box at a domain made for it, also where each victim forwards but a mail or two.
 
 **Crosses** with the first forward by a rule to the domain within ``rearm_days``, on evidence that is at least strong.
-It is told again when the mailboxes that forward there have doubled, or grown and a day has passed; more mail of the
-same ones is no news here.
+It is told again when the mailboxes that forward there have doubled, and each day that it goes on, which says no more
+than that it does.
 
 **Severity.** A domain first met in the sensor's first ``learning_hours`` is low, since it may long have been in use.
 Else free-mail providers are high, since anybody has a mailbox there at once, and so is what ``many_mailboxes`` use
@@ -121,7 +121,7 @@ class NewDestination(BaseDetector[NewDestinationState, DestinationSeen]):
         state.destinations.add((event.destination,), MAX_DESTINATIONS)
         state.mailboxes.add((event.forward.mailbox,), MAX_MAILBOXES)
         state.pair(event.forward.mailbox, event.destination)
-        if state.told.is_due(len(state.mailboxes.names), event.at_ms):
+        if state.told.is_due(len(state.mailboxes.names), event.at_ms, goes_on=True):
             yield self._claim(state, event)
 
     def _claim(self, state: NewDestinationState, event: DestinationSeen) -> Finding:

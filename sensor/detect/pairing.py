@@ -387,5 +387,13 @@ def _forward(fingerprint: str, leg: _Leaving, mailbox: str, original: _In) -> Fo
         original_id=original.transaction_id,
         original_at_ms=original.at_ms,
         actor=leg.actor,
-        lines=leg.lines,
+        lines=(*leg.lines, _beside(leg, original)),
     )
+
+
+def _beside(leg: _Leaving, original: _In) -> Artifact:
+    """The original as a line of evidence: alone, a copy without marks shows nothing."""
+    before_s = (leg.at_ms - original.at_ms) / 1000
+    when = f"{before_s:,.1f} s before" if before_s >= 0 else f"seen {-before_s:,.1f} s after"
+    value = f"transaction {original.transaction_id}, {when}"
+    return Artifact(slug=f"paired_{leg.basis}", field="Original", value=value)

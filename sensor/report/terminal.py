@@ -12,7 +12,15 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 
 from sensor.log import printable
-from sensor.report.summary import AlertsSummary, AllowedSummary, CoverageSummary, DamageSummary, MailboxSummary, Summary
+from sensor.report.summary import (
+    AlertsSummary,
+    AllowedSummary,
+    CoverageSummary,
+    DamageSummary,
+    MailboxSummary,
+    PairingSummary,
+    Summary,
+)
 from sensor.report.words import DAMAGE, LEVELS, LOOK_ALIKES, counted, octets, percent
 
 WIDTH = 80
@@ -21,9 +29,9 @@ _LABEL = 13
 ID_SHOWN = 12
 INFERRED_SHOWN = 5
 COUNTED_SHOWN = 5
-_MAILBOX = 27
-_HEADINGS = ("LEVEL", "AUTO", "BOTH", "HAND", "AUTO SHARE", "SINCE")
-_COLUMNS = (6, 5, 5, 5, 15, 10)
+_MAILBOX = 20
+_HEADINGS = ("LEVEL", "AUTO", "BOTH", "HAND", "PAIRED", "AUTO SHARE", "SINCE")
+_COLUMNS = (7, 5, 5, 5, 6, 15, 10)
 
 
 def render(summary: Summary) -> str:
@@ -84,7 +92,7 @@ def _seen_instead(summary: Summary) -> str:
 
 
 def _is_automatic(mailbox: MailboxSummary) -> bool:
-    return mailbox.auto_only + mailbox.auto_visible > 0
+    return mailbox.auto_only + mailbox.auto_visible + mailbox.paired > 0
 
 
 # ---- the table
@@ -104,6 +112,7 @@ def _mailbox(mailbox: MailboxSummary) -> Iterator[str]:
         f"{mailbox.auto_only:,}",
         f"{mailbox.auto_visible:,}",
         f"{mailbox.visible_only:,}",
+        f"{mailbox.paired:,}",
         _share(mailbox),
         mailbox.first_seen[:10],
     )
@@ -125,7 +134,7 @@ def _mailbox(mailbox: MailboxSummary) -> Iterator[str]:
 def _row(first: str, cells: Sequence[str]) -> str:
     texts = [_pad(first, _MAILBOX)]
     for number, (cell, width) in enumerate(zip(cells, _COLUMNS, strict=True)):
-        texts.append(cell.rjust(width) if 0 < number < 4 else cell.ljust(width))
+        texts.append(cell.rjust(width) if 0 < number < 5 else cell.ljust(width))
     return " ".join(texts).rstrip()
 
 
@@ -156,12 +165,18 @@ def _why(mailbox: MailboxSummary) -> str:
     to = " to " + named[0] if named else ""
     if others:
         to += f" and {counted(others, 'other')}"
+    if not by_rule:
+        return (
+            f"{_shown(mailbox.mailbox, WIDTH - 4)}{to}: {counted(mailbox.paired, 'mail')} that came in went out again, "
+            f"and no mark says so. {LEVELS[mailbox.level]}"
+        )
+    unmarked = f", and {mailbox.paired:,} more went out again without a mark" if mailbox.paired else ""
     hand = "" if mailbox.auto_visible else ", with no sign of a person's hand"
     also = f"; {mailbox.auto_visible:,} of them look forwarded by hand as well" if mailbox.auto_visible else ""
     sure = "its marks prove it" if mailbox.evidence == "conclusive" else "strong signs, no proof"
     return (
         f"{_shown(mailbox.mailbox, WIDTH - 4)}{to}: a rule made {by_rule:,} of {counted(total, 'forward')}{hand}{also} "
-        f"({sure}). {LEVELS[mailbox.level]}"
+        f"({sure}){unmarked}. {LEVELS[mailbox.level]}"
     )
 
 
@@ -172,9 +187,15 @@ def _alerts(alerts: AlertsSummary) -> Iterator[str]:
     total = sum(alerts.by_severity.values())
     if total:
         by_severity = ", ".join(f"{count:,} {severity}" for severity, count in alerts.by_severity.items())
-        yield f"{counted(total, 'alert')} ({by_severity}):"
+        in_cases = f" in {counted(alerts.cases, 'case')}" if 0 < alerts.cases < total else ""
+        yield f"{counted(total, 'alert')}{in_cases} ({by_severity}):"
+    case = 1
     for each in alerts.shown:
-        yield f"  {each.severity}: {each.detector}, confidence {each.confidence}, id {each.id[:ID_SHOWN]}"
+        if each.case != case and alerts.cases < total:
+            yield ""
+        case = each.case
+        over = ", resolved" if each.status == "resolved" else ""
+        yield f"  {each.severity}: {each.detector}, confidence {each.confidence}, id {each.id[:ID_SHOWN]}{over}"
         yield from _wrap(printable(each.summary), indent="    ")
     if alerts.not_shown:
         yield f"  and {alerts.not_shown:,} more"
@@ -208,9 +229,9 @@ def _account(summary: Summary) -> Iterator[str]:
         yield from _labelled("Seen", _seen(coverage))
         yield from _labelled("In TLS", _in_tls(coverage))
         yield from _labelled("Not seen", _not_seen(coverage))
-    left_out = _left_out(coverage)
-    if left_out:
-        yield from _labelled("Not counted", left_out)
+    for label, text in (("Not counted", _left_out(coverage)), ("Not paired", _unpaired(summary.pairing))):
+        if text:
+            yield from _labelled(label, text)
     if coverage.mailboxes_evicted or coverage.forwarders_evicted:
         lost = coverage.mailboxes_evicted + coverage.forwarders_evicted
         yield from _labelled("Dropped", f"accounts of {counted(lost, 'mailbox')}, as limits.ledger_* were reached")
@@ -218,6 +239,11 @@ def _account(summary: Summary) -> Iterator[str]:
         yield from _labelled("Direction", "not told: no --internal-domain is set, so every mailbox counts as ours")
     if summary.inferred_domains:
         yield from _labelled("Direction", _inferred(summary.inferred_domains))
+    yield from _captures(summary)
+
+
+def _captures(summary: Summary) -> Iterator[str]:
+    """What was not read, or not well."""
     for text in summary.counted_before[:COUNTED_SHOWN]:
         yield from _labelled("Counted", printable(text))
     if len(summary.counted_before) > COUNTED_SHOWN:
@@ -275,7 +301,20 @@ def _left_out(coverage: CoverageSummary) -> str:
         parts.append(f"forwards that name no mailbox {coverage.unattributed_forwards:,}")
     if coverage.duplicate_hops:
         parts.append(f"further hops of the same copy {coverage.duplicate_hops:,}")
+    if coverage.untold_destinations:
+        parts.append(f"destinations beyond those that one mail names {coverage.untold_destinations:,}")
     return ", ".join(parts)
+
+
+def _unpaired(pairing: PairingSummary) -> str:
+    """Where pairing was short of room or misled, copies may have gone unseen."""
+    parts = [
+        f"{pairing.forgotten:,} fingerprints of incoming mail forgotten early" if pairing.forgotten else "",
+        f"{pairing.ambiguous:,} that too many mails share" if pairing.ambiguous else "",
+        f"{pairing.judged_early:,} copies judged early" if pairing.judged_early else "",
+    ]
+    told = ", ".join(part for part in parts if part)
+    return f"{told}: copies may have gone unseen, as limits.pairing_* were reached" if told else ""
 
 
 def _damage(damage: DamageSummary) -> str:

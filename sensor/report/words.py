@@ -30,6 +30,8 @@ LOOK_ALIKES = {
 DAMAGE = {
     "truncated": "ends in the middle of a packet",
     "corrupt": "is damaged",
+    "dropped": "lost frames",
+    "outage": "was not captured all the time",
     "unreadable": "could not be read",
     "empty": "is empty",
     "not_a_capture": "is not a capture",

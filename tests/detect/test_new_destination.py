@@ -9,9 +9,11 @@ from tests.detect.destinations import destination
 from tests.detect.forwards import MONDAY_MS, tell
 
 
-def test_the_first_forward_to_a_domain_is_told_and_more_of_the_same_is_not() -> None:
+def test_the_first_forward_to_a_domain_is_told_and_that_it_goes_on_once_a_day() -> None:
     events = [destination(MONDAY_MS + hour * HOUR_MS, "ann@corp.example", "x@dst.example") for hour in range(60)]
-    (finding,) = tell(NewDestination(), events)
+    finding, *later = tell(NewDestination(), events)
+    assert [each.last_seen_ms for each in later] == [MONDAY_MS + DAY_MS, MONDAY_MS + 2 * DAY_MS]
+    assert {each.id for each in later} == {finding.id}
     assert finding.mailbox is None
     assert finding.mailboxes == ("ann@corp.example",)
     assert finding.destinations == ("x@dst.example",)
