@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
+import msgspec
+
 from sensor.alert.alert import Alert
-from sensor.alert.record import record_of, to_line
+from sensor.alert.record import AlertRecord, read_alert, record_of, to_line
 from sensor.analysis import Analysis
 from sensor.database import Change, CountedCapture, Database
 from sensor.log import Log
@@ -48,15 +50,26 @@ class Keeper:
                 self._captures.pop()
             yield path, before
 
-    def restore(self, analysis: Analysis) -> None:
-        """Go on from what earlier runs came to. What can't be read is told in the log and left where it is."""
+    def restore(self, analysis: Analysis, wants: Callable[[str], bool] = lambda kind: True) -> None:
+        """
+        Go on from what earlier runs came to, of the kinds that it *wants*. What can't be read is told in the log and
+        left where it is.
+        """
         for kind in self._database.kinds():
-            if kind == TOLD:
+            if kind == TOLD or not wants(kind):
                 continue
             for key, blob in self._database.states(kind):
                 problem = analysis.restore(kind, key, blob)
                 if problem is not None:
                     self._log.warning("state_not_read", path=self._database.path, why=problem)
+
+    def told(self) -> Iterator[AlertRecord]:
+        """The alerts of earlier runs, each as it was last told. What can't be read is told in the log."""
+        for alert_id, line in self._database.states(TOLD):
+            try:
+                yield read_alert(line)
+            except msgspec.DecodeError as error:
+                self._log.warning("state_not_read", path=self._database.path, why=f"alert {alert_id}: {error}")
 
     def keep(self, analysis: Analysis, alerts: Iterable[Alert], *, sensor: str) -> None:
         """Write what changed since ``restore``. Raises ``DatabaseError``; then the file is as it was."""

@@ -1,0 +1,80 @@
+"""The answers: which path gives what, to whom, and what is counted of it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from sensor.metrics import WEB_FAMILIES, Counts, render
+from sensor.web.face import Face
+
+RELOAD_S = 60.0
+"""For a reload to be answered: longer than any save takes."""
+
+RENDERED_S = 1.0
+"""How long a rendered scrape is given out again: counts are no fresher, and whoever asks all the time costs little."""
+
+
+class Web:
+    """The paths and what they answer."""
+
+    def __init__(self, face: Face, counts: Counts, *, allow_reload: Callable[[], bool]) -> None:
+        self._face = face
+        self._counts = counts
+        self._allow_reload = allow_reload
+        self._rendered: dict[bool, tuple[float, tuple[str, bytes]]] = {}
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/metrics", self.metrics),
+            Route("/-/healthy", self.healthy),
+            Route("/-/ready", self.ready),
+            Route("/-/reload", self.reload, methods=["POST", "PUT"]),
+        ]
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Every path, up to where a parameter begins."""
+        return tuple(route.path.partition("{")[0] for route in self.routes())
+
+    async def metrics(self, request: Request) -> Response:
+        accept = request.headers.get("accept", "")
+        is_open = "application/openmetrics-text" in accept
+        at_s, rendered = self._rendered.get(is_open, (0.0, ("", b"")))
+        if not at_s or time.monotonic() - at_s > RENDERED_S:
+            self._counts.publish()
+            rendered = await asyncio.to_thread(
+                render, (*self._face.families, *WEB_FAMILIES), (self._face.snapshot, self._counts.snapshot), accept
+            )
+            self._rendered[is_open] = time.monotonic(), rendered
+        return Response(rendered[1], headers={"content-type": rendered[0]})
+
+    async def healthy(self, _request: Request) -> Response:
+        health = self._face.health()
+        return PlainTextResponse(_lines(health.problems, health.alive), 200 if health.alive else 503)
+
+    async def ready(self, _request: Request) -> Response:
+        health = self._face.health()
+        return PlainTextResponse(_lines(health.problems, health.ready), 200 if health.ready else 503)
+
+    async def reload(self, _request: Request) -> Response:
+        if not self._allow_reload():
+            return PlainTextResponse("set web.allow_reload = true, or send SIGHUP\n", 403)
+        problem = await asyncio.wait_for(asyncio.wrap_future(self._face.request_reload()), RELOAD_S)
+        return PlainTextResponse("applied\n" if problem is None else f"refused: {problem}\n", 400 if problem else 200)
+
+
+def _lines(problems: Sequence[str], good: bool) -> str:
+    return "ok\n" if good else "".join(f"{each}\n" for each in problems)
+
+
+def make_app(web: Web) -> ASGIApp:
+    """The application without its guard."""
+    return Starlette(routes=web.routes())
