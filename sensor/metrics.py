@@ -236,5 +236,5 @@ def render(known: Sequence[Family], snapshots: Sequence[Snapshot], accept: str =
     registry.register(_Published(known, snapshots))
     ProcessCollector(registry=registry)
     if "application/openmetrics-text" in accept:
-        return openmetrics.CONTENT_TYPE_LATEST, openmetrics.generate_latest(registry)
-    return CONTENT_TYPE_PLAIN_0_0_4, generate_latest(registry)  # type: ignore[no-untyped-call] # the library's own
+        return openmetrics.CONTENT_TYPE_LATEST, openmetrics.generate_latest(registry)  # type: ignore[no-untyped-call] # the library's own
+    return CONTENT_TYPE_PLAIN_0_0_4, generate_latest(registry)

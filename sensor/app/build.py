@@ -84,7 +84,7 @@ class TapPlan:
 
 
 def taps_of(plan: Plan, begun: set[str]) -> dict[str, TapPlan]:
-    """By worker name, the taps that the settings name. *begun* holds the captures that this process has begun to read."""
+    """By worker name, the taps that the settings name. *begun* takes the captures that this process begins to read."""
     capture, taps = plan.settings.capture, dict[str, TapPlan]()
     if capture.interfaces:
         taps["live"] = TapPlan(lambda: _live(plan), goes_on=True, what=capture.interfaces)

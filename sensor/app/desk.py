@@ -13,6 +13,8 @@ from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from typing import Any, Generic, TypeVar
 
+from sensor.web.face import BusyError
+
 SHARE = 0.2
 """Of the analysis's time, at most this part answers questions while mail comes in."""
 
@@ -22,10 +24,6 @@ WAITING = 32
 V = TypeVar("V")
 T = TypeVar("T")
 Question = Callable[[V], Generator[None, None, T]]
-
-
-class BusyError(Exception):
-    """Too many questions wait."""
 
 
 class Desk(Generic[V]):

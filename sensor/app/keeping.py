@@ -50,13 +50,13 @@ class Keeper:
                 self._captures.pop()
             yield path, before
 
-    def restore(self, analysis: Analysis, wants: Callable[[str], bool] = lambda kind: True) -> None:
+    def restore(self, analysis: Analysis, wants: Callable[[str], bool] | None = None) -> None:
         """
-        Go on from what earlier runs came to, of the kinds that it *wants*. What can't be read is told in the log and
-        left where it is.
+        Go on from what earlier runs came to, of all kinds or of those that *wants* is true of. What can't be read is
+        told in the log and left where it is.
         """
         for kind in self._database.kinds():
-            if kind == TOLD or not wants(kind):
+            if kind == TOLD or (wants is not None and not wants(kind)):
                 continue
             for key, blob in self._database.states(kind):
                 problem = analysis.restore(kind, key, blob)

@@ -1,4 +1,4 @@
-"""Tells systemd how the service is: ready, reloading, alive, stopping (sd_notify(3)). Without systemd it does nothing."""
+"""Tells systemd how the service is: ready, reloading, alive, stopping (sd_notify(3)); nothing where systemd is not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a changed settings file means for a sensor that runs: which parts are made anew, or why it has to be restarted."""
+"""What changed settings mean for a sensor that runs: which parts are made anew, or why it has to be restarted."""
 
 from __future__ import annotations
 

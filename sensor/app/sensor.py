@@ -28,7 +28,6 @@ from sensor.app.counting import Meter
 from sensor.app.desk import Desk
 from sensor.app.keeping import Keeper, open_keeper
 from sensor.app.output import Output
-from sensor.recent import RecentRecords
 from sensor.app.reload import Change, change_between
 from sensor.app.worker import INBOX_BATCHES, Inbox, Parcel, Worker
 from sensor.database import DatabaseError
@@ -36,6 +35,7 @@ from sensor.errors import UserError
 from sensor.log import Log
 from sensor.metrics import Counts, Snapshot, families
 from sensor.pseudonym import Pseudonyms, key_from
+from sensor.recent import RecentRecords
 from sensor.settings import SettingsError
 from sensor.taps.capture import core_counters
 from sensor.taps.folder import EndOfCaptures

@@ -75,7 +75,8 @@ class Worker:
     """
     Reads the tap that *open_tap* gives, again and again where it *goes_on*, into *inbox*, until ``stop``.
 
-    *before* is the worker whose place it takes: its counts go on. ``restarts`` counts how often it died. ``is_up`` while it reads, or, where it does not go on, has read to the end.
+    *before* is the worker whose place it takes: its counts go on. ``restarts`` counts how often it died. ``is_up``
+    while it reads, or, where it does not go on, has read to the end.
     """
 
     def __init__(

@@ -4,19 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from functools import partial
+from typing import TypeVar
 
+import msgspec
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from sensor.metrics import WEB_FAMILIES, Counts, render
-from sensor.web.face import Face
+from sensor.version import version
+from sensor.view import View
+from sensor.web import api, page
+from sensor.web.api import LISTINGS, Listing
+from sensor.web.face import BusyError, Face
+from sensor.web.openapi import document
+from sensor.web.query import QueryError, read_query
+
+T = TypeVar("T")
 
 RELOAD_S = 60.0
 """For a reload to be answered: longer than any save takes."""
+
+ANSWER_S = 20.0
+"""For a question to be answered while mail comes in."""
 
 RENDERED_S = 1.0
 """How long a rendered scrape is given out again: counts are no fresher, and whoever asks all the time costs little."""
@@ -37,6 +52,10 @@ class Web:
             Route("/-/healthy", self.healthy),
             Route("/-/ready", self.ready),
             Route("/-/reload", self.reload, methods=["POST", "PUT"]),
+            Route("/api/v1/openapi.json", self.openapi),
+            *(Route(f"/api/v1/{name}", partial(self.listing, listing)) for name, listing in LISTINGS.items()),
+            Route("/api/v1/transactions/{id}", self.transaction),
+            Route("/", self.page),
         ]
 
     @property
@@ -56,6 +75,36 @@ class Web:
             self._rendered[is_open] = time.monotonic(), rendered
         return Response(rendered[1], headers={"content-type": rendered[0]})
 
+    async def listing(self, listing: Listing, request: Request) -> Response:
+        try:
+            query = read_query(request.scope["query_string"], listing.parameters)
+        except QueryError as error:
+            return PlainTextResponse(f"{error}\n", 400)
+        page = await self._ask(lambda view: listing.ask(view, query))
+        return await _as_json(page)
+
+    async def transaction(self, request: Request) -> Response:
+        wanted: str = request.path_params["id"]
+        record = await self._ask(lambda view: api.transaction(view, wanted))
+        if record is None:
+            return PlainTextResponse("not among the latest records\n", 404)
+        return Response(record, media_type="application/json")
+
+    async def openapi(self, _request: Request) -> Response:
+        return await _as_json(document(version()))
+
+    async def page(self, _request: Request) -> Response:
+        mailboxes, alerts, mails, latest_ms = await self._ask(page.overview)
+        text = page.render(mailboxes, alerts, mails, latest_ms, self._face.health())
+        return HTMLResponse(text.encode("utf-8", "backslashreplace"))
+
+    async def _ask(self, question: Callable[[View], Generator[None, None, T]]) -> T:
+        """The answer. Raises ``HTTPException`` where it does not come in time, or too many ask."""
+        try:
+            return await asyncio.wait_for(asyncio.wrap_future(self._face.ask(question)), ANSWER_S)
+        except (TimeoutError, BusyError):
+            raise HTTPException(503, "too much is asked at once\n", {"retry-after": "5"}) from None
+
     async def healthy(self, _request: Request) -> Response:
         health = self._face.health()
         return PlainTextResponse(_lines(health.problems, health.alive), 200 if health.alive else 503)
@@ -69,6 +118,15 @@ class Web:
             return PlainTextResponse("set web.allow_reload = true, or send SIGHUP\n", 403)
         problem = await asyncio.wait_for(asyncio.wrap_future(self._face.request_reload()), RELOAD_S)
         return PlainTextResponse("applied\n" if problem is None else f"refused: {problem}\n", 400 if problem else 200)
+
+
+async def _as_json(value: object) -> Response:
+    """Encoded on another thread: a page of a thousand alerts takes its time."""
+    return Response(await asyncio.to_thread(_encoded, value), media_type="application/json")
+
+
+def _encoded(value: object) -> bytes:
+    return msgspec.json.encode(value)
 
 
 def _lines(problems: Sequence[str], good: bool) -> str:

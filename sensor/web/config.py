@@ -122,8 +122,6 @@ class WatchedConfig:
         self._marks = marks
         fresh = load_web_config(self._path)
         context = fresh.tls.context() if fresh.tls is not None else None
-        if (context is None) != (self.context is None):
-            raise WebConfigError(f"{self._path}: TLS can't be turned on or off while the sensor runs; restart it")
         self.current, self.context = fresh, context
         self._marks = _marks(fresh.files)
         return True

@@ -12,6 +12,10 @@ from sensor.view import View
 T = TypeVar("T")
 
 
+class BusyError(Exception):
+    """Too many questions wait."""
+
+
 class HealthView(Protocol):
     """``alive``: it works. ``ready``: and every source is read. ``problems`` says what lacks, a line each."""
 
@@ -24,7 +28,7 @@ class HealthView(Protocol):
 
 
 class Face(Protocol):
-    """The sensor as other threads see it. ``ask`` raises where too many ask."""
+    """The sensor as other threads see it. ``ask`` raises ``BusyError`` where too many ask."""
 
     @property
     def families(self) -> Sequence[Family]: ...

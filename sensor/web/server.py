@@ -10,16 +10,18 @@ out.
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
 import socket
-import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+from uvicorn.server import ServerState
 
 from sensor.log import Log
 from sensor.metrics import WEB_FAMILIES, Counts
@@ -51,7 +53,8 @@ LOOPBACK = ("127.", "::1", "localhost")
 class WebServer:
     """Serves on a socket that is bound already. ``start`` once, ``stop`` before the end."""
 
-    def __init__(self, listener: socket.socket, settings: WebSettings, face: Face, config: WatchedConfig, log: Log):
+    def __init__(self, listener: Listener, settings: WebSettings, face: Face, config: WatchedConfig, log: Log):
+        self._spoken = listener.spoken
         self._listener, self._settings, self._config, self._log = listener, settings, config, log
         self._counts = Counts(WEB_FAMILIES)
         self._doorkeeper = Doorkeeper()
@@ -64,7 +67,10 @@ class WebServer:
             doorkeeper=self._doorkeeper,
             log=log,
         )
-        self._server = _Server(_uvicorn_config(app, config, self._protocol, settings.connections))
+        self._uvicorn = _uvicorn_config(app)
+        self._state = ServerState()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping, self._renewed = asyncio.Event(), asyncio.Event()
         self._waiting: dict[Patient, None] = {}
         self._open: set[Patient] = set()
         self._thread = threading.Thread(target=self._run, name="web", daemon=True)
@@ -81,8 +87,9 @@ class WebServer:
 
     def stop(self) -> None:
         """End within some seconds, whatever clients do."""
-        self._server.should_exit = True
-        if self._thread.is_alive():
+        if self._loop is not None and self._thread.is_alive():
+            with suppress(RuntimeError):  # its loop ended by itself
+                self._loop.call_soon_threadsafe(self._stopping.set)
             self._thread.join(5.0)
         self._doorkeeper.close()
         self._listener.close()
@@ -96,16 +103,36 @@ class WebServer:
             self._log.error("web_died", why=f"{type(error).__name__}: {error}")
 
     async def _serve(self) -> None:
+        """Serve until told to stop; a new certificate takes a new server on the same socket."""
+        self._loop = asyncio.get_running_loop()
+        # What clients send wrong is counted; a line for each would let them fill the log.
+        for name in ("uvicorn.error", "asyncio"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         watching = asyncio.create_task(self._watch())
-        try:
-            await self._server.serve(sockets=[self._listener])
-        finally:
-            watching.cancel()
+        while not self._stopping.is_set():
+            self._renewed.clear()
+            server = await self._loop.create_server(
+                lambda: Patient(self, self._uvicorn, self._state),
+                sock=self._listener.twin(),
+                ssl=self._config.context,
+                ssl_handshake_timeout=HEAD_S if self._config.context is not None else None,
+                backlog=self._settings.connections,
+            )
+            ends = [asyncio.create_task(each.wait()) for each in (self._stopping, self._renewed)]
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            for each in ends:
+                each.cancel()
+            # Its socket is closed, ours is not: who comes meanwhile waits for the next. Who is there already stays.
+            server.close()
+        watching.cancel()
+        for connection in tuple(self._open):
+            connection.abort()
 
     async def _watch(self) -> None:
         """Read the web config file anew when it changes."""
         while True:
             await asyncio.sleep(CHECK_EVERY_S)
+            context = self._config.context
             try:
                 if self._config.look():
                     self._counts.add("web_config_reloads", 1, "applied")
@@ -113,6 +140,8 @@ class WebServer:
             except (WebConfigError, OSError) as error:
                 self._counts.add("web_config_reloads", 1, "refused")
                 self._log.error("web_config_refused", why=error)
+            if self._config.context is not context:
+                self._renewed.set()
 
     # ---- connections
 
@@ -122,6 +151,7 @@ class WebServer:
     def admit(self, connection: Patient) -> None:
         """A connection came; where there is no room, one goes."""
         self._open.add(connection)
+        self._spoken.add(connection.number)
         self._waiting[connection] = None
         if len(self._open) > self._settings.connections:
             self.close(next(iter(self._waiting)), "full")
@@ -135,6 +165,7 @@ class WebServer:
 
     def forget(self, connection: Patient) -> None:
         self._open.discard(connection)
+        self._spoken.discard(connection.number)
         self._waiting.pop(connection, None)
         self._counts.set("http_connections", len(self._open))
 
@@ -154,9 +185,11 @@ class Patient(H11Protocol):
         self._deadline: asyncio.TimerHandle | None = None
         self._is_asking = False
         self._kind = ""
+        self.number = -1
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as its parent
         super().connection_made(transport)
+        self.number = transport.get_extra_info("socket").fileno()
         self._wait(HEAD_S, "slow_head")
         self._web.admit(self)
 
@@ -203,42 +236,48 @@ class Patient(H11Protocol):
         self._deadline = self.loop.call_later(seconds, self._web.close, self, reason)
 
 
-class _Server(uvicorn.Server):
-    """Takes no signals: the process has a thread for that."""
+class Listener(socket.socket):
+    """
+    Accepts at most so many connections more than have come to speak: those that are still shaking hands (TLS). Beyond
+    it the oldest of them gives way.
+    """
 
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
+    def __init__(self, family: int, room: int, spoken: set[int], fileno: int | None = None) -> None:
+        super().__init__(family, socket.SOCK_STREAM | socket.SOCK_CLOEXEC, fileno=fileno)
+        self.spoken = spoken
+        self._room = room
+        self._accepted: list[socket.socket] = []
+
+    def twin(self) -> Listener:
+        """The same listening socket under another number, for a server that closes what it was given."""
+        return Listener(self.family, self._room, self.spoken, os.dup(self.fileno()))
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        connection, address = super().accept()
+        self._accepted = [each for each in self._accepted if each.fileno() != -1]
+        silent = [each for each in self._accepted if each.fileno() not in self.spoken]
+        if len(silent) >= self._room:
+            with suppress(OSError):  # it went by itself
+                silent[0].shutdown(socket.SHUT_RDWR)
+        self._accepted.append(connection)
+        return connection, address
 
 
-def _uvicorn_config(app: ASGIApp, config: WatchedConfig, protocol: Any, connections: int) -> uvicorn.Config:
+def _uvicorn_config(app: ASGIApp) -> uvicorn.Config:
     made = uvicorn.Config(
         app,
-        http=protocol,
+        http=H11Protocol,
         ws="none",
         lifespan="off",
         interface="asgi3",
         log_config=None,
         access_log=False,
-        server_header=False,
         proxy_headers=False,
         timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=2,
         h11_max_incomplete_event_size=HEAD_OCTETS,
-        backlog=connections,
     )
     made.load()
-    if config.context is not None:
-        made.ssl = _following(config)
     return made
-
-
-def _following(config: WatchedConfig) -> ssl.SSLContext:
-    """A context that hands each handshake to the one in force, so that a new certificate needs no new listener."""
-    first = config.context
-    if first is None:
-        raise WebConfigError("no certificate")
-    return first
 
 
 @contextmanager
@@ -261,9 +300,9 @@ def open_web(settings: WebSettings, face: Face, log: Log) -> Iterator[WebServer]
         server.stop()
 
 
-def _bound(listen: str, host: str, port: int, backlog: int) -> socket.socket:
+def _bound(listen: str, host: str, port: int, backlog: int) -> Listener:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    listener = Listener(family, backlog, set())
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1" if host == "localhost" else host, port))
