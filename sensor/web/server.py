@@ -106,13 +106,13 @@ class WebServer:
         """Serve until told to stop; a new certificate takes a new server on the same socket."""
         self._loop = asyncio.get_running_loop()
         # What clients send wrong is counted; a line for each would let them fill the log.
-        for name in ("uvicorn.error", "asyncio"):
-            logging.getLogger(name).setLevel(logging.CRITICAL)
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+        self._loop.set_exception_handler(self._tell_fault)
         watching = asyncio.create_task(self._watch())
         while not self._stopping.is_set():
             self._renewed.clear()
             server = await self._loop.create_server(
-                lambda: Patient(self, self._uvicorn, self._state),
+                lambda: Patient(self, self._uvicorn, self._state, {}),
                 sock=self._listener.twin(),
                 ssl=self._config.context,
                 ssl_handshake_timeout=HEAD_S if self._config.context is not None else None,
@@ -142,6 +142,13 @@ class WebServer:
                 self._log.error("web_config_refused", why=error)
             if self._config.context is not context:
                 self._renewed.set()
+
+    def _tell_fault(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """What went wrong outside of an answer: what clients do (OSError, ssl.SSLError among them) is only counted."""
+        error = context.get("exception")
+        self._counts.add("http_rejected_connections", 1, "fault")
+        if not isinstance(error, OSError):
+            self._log.error("web_fault", what=context.get("message"), why=f"{type(error).__name__}: {error}")
 
     # ---- connections
 
