@@ -128,7 +128,7 @@ def running(
     settings = folder / "sensor.toml"
     settings.write_text(settings_text(port, more, web=web))
     log_path = folder / "log"
-    with log_path.open("ab") as log:
+    with log_path.open("wb") as log:
         process = subprocess.Popen(
             [*COMMAND, "run", "--config", str(settings)],
             env=environment(changes),
