@@ -118,7 +118,7 @@ def test_clients_that_say_nothing_keep_nobody_out(tmp_path: Path) -> None:
     ("octets", "status"),
     [
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc", b"400"),
-        (b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 70_000 + b"\r\n\r\n", b"400"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 20_000, b"400"),
         (b"POST /-/reload HTTP/1.1\r\nHost: x\r\nContent-Length: 999999999\r\n\r\n", b"413"),
         (b"POST /-/reload HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nffffff\r\n", b"413"),
         (b"GET /" + b"../" * 100 + b"etc/passwd HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", b"404"),
