@@ -101,6 +101,10 @@ demo: $(CORE) ## the main job: read every capture in pcaps/ and print who forwar
 bench: $(CORE) $(DONE)/packages-test ## measure the whole job beside other tools; BENCH="..." passes options
 	$(BIN)/python -m benchmarks.whole_job $(BENCH)
 
+.PHONY: bench-detection
+bench-detection: $(CORE) ## measure what detectors find in simulated mail; BENCH="..." passes options
+	$(BIN)/python -m benchmarks.detection $(or $(BENCH),--seeds 1..5)
+
 .PHONY: captures
 captures: $(DONE)/venv ## make the crafted captures anew
 	$(BIN)/python -m pcaps.craft

@@ -19,7 +19,9 @@ __all__ = [
     "ForwardPath",
     "Header",
     "Interest",
+    "InterfaceStatus",
     "KeptField",
+    "Live",
     "Received",
     "Replay",
     "Reply",
@@ -33,6 +35,7 @@ __all__ = [
     "counters",
     "is_probably_capture",
     "limits",
+    "mail_ports",
     "parse_message",
 ]
 
@@ -316,6 +319,71 @@ class Replay:
     def anomalies(self) -> dict[str, int]:
         """How often each anomaly was seen; every slug is present."""
     def damage(self) -> list[Damage]: ...
+
+@final
+class InterfaceStatus:
+    """How an interface is, and what was read of it so far by all workers. Counts only grow."""
+
+    name: str
+    state: Literal["up", "down", "gone"]
+    problem: str | None
+    """Why an interface that is gone can't be opened."""
+    frames: int
+    octets: int
+    tagged: int
+    """Frames that the kernel or the network card took a VLAN tag off."""
+    dropped: int
+    """Frames that the kernel dropped since the ring was full."""
+    freezes: int
+    """Times the ring was full."""
+    outages: int
+    """Times the interface went down or away."""
+
+@final
+class Live:
+    """
+    Captures network interfaces on threads of its own, until told to stop. Linux alone.
+
+    The kernel lets frames pass that hold mail by their TCP port, or may hold it (fragments, tunnels). *ports* None:
+    those of ``mail_ports()``; none named: every frame passes. Each worker has a ring of *ring_octets* for each
+    interface, and an engine; flows are shared out among workers. A ring shows frames after *block_timeout_ms* at the
+    latest.
+
+    Raises CaptureError for an interface that can't be captured, and says what would help; ValueError for a number out
+    of range. An interface that goes down or away later is waited for.
+    """
+
+    def __new__(
+        cls,
+        interfaces: Sequence[str],
+        interest: Interest,
+        *,
+        limits: Mapping[str, int] | None = None,
+        ports: Sequence[int] | None = None,
+        ring_octets: int = 67108864,
+        snap_octets: int = 262144,
+        promiscuous: bool = True,
+        workers: int = 1,
+        block_timeout_ms: int = 50,
+        batch_events: int = 4096,
+    ) -> Live: ...
+    def next_batch(self, timeout_s: float | None = None) -> Batch | None:
+        """
+        The next events; None at the end. With a timeout, an empty batch when it passes.
+
+        Events not taken hold the workers up; then the rings fill, and the kernel drops frames and counts them. The GIL
+        is released while waiting.
+        """
+    def stop(self) -> None:
+        """Let nothing more in. What is in the rings is read and what is open is told: batches come until None."""
+    def counters(self) -> dict[str, int]: ...
+    def anomalies(self) -> dict[str, int]:
+        """How often each anomaly was seen; every slug is present."""
+    def interfaces(self) -> list[InterfaceStatus]:
+        """How each interface is, in the order in which they were named."""
+
+def mail_ports() -> list[int]:
+    """The TCP ports that the kernel lets through where no others are named."""
 
 def parse_message(
     content: bytes,

@@ -18,14 +18,14 @@ from sensor.coverage import Coverage
 from sensor.detect import Runner
 from sensor.detect.base import BlobError
 from sensor.detect.events import DetectorEvent
-from sensor.model import Forwarding
+from sensor.model import Finding, Forwarding
 from sensor.pipeline import Pipeline
 from sensor.tally import Tally
 
 ACCOUNT, ALERT, DETECTOR, SEEN = "account", "alert", "detector/", "seen"
 """Kinds of states: mailboxes' accounts, alerts, by detector its states, and what was seen in all."""
 
-COVERAGE, SINCE = "coverage", "since_ms"
+COVERAGE, SINCE, CLOCK = "coverage", "since_ms", "clock_ms"
 """Keys of what was seen in all."""
 
 State = tuple[str, str, bytes]
@@ -56,16 +56,24 @@ class Analysis:
         if batch.last_seen_ns is not None:
             # Mail that shows nothing moves the clock too, so that what waits for its order does not wait for long.
             findings += self.runner.wake(batch.last_seen_ns // 1_000_000)
-        now_ms = self.runner.clock_ms
-        if now_ms is None:
-            return Step(verdicts.forwardings, [], verdicts.events)
-        return Step(verdicts.forwardings, self.policy.take(findings, now_ms), verdicts.events)
+        return Step(verdicts.forwardings, self._judge(findings), verdicts.events)
 
     def finish(self) -> list[Alert]:
         """No mail comes any more: what waits for its order has its turn. Nothing is resolved by that."""
-        findings = [*self.runner.feed(self.pipeline.finish()), *self.runner.finish()]
+        return self._judge([*self.runner.feed(self.pipeline.finish()), *self.runner.finish()])
+
+    def _judge(self, findings: list[Finding]) -> list[Alert]:
+        """
+        What *findings* call for, each at the time of the last mail it rests on, so that it does not matter how mail was
+        cut into batches: one may hold a month. The clock bounds that, since it alone doubts absurd times.
+        """
         now_ms = self.runner.clock_ms
-        return [] if now_ms is None else self.policy.take(findings, now_ms)
+        if now_ms is None:
+            return []
+        told: list[Alert] = []
+        for finding in sorted(findings, key=_last_seen):
+            told += self.policy.take((finding,), min(finding.last_seen_ms, now_ms))
+        return told + self.policy.advance(now_ms)
 
     # ---- what survives a restart
 
@@ -80,6 +88,8 @@ class Analysis:
         yield SEEN, COVERAGE, msgspec.json.encode(self.pipeline.coverage)
         if self.pipeline.since_ms is not None:
             yield SEEN, SINCE, b"%d" % self.pipeline.since_ms
+        if self.runner.clock_ms is not None:
+            yield SEEN, CLOCK, b"%d" % self.runner.clock_ms
 
     def restore(self, kind: str, key: str, blob: bytes) -> str | None:
         """Take back one state; none if that went well, else in words what is wrong with it. The others go on."""
@@ -100,6 +110,14 @@ class Analysis:
             self.pipeline.coverage = msgspec.json.decode(blob, type=Coverage)
         elif (kind, key) == (SEEN, SINCE):
             self.pipeline.since_ms = int(blob)
+        elif (kind, key) == (SEEN, CLOCK):
+            self.runner.restore_clock(int(blob))
+        elif kind == SEEN:
+            return None
         else:
             return f"there is no kind of state called {kind}"
         return None
+
+
+def _last_seen(finding: Finding) -> int:
+    return finding.last_seen_ms

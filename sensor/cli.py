@@ -10,9 +10,14 @@ from typing import Annotated
 import typer
 
 EXIT_STATUS = """
-Exit status: 0 everything was read; 1 nothing could be read, or a setting is wrong; 2 wrong usage; 3 read, but with
-damage or parts passed over; 130 interrupted, with the summary of what was read so far; 141 the reader of the output
-went away.
+Exit status: 0 everything was read; 1 nothing could be read, the run could not be kept, or a setting is wrong; 2 wrong
+usage; 3 read, but with damage or parts passed over; 130 interrupted, with the summary of what was read so far; 141 the
+reader of the output went away.
+"""
+
+SNIFF_STATUS = """
+Exit status: 0 captured until told to stop; 1 an interface can't be captured, or a setting is wrong; 2 wrong usage; 3
+captured, but frames were dropped or an interface was away; 141 the reader of the output went away.
 """
 
 cli = typer.Typer(
@@ -69,6 +74,13 @@ def replay(
     alerts_format: Annotated[
         str, typer.Option(metavar="jsonl|ocsf", help="JSON Lines of our own, or OCSF Detection Findings.")
     ] = "jsonl",
+    no_sinks: Annotated[
+        bool, typer.Option("--no-sinks", help="Tell the sinks of the settings file nothing: to look at old captures.")
+    ] = False,
+    report: Annotated[
+        str | None,
+        typer.Option(metavar="FILE|-", help="Write the incident report: one HTML page that needs nothing else."),
+    ] = None,
     store: Annotated[
         str | None,
         typer.Option(
@@ -104,8 +116,85 @@ def replay(
         events=events,
         alerts=alerts,
         alerts_format=alerts_format,
+        sinks=not no_sinks,
+        report=report,
         store=store,
         once=once,
+        settings_path=settings,
+        internal_domains=internal_domain or (),
+        limits=limit or (),
+        json=json,
+        quiet=quiet,
+    )
+    raise typer.Exit(_status_of(lambda: run(options, os.environ)))
+
+
+@cli.command(epilog=SNIFF_STATUS)
+def sniff(
+    interface: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--interface",
+            "-i",
+            metavar="NAME",
+            help="A network interface. Repeatable: where each direction comes on one of its own, both are read as one. "
+            "Without any, live.interfaces of the settings.",
+        ),
+    ] = None,
+    port: Annotated[
+        list[int] | None,
+        typer.Option(
+            metavar="NUMBER",
+            min=1,
+            max=65_535,
+            help="A TCP port to let through in place of the usual mail ports. Repeatable.",
+        ),
+    ] = None,
+    all_traffic: Annotated[
+        bool, typer.Option("--all-traffic", help="Look at every frame: finds mail on any port, and costs more.")
+    ] = False,
+    events: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|-",
+            help="Write one JSON record a line for each mail, at once. With - the summary goes to standard error.",
+        ),
+    ] = None,
+    alerts: Annotated[
+        str | None,
+        typer.Option(metavar="FILE|-", help="Write alerts, each time one opens, changes or is resolved."),
+    ] = None,
+    alerts_format: Annotated[
+        str, typer.Option(metavar="jsonl|ocsf", help="JSON Lines of our own, or OCSF Detection Findings.")
+    ] = "jsonl",
+    settings: Annotated[str | None, typer.Option(metavar="FILE", help="Settings file (TOML).")] = None,
+    internal_domain: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="DOMAIN",
+            help="A domain of the protected organisation; .corp.example takes in all below it. Repeatable.",
+        ),
+    ] = None,
+    limit: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="Change a limit. Repeatable."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="No summary and no progress line; only warnings.")
+    ] = False,
+) -> None:
+    """Capture network interfaces (Linux) until Ctrl-C, then print which mailboxes forward mail, how, and to whom."""
+    from sensor.app.sniff import SniffOptions
+    from sensor.app.sniff import sniff as run
+
+    options = SniffOptions(
+        interfaces=interface or (),
+        ports=port or (),
+        all_traffic=all_traffic,
+        events=events,
+        alerts=alerts,
+        alerts_format=alerts_format,
         settings_path=settings,
         internal_domains=internal_domain or (),
         limits=limit or (),
@@ -230,7 +319,12 @@ def report(
 
 @cli.command()
 def alerts(
-    path: Annotated[str, typer.Argument(metavar="FILE", help="Alerts as JSON Lines, or - for standard input.")],
+    path: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE", help="Alerts as JSON Lines, - for standard input, or the file that replay --store keeps."
+        ),
+    ],
     show: Annotated[
         str | None,
         typer.Option(

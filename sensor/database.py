@@ -5,7 +5,8 @@ counted.
 Everything that belongs together is written in one transaction: after a crash or a kill the file holds the last save,
 whole. What could not be written (disk full) is held and written with the next save, so nothing is lost while the
 process lives. One process writes at a time, told by a lock that ends with the process; readers are never kept out.
-States are opaque here: kind, key and a blob whose form its owner knows.
+States are opaque here: kind, key and a blob whose form its owner knows. Each has a checksum, since SQLite has none: an
+octet that a disk turned is found out, costs that one state, and is never counted as mail.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
+from zlib import crc32
 
 from sensor.errors import UserError
 
@@ -49,8 +51,14 @@ def _first_tables(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
+def _checksums(connection: sqlite3.Connection) -> None:
+    connection.create_function("state_checksum", 3, _checksum, deterministic=True)
+    connection.execute("ALTER TABLE state ADD COLUMN checksum INTEGER NOT NULL DEFAULT 0")
+    connection.execute("UPDATE state SET checksum = state_checksum(kind, key, blob)")
+
+
 # The n-th brings a file from version n to n + 1; a file's version is PRAGMA user_version.
-MIGRATIONS: tuple[Migration, ...] = (_first_tables,)
+MIGRATIONS: tuple[Migration, ...] = (_first_tables, _checksums)
 
 
 class DatabaseError(UserError):
@@ -89,6 +97,7 @@ class Database:
         self._lock: int | None = None
         self._held: dict[tuple[str, str], bytes] = {}
         self._held_captures: dict[str, CountedCapture] = {}
+        self._damaged: dict[tuple[str, str], None] = {}
         if writes:
             self._lock = _take_lock(path)
         try:
@@ -115,6 +124,11 @@ class Database:
         """States that an earlier save could not write and that wait for the next."""
         return len(self._held)
 
+    @property
+    def damaged(self) -> list[tuple[str, str]]:
+        """Kind and key of the states that were found damaged while reading; the next save drops them."""
+        return list(self._damaged)
+
     def save(self, changes: Iterable[Change], captures: Iterable[CountedCapture] = ()) -> None:
         """
         Write all of it, and what earlier saves could not, in one transaction.
@@ -134,13 +148,19 @@ class Database:
                 raise
         self._held.clear()
         self._held_captures.clear()
+        self._damaged.clear()
 
     def states(self, kind: str) -> Iterator[tuple[str, bytes]]:
-        """Every key and blob of one kind, by key."""
+        """Every key and blob of one kind, by key; those that are ``damaged`` are left out."""
         with _explained(self.path):
-            rows = self._connection.execute("SELECT key, blob FROM state WHERE kind = ? ORDER BY key", (kind,))
-            for key, blob in rows:
-                yield str(key), bytes(blob)
+            rows = self._connection.execute(
+                "SELECT key, blob, checksum FROM state WHERE kind = ? ORDER BY key", (kind,)
+            )
+            for key, blob, checksum in rows:
+                if isinstance(blob, bytes) and checksum == _checksum(kind, str(key), blob):
+                    yield str(key), blob
+                else:
+                    self._damaged[kind, str(key)] = None
 
     def kinds(self) -> list[str]:
         """The kinds of which there is a state."""
@@ -158,7 +178,11 @@ class Database:
     # ---- inside
 
     def _with_held(self, changes: Iterable[Change]) -> Iterator[Change]:
-        """What was held, then the new; each is held from the moment it is drawn until the save has ended well."""
+        """
+        What goes as damaged, what was held, then the new; each is held from the moment it is drawn until the save has
+        ended well.
+        """
+        yield from [Change(kind, key, b"") for kind, key in self._damaged]
         yield from [Change(kind, key, blob) for (kind, key), blob in self._held.items()]
         for change in changes:
             self._held[change.kind, change.key] = change.blob
@@ -173,9 +197,10 @@ class Database:
         connection.execute("BEGIN IMMEDIATE")
         for change in changes:
             if change.blob:
+                kind, key = _text(change.kind), _text(change.key)
                 connection.execute(
-                    "INSERT OR REPLACE INTO state (kind, key, blob) VALUES (?, ?, ?)",
-                    (_text(change.kind), _text(change.key), change.blob),
+                    "INSERT OR REPLACE INTO state (kind, key, blob, checksum) VALUES (?, ?, ?, ?)",
+                    (kind, key, change.blob, _checksum(kind, key, change.blob)),
                 )
             else:
                 connection.execute(
@@ -272,6 +297,8 @@ def _connect(path: str, *, writes: bool) -> sqlite3.Connection:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+    # A damaged text is to fail its checksum, not the whole reading.
+    connection.text_factory = lambda octets: octets.decode("utf-8", "backslashreplace")
     if not writes:
         connection.execute("PRAGMA query_only = ON")
     return connection
@@ -285,6 +312,10 @@ def _pragma(connection: sqlite3.Connection, name: str) -> int:
 def _text(value: str) -> str:
     """As SQLite can hold it: addresses on the wire may hold what no encoding of text has."""
     return value.encode("utf-8", "backslashreplace").decode()
+
+
+def _checksum(kind: str, key: str, blob: bytes) -> int:
+    return crc32(blob, crc32(f"{kind}\0{key}\0".encode("utf-8", "backslashreplace")))
 
 
 class _explained:  # noqa: N801 - a context manager, used as a function

@@ -104,6 +104,8 @@ FAMILIES: tuple[Family, ...] = (
     Family("alerts_firing", "gauge", "Alerts that fire now.", ("severity",)),
     Family("sink_alerts_delivered", "counter", "Alerts that a sink took.", ("sink",)),
     Family("sink_failures", "counter", "Writes that a sink refused.", ("sink",)),
+    Family("sink_alerts_lost", "counter", "Alerts lost before a sink took them.", ("sink",)),
+    Family("sink_alerts_refused", "counter", "Alerts that a sink refused for what they say.", ("sink",)),
     Family("sink_alerts_owed", "gauge", "Alerts that wait for a sink.", ("sink",)),
     Family("record_octets", "counter", "Octets of records written."),
     Family("record_failures", "counter", "Batches whose records could not be written."),

@@ -358,7 +358,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
     The same claim told again, later and with higher counts, has the same ``id``. ``exhibits`` are bounded: the first
     ones and the latest. Times are milliseconds of packet time. ``level_reason``, ``assumptions`` and ``gaps`` are
-    sentences for an analyst. ``mailboxes`` are all that the claim affects.
+    sentences for an analyst. ``mailboxes`` are all that the claim affects. ``pairs`` says which of them forwards to
+    which destination, where the claim is about several of both and all are named; empty where each may to each.
     """
 
     id: str
@@ -383,6 +384,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     actor: Actor = Actor()
     exhibits: tuple[Exhibit, ...] = ()
     technique: str = "T1114.003"
+    pairs: tuple[tuple[str, str], ...] = ()
 
 
 # ---- records: the JSON lines, key by key and in this order

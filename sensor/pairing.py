@@ -20,7 +20,8 @@ from heapq import heappop, heappush
 from typing import Literal, NamedTuple
 
 from sensor import sightings
-from sensor.classify import Organisation
+from sensor.classify import Organisation, Table, builtin_table, judge
+from sensor.classify.rows import NOT_A_FORWARD
 from sensor.classify.text import domain_of, split_subject
 from sensor.detect.events import ForwardSeen, Leg, stable_id
 from sensor.detect.pairing import PARENT_WITHIN_MS, SETTLE_MS, WINDOW_MS, Pairing, PairingState
@@ -60,6 +61,9 @@ _PRIVATE_SUFFIXES = (".local", ".internal", ".lan", ".localdomain", ".home.arpa"
 
 _FOREVER_MS = 1 << 62
 
+# A redirect keeps the marks of its original, so these say something of mail that was made anew alone.
+_MADE_BY_PROGRAMS = frozenset((*NOT_A_FORWARD, "ticket"))
+
 Basis = Literal["message_id", "parent", "body"]
 _BODY = -1  # What fingerprints of bodies are multiplied by, so that one dictionary holds both kinds.
 
@@ -92,15 +96,16 @@ class PairingFront:
         self,
         organisation: Organisation,
         *,
-        reply_prefixes: frozenset[str] = frozenset(),
+        table: Table | None = None,
         limits: Mapping[str, int] | None = None,
     ) -> None:
         bounds = {name: default for name, _, default in LIMITS} | dict(limits or {})
         self._organisation = organisation
         self._owns = organisation.owns if organisation.known else None
-        self._reply_prefixes = reply_prefixes
+        self._table = table or builtin_table()
+        self._reply_prefixes = self._table.reply_prefixes
         self._originals = _Originals(bounds["pairing_originals"], bounds["pairing_same_originals"])
-        self._waiting: deque[tuple[int, Trace]] = deque()
+        self._waiting: deque[tuple[int, Trace, tuple[str, ...]]] = deque()
         self._max_waiting = max(1, bounds["pairing_waiting"])
         self._stage = Pairing()
         self._states: dict[int, PairingState] = {}
@@ -161,7 +166,7 @@ class PairingFront:
     def due(self, at_ms: int) -> list[Found]:
         """The forwards that can be judged now that packet time has come to *at_ms*."""
         while self._waiting and self._waiting[0][0] <= at_ms:
-            self._ask_again(self._waiting.popleft()[1])
+            self._ask_again(*self._waiting.popleft()[1:])
         while self._wakes and self._wakes[0][0] <= at_ms:
             _, key = heappop(self._wakes)
             self._wake(key, at_ms)
@@ -195,9 +200,19 @@ class PairingFront:
         if unaddressed or trace.body * _BODY in originals or any(parent in originals for parent in trace.parents):
             match = self._match(trace, self._bases(trace))
         if match is not None:
-            self._depart(trace, *match, draw(index))
+            transaction = draw(index)
+            if match[0] == "message_id" or not self._is_programs(transaction):
+                self._depart(trace, *match, transaction)
         elif unaddressed and (self._owns is not None or trace.named):
-            self._wait(trace)
+            self._wait(trace, self._ours_of(_written_to(draw(index))))
+
+    def _is_programs(self, transaction: Transaction) -> bool:
+        """True for a mail made anew that says what it is: a ticket system's note on a mail, an automatic reply."""
+        shown = judge(transaction, self._organisation, self._table).look_alikes
+        if _MADE_BY_PROGRAMS.isdisjoint(shown):
+            return False
+        self.verdicts["look_alike"] = self.verdicts.get("look_alike", 0) + 1
+        return True
 
     def _bases(self, trace: Trace) -> Iterator[tuple[Basis, int]]:
         """The fingerprints that an original of *trace* may have, the best first."""
@@ -222,6 +237,8 @@ class PairingFront:
             return True
         if basis != "message_id" and (original.author in trace.recipients or original.sender in trace.recipients):
             return False
+        if basis == "body" and trace.unaddressed and trace.author and trace.author == original.author:
+            return True
         delivered_to = original.recipients
         return (
             trace.author in delivered_to
@@ -229,26 +246,31 @@ class PairingFront:
             or any(map(delivered_to.__contains__, trace.named))
         )
 
-    def _wait(self, trace: Trace) -> None:
+    def _wait(self, trace: Trace, addressed: tuple[str, ...]) -> None:
         if len(self._waiting) >= self._max_waiting:
             self.judged_early += 1
-            self._ask_again(self._waiting.popleft()[1])
-        self._waiting.append((trace.at_ms + SETTLE_MS, trace))
+            self._ask_again(*self._waiting.popleft()[1:])
+        self._waiting.append((trace.at_ms + SETTLE_MS, trace, addressed))
         self._set_due()
 
-    def _ask_again(self, trace: Trace) -> None:
+    def _ask_again(self, trace: Trace, addressed: tuple[str, ...]) -> None:
         """Look for the original of a redirect that left before it came, or so it seemed."""
         match = self._match(trace, (("message_id", trace.message_id),))
         if match is not None:
-            self._depart(trace, *match, None)
+            self._depart(trace, *match, None, addressed)
 
-    def _depart(self, trace: Trace, basis: Basis, key: int, transaction: Transaction | None) -> None:
-        leg = self._leaving(key, basis, trace, transaction)
+    def _depart(
+        self, trace: Trace, basis: Basis, key: int, transaction: Transaction | None, addressed: tuple[str, ...] = ()
+    ) -> None:
+        leg = self._leaving(key, basis, trace, transaction, addressed)
         if not leg.recipients:
             return
         for original in self._originals.get(key):
             self._step(key, self._arrived(key, original))
         self._step(key, leg)
+
+    def _ours_of(self, addresses: Iterable[str]) -> tuple[str, ...]:
+        return tuple(filter(self._organisation.owns, addresses))
 
     # ---- the stage
 
@@ -305,11 +327,14 @@ class PairingFront:
             missing_octets=trace.missing_octets,
         )
 
-    def _leaving(self, key: int, basis: Basis, trace: Trace, transaction: Transaction | None) -> Leg:
+    def _leaving(
+        self, key: int, basis: Basis, trace: Trace, transaction: Transaction | None, addressed: tuple[str, ...]
+    ) -> Leg:
         organisation = self._organisation
         header = transaction.header if transaction is not None else None
         recipients = tuple(each for each in trace.recipients if not self._stays(each))
         unaddressed = frozenset(trace.unaddressed)
+        written_to = _written_to(transaction) if transaction is not None else ()
         return Leg(
             id=stable_id("leg", "out", _fingerprint(key), trace.transaction_id),
             at_ms=trace.at_ms,
@@ -322,7 +347,8 @@ class PairingFront:
             message=message_key(trace.message_id),
             recipients=recipients,
             unaddressed=tuple(each for each in recipients if each in unaddressed),
-            written_to=tuple(each.lower() for each in (*header.to, *header.cc)) if header is not None else (),
+            written_to=written_to,
+            addressed=addressed or self._ours_of(written_to),
             named=tuple(trace.named),
             from_ours=organisation.owns(trace.author or trace.sender or ""),
             is_reply=header is not None and split_subject(header.subject)[0] in self._reply_prefixes,
@@ -393,6 +419,12 @@ class _Originals:
 def message_key(message_id: int) -> str:
     """The fingerprint of a Message-ID as the ledger tells copies apart by; empty for none."""
     return f"{message_id:016x}" if message_id else ""
+
+
+def _written_to(transaction: Transaction) -> tuple[str, ...]:
+    """All that To and Cc name, in lower case."""
+    header = transaction.header
+    return tuple(each.lower() for each in (*header.to, *header.cc)) if header is not None else ()
 
 
 def _fingerprint(key: int) -> str:

@@ -57,7 +57,7 @@ class Pipeline:
         table: Table | None = None,
         limits: Mapping[str, int] | None = None,
     ) -> None:
-        self._organisation = organisation
+        self.organisation = organisation
         self._table = table or builtin_table()
         self._policy_slugs = frozenset(row.slug for row in self._table.rows if row.place in ("reply", "report"))
         self._transaction_type = transaction_type
@@ -66,13 +66,13 @@ class Pipeline:
         self.since_ms: int | None = None
         self._next_session = 0
         self.ledger = ledger
-        self.pairing = PairingFront(organisation, reply_prefixes=self._table.reply_prefixes, limits=limits)
+        self.pairing = PairingFront(organisation, table=self._table, limits=limits)
         self.coverage = Coverage()
 
     @property
     def classifies_all(self) -> bool:
         """True if mail that the artifact table does not touch is to be classified too: it has a direction."""
-        return self._organisation.known
+        return self.organisation.known
 
     def feed(self, events: Iterable[Event]) -> Verdicts:
         """Take events that come from anywhere as one batch."""
@@ -89,7 +89,7 @@ class Pipeline:
         verdicts = Verdicts()
         self.coverage.add(batch)
         self._next_session = 0
-        count_mail, organisation, table = self.ledger.count_mail, self._organisation, self._table
+        count_mail, organisation, table = self.ledger.count_mail, self.organisation, self._table
         pairing = self.pairing
         for index, taken, sender, recipients, transaction, trace in batch.mails:
             at_ms = trace.at_ms
@@ -138,7 +138,7 @@ class Pipeline:
             coverage.unattributed += 1
 
     def _see_forward(self, sight: _Sight, transaction: Transaction, forwarding: Forwarding) -> None:
-        forward = sightings.forward_seen(transaction, forwarding, self._organisation)
+        forward = sightings.forward_seen(transaction, forwarding, self.organisation)
         if forward is None:
             return
         self.coverage.untold_destinations += len(set(forwarding.destinations)) - len(forward.destinations)
@@ -167,7 +167,7 @@ class Pipeline:
     def _see_attempt(self, sight: _Sight, transaction: Transaction, forwarding: Forwarding) -> None:
         if forwarding.look_alike is not None and forwarding.kind != "none":
             return
-        attempt = sightings.forward_tried(transaction, forwarding, self._organisation, self._policy_slugs)
+        attempt = sightings.forward_tried(transaction, forwarding, self.organisation, self._policy_slugs)
         if attempt is None:
             return
         slugs = {artifact.slug for artifact in forwarding.artifacts}
@@ -179,8 +179,8 @@ class Pipeline:
             sight.verdicts.events.append(self._in_context(sight, attempt))
 
     def _see_attachments(self, sight: _Sight, mailbox: str | None) -> None:
-        destinations = sightings.outside(sight.trace.recipients, self._organisation)
-        if not destinations or mailbox is None or not sightings.ours(mailbox, self._organisation):
+        destinations = sightings.outside(sight.trace.recipients, self.organisation)
+        if not destinations or mailbox is None or not sightings.ours(mailbox, self.organisation):
             return
         transaction = sight.batch.transaction(sight.index)
         if transaction.attached_messages or any(

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
+from urllib.parse import urlsplit
 
 from sensor.errors import UserError
 from sensor.model import Confidence, Level, Severity
@@ -61,6 +62,23 @@ class ReplaySettings:
 
 
 @dataclass(frozen=True, slots=True)
+class LiveSettings:
+    """
+    How interfaces are captured. ``ports`` none: those of the core; an empty list: every frame is let through.
+
+    ``ring_octets`` are those of one interface and worker. After ``block_timeout_ms`` at the latest, frames are shown.
+    """
+
+    interfaces: tuple[str, ...] = ()
+    ports: tuple[int, ...] | None = None
+    ring_octets: int = 67_108_864
+    snap_octets: int = 262_144
+    promiscuous: bool = True
+    workers: int = 1
+    block_timeout_ms: int = 50
+
+
+@dataclass(frozen=True, slots=True)
 class ArtifactSettings:
     """``row`` holds rows of the user's own for the artifact table, in their TOML form; the classifier checks them."""
 
@@ -96,9 +114,92 @@ class SeverityRule:
 
 
 @dataclass(frozen=True, slots=True)
+class SecretSource:
+    """Where a secret stands: in a file, or in an environment variable. Never the secret itself."""
+
+    file: str | None = None
+    variable: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TlsSettings:
+    """
+    The authorities trusted (none: those of the system), and our own certificate. There is no way not to verify.
+    """
+
+    ca_file: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpSinkSettings:
+    """What sinks over HTTP have in common. ``timeout_s`` bounds one request, its answer included."""
+
+    name: str
+    url: str
+    timeout_s: float = 10.0
+    tls: TlsSettings = TlsSettings()
+    username: str | None = None
+    password: SecretSource | None = None
+    token: SecretSource | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertmanagerSettings(HttpSinkSettings):
+    """
+    An Alertmanager, by its base URL. What fires is sent again each ``resend_s``, and holds for ``expires_after_s``
+    where nothing is heard of this sensor: a sensor that is away must not read as an all-clear.
+    """
+
+    resend_s: float = 60.0
+    expires_after_s: float = 86_400.0
+    mailbox_label: Literal["none", "pseudonym", "clear"] = "none"
+    pseudonym_key: SecretSource | None = None
+    generator_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookSettings(HttpSinkSettings):
+    """A URL that takes one alert a request, signed where there is a ``secret``."""
+
+    secret: SecretSource | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyslogSettings:
+    """A receiver of RFC 5424. ``max_octets`` bounds a message, 0 for what the RFCs ask every receiver to take."""
+
+    name: str
+    host: str
+    port: int = 0
+    transport: Literal["udp", "tcp", "tls"] = "tls"
+    timeout_s: float = 10.0
+    tls: TlsSettings = TlsSettings()
+    facility: str = "local0"
+    max_octets: int = 0
+    enterprise_number: int = 32_473
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileSinkSettings:
+    """Lines in a file that is moved aside at ``rotate_octets``; ``keep_files`` of those moved aside are kept."""
+
+    name: str
+    path: str
+    form: Literal["jsonl", "ocsf"] = "jsonl"
+    rotate_octets: int = 67_108_864
+    keep_files: int = 8
+
+
+SinkSettings = AlertmanagerSettings | WebhookSettings | SyslogSettings | FileSinkSettings
+
+
+@dataclass(frozen=True, slots=True)
 class AlertSettings:
     """
-    What is told of findings. Times are seconds of packet time.
+    What is told of findings. Times are seconds of packet time, but for ``drain_s``: how long the end of a run waits
+    for sinks that still take alerts.
 
     Detectors tell again of what goes on at least once a day, so ``resolve_after_s`` is never less than a day. A week
     carries an alert over a weekend and a holiday.
@@ -111,6 +212,8 @@ class AlertSettings:
     spool_dir: str = ""
     spool_octets: int = 67_108_864
     spool_sync: bool = True
+    drain_s: float = 5.0
+    sinks: tuple[SinkSettings, ...] = ()
     severity: Mapping[str, Severity] = field(default_factory=dict)
     rules: tuple[SeverityRule, ...] = ()
     allow: tuple[AllowEntry, ...] = ()
@@ -132,12 +235,11 @@ class RunSettings:
 @dataclass(frozen=True, slots=True)
 class CaptureSettings:
     """
-    Where `run` takes mail from: network interfaces, capture files read once, a folder that captures are put into.
+    Where `run` takes mail from beside interfaces: capture files read once, a folder that captures are put into.
 
     A file in the folder is read when nobody has written to it for ``settle_s`` seconds.
     """
 
-    interfaces: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     folder: str = ""
     settle_s: int = 10
@@ -185,6 +287,7 @@ class Settings:
     organisation: OrganisationSettings = OrganisationSettings()
     sensor: SensorSettings = SensorSettings()
     replay: ReplaySettings = ReplaySettings()
+    live: LiveSettings = LiveSettings()
     artifacts: ArtifactSettings = ArtifactSettings()
     alerts: AlertSettings = AlertSettings()
     run: RunSettings = RunSettings()
@@ -228,6 +331,7 @@ def load_settings(
         organisation=OrganisationSettings(**values["organisation"]),
         sensor=SensorSettings(**values["sensor"]),
         replay=ReplaySettings(**values["replay"]),
+        live=LiveSettings(**values["live"]),
         artifacts=ArtifactSettings(**values["artifacts"]),
         alerts=AlertSettings(**{_ALERT_NAMES.get(key, key): value for key, value in values["alerts"].items()}),
         run=RunSettings(**values["run"]),
@@ -271,6 +375,24 @@ def _networks(value: object) -> tuple[Network, ...]:
         raise ValueError(f"{rule}; {error}") from None
 
 
+def _interfaces(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(
+        isinstance(each, str) and re.fullmatch(r"[^\s/]{1,15}", each) for each in value
+    ):
+        raise ValueError('must be a list of interfaces such as ["eth1", "eth2"]')
+    return tuple(dict.fromkeys(value))
+
+
+def _ports(value: object) -> tuple[int, ...]:
+    rule = "must be a list of up to 256 TCP ports such as [25, 587]; an empty list lets every frame through"
+    if not isinstance(value, list) or len(value) > 256:
+        raise ValueError(rule)
+    try:
+        return tuple(_whole(1, 65_535)(int(each) if isinstance(each, str) else each) for each in value)
+    except ValueError:
+        raise ValueError(rule) from None
+
+
 def _tables(value: object) -> tuple[Mapping[str, object], ...]:
     if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
         raise ValueError("must be tables, each written as [[artifacts.row]] with the keys of docs/artifacts.md")
@@ -298,7 +420,7 @@ def _number(least: float, most: float) -> Callable[[object], float]:
 # ---- [alerts]: names of severities, tables of rules and of what is allowed
 
 # In the file a table is named for one of its rows: [[alerts.rule]].
-_ALERT_NAMES = {"rule": "rules"}
+_ALERT_NAMES = {"rule": "rules", "sink": "sinks"}
 
 # A star would be a wildcard that is none: matching is exact, and no mailbox in use has one.
 _ADDRESS = r"[^\s@*]+@[^\s@/:*]+"
@@ -345,17 +467,6 @@ def _files(value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(each, str) and each and "\0" not in each for each in value):
         raise ValueError('must be a list of paths such as ["/srv/captures/monday.pcap"]')
     return tuple(value)
-
-
-def _interfaces(value: object) -> tuple[str, ...]:
-    # Linux: an interface's name has up to 15 octets, without blanks and slashes.
-    rule = 'must be a list of network interfaces such as ["eth1"]'
-    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-        raise ValueError(rule)
-    for each in value:
-        if not re.fullmatch(r"[^\s/]{1,15}", each):
-            raise ValueError(f'{rule}; "{each}" is none')
-    return tuple(dict.fromkeys(value))
 
 
 def split_listen(listen: str) -> tuple[str, int]:
@@ -444,12 +555,13 @@ def _allow(value: object) -> tuple[AllowEntry, ...]:
     return tuple(_allow_entry(index, row) for index, row in enumerate(value))
 
 
-def allow_entry(row: Mapping[str, object]) -> AllowEntry:
+def allow_entry(row: Mapping[str, object], known_detectors: Collection[str] = ()) -> AllowEntry:
     """One entry of the allow-list from its keys, checked as in a file. Raises ``SettingsError``."""
     try:
-        return _allow_entry(0, row)
+        entries: tuple[AllowEntry, ...] = _naming(known_detectors, _allow)([dict(row)])
     except _RowError as error:
         raise SettingsError(f"the entry {error}") from None
+    return entries[0]
 
 
 def _allow_entry(index: int, row: Mapping[str, object]) -> AllowEntry:
@@ -462,6 +574,22 @@ def _allow_entry(index: int, row: Mapping[str, object]) -> AllowEntry:
     if "destination" in checked and "domain" in checked:
         raise _RowError(index, "must not name both a destination and a domain: the address says its domain")
     return AllowEntry(**checked)
+
+
+def _naming(known: Collection[str], check: Callable[[object], Any]) -> Callable[[object], Any]:
+    """*check*, and that the detectors named are among the *known*, where those are: a typing error would do nothing."""
+
+    def checked(value: object) -> Any:
+        result = check(value)
+        is_table = isinstance(result, Mapping)
+        names = list(result) if is_table else [each.detector for each in result]
+        for index, name in enumerate(names):
+            if known and name is not None and name not in known:
+                rule = f'names a detector that there is none of, "{name}"{_meant(name, list(known))}'
+                raise ValueError(rule) if is_table else _RowError(index, rule)
+        return result
+
+    return checked
 
 
 _RULE_KEYS = {
@@ -488,6 +616,165 @@ def _severity_rule(index: int, row: Mapping[str, object]) -> SeverityRule:
     return SeverityRule(**checked, steps=steps)
 
 
+# ---- [[alerts.sink]]: where alerts go
+
+
+def _url(value: object) -> str:
+    """An address of the web. A password in it would stand in the settings, so none may."""
+    rule = "must be a URL such as https://alerts.corp.example:9093/, without a name, a password or a fragment in it"
+    if not isinstance(value, str) or not value.isascii() or not value.isprintable() or " " in value:
+        raise ValueError(rule)
+    try:
+        parts = urlsplit(value)
+        known = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        raise ValueError(rule) from None
+    if not known or "@" in parts.netloc or parts.fragment:
+        raise ValueError(rule)
+    return value
+
+
+def _path(value: object) -> str:
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise ValueError("must be the path of a file")
+    return value
+
+
+def _host(value: object) -> str:
+    if isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}", value):
+        return value
+    try:
+        return str(IPv6Address(str(value)))
+    except ValueError:
+        raise ValueError("must be a host name or an address, without a port") from None
+
+
+# Variables of this prefix are settings, and one that is none is refused.
+_VARIABLE = _shaped(
+    rf"(?!{ENVIRONMENT_PREFIX})[A-Za-z_][A-Za-z0-9_]{{0,127}}",
+    f"must be the name of an environment variable, which does not begin with {ENVIRONMENT_PREFIX}",
+)
+_ONE_LINE = _shaped(r"[^:]{1,255}", "must be 1 to 255 characters without a colon")
+FACILITIES = tuple(
+    """
+    kern user mail daemon auth syslog lpr news uucp cron authpriv ftp ntp audit alert clock local0 local1 local2 local3
+    local4 local5 local6 local7
+""".split()
+)
+"""By number: RFC 5424 6.2.1, by the names in use."""
+
+
+def _secret(name: str) -> dict[str, Callable[[object], object]]:
+    return {f"{name}_file": _path, f"{name}_variable": _VARIABLE}
+
+
+_SECRETS = ("password", "token", "secret", "pseudonym_key")
+_TLS_KEYS: Mapping[str, Callable[[object], object]] = {"ca_file": _path, "cert_file": _path, "key_file": _path}
+_HTTP_KEYS = {
+    "name": _text,
+    "url": _url,
+    "timeout_s": _number(0.1, 300),
+    "username": _ONE_LINE,
+    **_secret("password"),
+    **_secret("token"),
+    **_TLS_KEYS,
+}
+_FILE_KEYS = {"name": _text, "path": _path, "rotate_octets": _whole(65_536, 2**40), "keep_files": _whole(0, 1_000)}
+_SINKS: Mapping[str, tuple[Callable[..., SinkSettings], Mapping[str, Callable[[object], object]], str]] = {
+    "alertmanager": (
+        AlertmanagerSettings,
+        {
+            **_HTTP_KEYS,
+            "resend_s": _number(1, 3_600),
+            "expires_after_s": _number(60, 31_536_000),
+            "mailbox_label": _one_of("none", "pseudonym", "clear"),
+            **_secret("pseudonym_key"),
+            "generator_url": _url,
+        },
+        "url",
+    ),
+    "webhook": (WebhookSettings, {**_HTTP_KEYS, **_secret("secret")}, "url"),
+    "syslog": (
+        SyslogSettings,
+        {
+            "name": _text,
+            "host": _host,
+            "port": _whole(1, 65_535),
+            "transport": _one_of("udp", "tcp", "tls"),
+            "timeout_s": _number(0.1, 300),
+            "facility": _one_of(*FACILITIES),
+            "max_octets": _whole(480, 65_000),
+            "enterprise_number": _whole(1, 2**32 - 1),
+            **_TLS_KEYS,
+        },
+        "host",
+    ),
+    "jsonl": (FileSinkSettings, _FILE_KEYS, "path"),
+    "ocsf": (FileSinkSettings, _FILE_KEYS, "path"),
+}
+"""By type: what it becomes, the checks of its keys, and the key that it can't be without."""
+
+SINK_KEYS: Mapping[str, tuple[str, ...]] = {kind: tuple(keys) for kind, (_, keys, _) in _SINKS.items()}
+"""By type of sink, the keys that it may have beside ``type``."""
+
+
+def _sinks(value: object) -> tuple[SinkSettings, ...]:
+    if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
+        raise ValueError("must be tables, each written as [[alerts.sink]]")
+    sinks = tuple(_sink(index, row) for index, row in enumerate(value))
+    names = [each.name for each in sinks]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            raise _RowError(index, f'has the name "{name}" of an earlier one: each needs a "name" of its own')
+    return sinks
+
+
+def _sink(index: int, row: Mapping[str, object]) -> SinkSettings:
+    kind = row.get("type")
+    if not isinstance(kind, str) or kind not in _SINKS:
+        raise _RowError(index, f'must have a "type", one of {", ".join(_SINKS)}')
+    build, keys, needed = _SINKS[kind]
+    checked = _checked_row(index, {key: value for key, value in row.items() if key != "type"}, keys)
+    if needed not in checked:
+        raise _RowError(index, f'lacks "{needed}"')
+    if build is FileSinkSettings:
+        checked["form"] = kind
+    tls = {key: checked.pop(key) for key in _TLS_KEYS if key in checked}
+    secrets = _secret_sources(index, checked)
+    _check_together(index, checked, tls, secrets)
+    return build(**{"name": kind} | checked | secrets | ({"tls": TlsSettings(**tls)} if tls else {}))
+
+
+def _secret_sources(index: int, checked: dict[str, Any]) -> dict[str, SecretSource]:
+    """Take ``x_file`` and ``x_variable`` out of *checked*, and make one place of each pair."""
+    sources: dict[str, SecretSource] = {}
+    for name in _SECRETS:
+        file, variable = checked.pop(f"{name}_file", None), checked.pop(f"{name}_variable", None)
+        if file is not None and variable is not None:
+            raise _RowError(index, f'must name one of "{name}_file" and "{name}_variable", not both')
+        if file is not None or variable is not None:
+            sources[name] = SecretSource(file, variable)
+    return sources
+
+
+def _check_together(
+    index: int, checked: Mapping[str, Any], tls: Mapping[str, str], secrets: Mapping[str, SecretSource]
+) -> None:
+    """What no key can say alone."""
+    if ("cert_file" in tls) != ("key_file" in tls):
+        raise _RowError(index, 'must name both "cert_file" and "key_file", or none')
+    if ("username" in checked) != ("password" in secrets):
+        raise _RowError(index, 'must name both "username" and a password, by "password_file" or "password_variable"')
+    if "token" in secrets and "password" in secrets:
+        raise _RowError(index, "must name a password or a token, not both")
+    if (checked.get("mailbox_label") == "pseudonym") != ("pseudonym_key" in secrets):
+        raise _RowError(index, 'must name a "pseudonym_key_file" with mailbox_label = "pseudonym", and only then')
+    if {"password", "token"} & secrets.keys() and urlsplit(checked["url"]).scheme == "http":
+        host = urlsplit(checked["url"]).hostname
+        if host not in ("localhost", "127.0.0.1", "::1"):
+            raise _RowError(index, "must have a URL of https: a password or a token would go over the wire in clear")
+
+
 _Check = Callable[[object], object]
 _Schema = dict[str, dict[str, _Check]]
 # By section, then key. What the checks let in fits the dataclasses above.
@@ -507,6 +794,15 @@ def _schema(known_limits: Sequence[Limit], known_detectors: DetectorOptions) -> 
         "organisation": {"internal_domains": _domains, "internal_networks": _networks},
         "sensor": {"name": _text},
         "replay": {"top_mailboxes": _whole(1, 1_000_000)},
+        "live": {
+            "interfaces": _interfaces,
+            "ports": _ports,
+            "ring_octets": _whole(262_144, 2_147_483_648),
+            "snap_octets": _whole(64, 262_144),
+            "promiscuous": _true_or_false,
+            "workers": _whole(1, 64),
+            "block_timeout_ms": _whole(1, 1_000),
+        },
         "artifacts": {"row": _tables},
         "alerts": {
             "resolve_after_s": _whole(86_400, 31_536_000),
@@ -516,9 +812,11 @@ def _schema(known_limits: Sequence[Limit], known_detectors: DetectorOptions) -> 
             "spool_dir": _folder,
             "spool_octets": _whole(65_536, 2**40),
             "spool_sync": _true_or_false,
-            "severity": _severities,
-            "rule": _rules,
-            "allow": _allow,
+            "drain_s": _number(0, 3_600),
+            "sink": _sinks,
+            "severity": _naming(known_detectors, _severities),
+            "rule": _naming(known_detectors, _rules),
+            "allow": _naming(known_detectors, _allow),
         },
         "run": {
             "records": _file,
@@ -526,7 +824,7 @@ def _schema(known_limits: Sequence[Limit], known_detectors: DetectorOptions) -> 
             "alerts_format": _one_of("jsonl", "ocsf"),
             "drain_s": _whole(1, 600),
         },
-        "capture": {"interfaces": _interfaces, "files": _files, "folder": _folder, "settle_s": _whole(0, 3_600)},
+        "capture": {"files": _files, "folder": _folder, "settle_s": _whole(0, 3_600)},
         "store": {"path": _file, "checkpoint_s": _whole(1, 3_600)},
         "web": {
             "listen": _listen,
@@ -621,7 +919,7 @@ def _from_text(text: str, check: _Check | None) -> object:
     """
     A value out of an environment variable or option: lists are separated by commas, numbers are written as in TOML.
     """
-    if check in (_domains, _networks, _interfaces, _files):
+    if check in (_domains, _networks, _interfaces, _ports, _files):
         return [part.strip() for part in text.split(",") if part.strip()]
     # Beyond some thousand digits Python refuses to convert; what is longer than any number in use stays text.
     if check is not _text and re.fullmatch(r"[0-9][0-9_]{0,99}", text.strip()):

@@ -57,7 +57,7 @@ def test_replay_prints_who_forwards(console: Console, capture: str) -> None:
     status, out, err = console.run("replay", capture, "--internal-domain", "corp.example")
     assert (status, err) == (0, "")
     assert "1 mailbox forwards mail; 1 looks auto-forwarded." in out
-    assert "ann@corp.example            user       2     0     0" in out
+    assert "ann@corp.example     user        2     0     0" in out
     assert "3 mails in clear" in out
     assert console.script.paths == [capture]
 

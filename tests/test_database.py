@@ -156,7 +156,7 @@ def test_changes_that_were_not_drawn_yet_are_held_too(path: str) -> None:
         with pytest.raises(DatabaseError):
             database.save(changes(), [CAPTURE])
         assert database.unsaved == 2
-        other.execute("CREATE TABLE state (kind TEXT, key TEXT, blob BLOB, PRIMARY KEY (kind, key))")
+        other.execute("CREATE TABLE state (kind TEXT, key TEXT, blob BLOB, checksum INTEGER, PRIMARY KEY (kind, key))")
         other.commit()
         database.save([])
         assert dict(database.states("account")) == {"a": b"1", "b": b"1"}
@@ -191,12 +191,49 @@ def test_a_migration_that_fails_leaves_the_file_as_it_was(path: str) -> None:
     assert states(path) == {"a": b"1"}
 
 
+NEWER = rf"newer mailsensor \(version {len(MIGRATIONS) + 1}; this one knows {len(MIGRATIONS)}\)"
+
+
+def test_a_file_without_checksums_gets_them(path: str) -> None:
+    with Database(path, migrations=MIGRATIONS[:1]):
+        pass
+    with sqlite3.connect(path) as older:
+        older.execute("INSERT INTO state (kind, key, blob) VALUES ('account', 'a', x'31')")
+    older.close()
+    with Database(path) as database:
+        assert dict(database.states("account")) == {"a": b"1"}
+        assert database.damaged == []
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "UPDATE state SET blob = x'32' WHERE key = 'a'",
+        "UPDATE state SET blob = 'text' WHERE key = 'a'",
+        "UPDATE state SET key = CAST(x'ff61' AS TEXT) WHERE key = 'a'",
+        "UPDATE state SET checksum = 'none' WHERE key = 'a'",
+    ],
+)
+def test_a_damaged_state_is_named_left_out_and_dropped_by_the_next_save(path: str, harm: str) -> None:
+    with Database(path) as database:
+        database.save([Change("account", "a", b"1"), Change("account", "b", b"2")])
+    with sqlite3.connect(path) as other:
+        other.execute(harm)
+    other.close()
+    with Database(path) as database:
+        assert dict(database.states("account")) == {"b": b"2"}
+        assert [kind for kind, _ in database.damaged] == ["account"]
+        database.save([Change("account", "a", b"3")])
+        assert database.damaged == []
+        assert dict(database.states("account"))["a"] == b"3"
+
+
 def test_a_file_of_a_newer_version_is_refused_and_left_alone(path: str) -> None:
     with Database(path, migrations=(*MIGRATIONS, _add_note)) as database:
         database.save([Change("account", "a", b"1")])
     before = Path(path).read_bytes()
     for writes in (True, False):
-        with pytest.raises(DatabaseError, match=r"newer mailsensor \(version 2; this one knows 1\)"):
+        with pytest.raises(DatabaseError, match=NEWER):
             Database(path, writes=writes)
     assert Path(path).read_bytes() == before
 

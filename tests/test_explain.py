@@ -10,6 +10,7 @@ import pytest
 from sensor.cli import run_cli
 from sensor.explain import without_top_fields
 from sensor.taps.mailfiles import find_mails, split_mbox
+from tests.running import ROOT, mailsensor
 
 DELIVERED = """\
 Return-Path: <bill@shop.example>
@@ -297,3 +298,11 @@ def test_hostile_names_move_no_cursor(console: Console, tmp_path: Path) -> None:
 def test_find_mails_names_every_mail(tmp_path: Path) -> None:
     (tmp_path / "x.eml").write_text(ORDINARY)
     assert [found.name for found in find_mails([str(tmp_path)])] == [str(tmp_path / "x.eml")]
+
+
+def test_a_mail_of_a_capture_that_is_no_forward_by_itself_says_what_may_show_it() -> None:
+    plain = ROOT / "pcaps" / "lab_plain_delivery"
+    record = json.loads(mailsensor("replay", plain, "--events", "-", "--quiet").out.splitlines()[0])
+    ended = mailsensor("explain", plain, "--transaction", record["id"], "--internal-domain", "corp.example")
+    assert "verdict: no forward" in ended.words
+    assert "shows only beside its original" in ended.words

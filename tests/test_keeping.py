@@ -3,12 +3,18 @@
 import csv
 import io
 import json
+import random
 import shutil
+import signal
+import sqlite3
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
-from tests.running import ROOT, mailsensor
+from sensor.database import Database
+from tests.running import COMMAND, ROOT, environment, mailsensor
 
 SIEVE = ROOT / "pcaps" / "lab_sieve_redirect" / "input.pcap"
 OURS = ("--internal-domain", "corp.example")
@@ -107,6 +113,18 @@ def test_reports_tell_mailboxes_destinations_and_alerts(store: Path) -> None:
     assert mailbox["mailbox"] in {alert["mailbox"] for alert in alerts}
 
 
+def test_alerts_are_shown_from_what_was_kept(store: Path, tmp_path: Path) -> None:
+    told = tmp_path / "alerts.jsonl"
+    for _ in range(2):
+        replay(SIEVE, "--store", store, "--alerts", told)
+    (alert, *_) = rows(store, "alerts")
+    for options in ((), ("--show", alert["id"]), ("--mailbox", alert["mailbox"])):
+        from_file = mailsensor("alerts", told, *map(str, options))
+        from_store = mailsensor("alerts", store, *map(str, options))
+        assert (from_store.status, sorted(from_store.out.splitlines())) == (0, sorted(from_file.out.splitlines()))
+    assert "All evidence is as it was written." in mailsensor("alerts", store, "--verify").words
+
+
 def test_a_report_looks_back_as_far_as_asked(store: Path) -> None:
     replay(SIEVE, "--store", store)
     assert len(rows(store, "mailboxes", "--since", "1h")) == 1
@@ -142,3 +160,139 @@ def test_a_file_that_is_not_there_is_not_made_by_a_report(store: Path) -> None:
     assert ended.status == 1
     assert "there is no such file" in ended.words
     assert not store.exists()
+
+
+# ---- what can happen to a run and to its file
+
+
+def content(store: Path) -> list[tuple[object, ...]]:
+    with sqlite3.connect(store) as connection:
+        rows = connection.execute("SELECT kind, key, blob FROM state ORDER BY kind, key").fetchall()
+    connection.close()
+    return rows
+
+
+def test_copies_of_one_capture_in_a_folder_are_counted_once(store: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "captures"
+    folder.mkdir()
+    shutil.copy(SIEVE, folder / "1.pcap")
+    shutil.copy(SIEVE, folder / "2.pcap")
+    summary = replay(folder, "--store", store, "--once")
+    assert forwards(summary) == forwards(replay(SIEVE))
+    assert "2.pcap: counted before as" in str(summary["counted_before"])
+
+
+def test_of_many_captures_counted_before_a_few_are_named(store: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "captures"
+    folder.mkdir()
+    for number in range(12):
+        shutil.copy(SIEVE, folder / f"{number}.pcap")
+    replay(folder, "--store", store, "--once")
+    ended = mailsensor("replay", folder, "--store", store, "--once", *OURS)
+    assert len(ended.err.splitlines()) == 7
+    assert "and 7 more captures before" in ended.words
+
+
+def test_a_second_run_on_one_file_is_refused_and_harms_nothing(store: Path) -> None:
+    replay(SIEVE, "--store", store)
+    before = content(store)
+    with Database(str(store)):
+        ended = mailsensor("replay", SIEVE, "--store", store, *OURS)
+    assert ended.status == 1
+    assert "another mailsensor" in ended.words
+    assert content(store) == before
+
+
+def test_a_run_that_is_killed_leaves_nothing_and_the_next_counts_all(store: Path, tmp_path: Path) -> None:
+    told = tmp_path / "alerts.jsonl"
+    pipe = subprocess.Popen(
+        [*COMMAND, "replay", SIEVE, "-", "--store", store, "--alerts", told, *OURS, "--quiet"],
+        stdin=subprocess.PIPE,
+        env=environment(),
+    )
+    until = time.monotonic() + 30
+    while not told.exists() and time.monotonic() < until:
+        time.sleep(0.02)
+    # It waits for standard input, with both files open.
+    pipe.send_signal(signal.SIGKILL)
+    pipe.communicate(timeout=30)
+    assert content(store) == []
+    assert forwards(replay(SIEVE, "--store", store, "--once", "--alerts", told)) == forwards(replay(SIEVE))
+    assert mailsensor("alerts", told, "--verify").status == 0
+
+
+def test_alerts_of_a_run_that_was_killed_and_done_again_are_one_history(store: Path, tmp_path: Path) -> None:
+    """The alerts were written, the states were not: the next run tells the same again."""
+    told, lost = tmp_path / "alerts.jsonl", tmp_path / "lost.db"
+    replay(SIEVE, "--store", lost, "--alerts", told)
+    replay(SIEVE, "--store", store, "--alerts", told)
+    assert "All evidence is as it was written." in mailsensor("alerts", told, "--verify").words
+
+
+def test_a_full_disk_at_the_end_leaves_the_file_and_prints_the_summary(store: Path, tmp_path: Path) -> None:
+    replay(SIEVE, "--store", store)
+    before = content(store)
+    # A limit on the size of files stands in for a disk without room: what is there fits, more does not.
+    limit = f"--fsize={store.stat().st_size + 1_000}"
+    ended = mailsensor("replay", ROOT / "pcaps", "--store", store, *OURS, before=("prlimit", limit))
+    assert ended.status == 1
+    assert "the file holds the save before this one" in ended.words
+    assert "nothing of this run was kept" in ended.words
+    assert "look auto-forwarded" in ended.words
+    assert content(store) == before
+
+
+def test_a_file_of_a_newer_version_ends_the_run_before_it_begins(store: Path) -> None:
+    replay(SIEVE, "--store", store)
+    with sqlite3.connect(store) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    ended = mailsensor("replay", SIEVE, "--store", store, *OURS)
+    assert ended.status == 1
+    assert "was written by a newer mailsensor" in ended.words
+    assert ended.out == b""
+
+
+def test_damaged_states_cost_themselves_and_are_told(store: Path) -> None:
+    replay(SIEVE, "--store", store)
+    with sqlite3.connect(store) as connection:
+        connection.execute("UPDATE state SET blob = x'00' || substr(blob, 2) WHERE kind = 'detector/new_forwarder'")
+    connection.close()
+    ended = mailsensor("replay", SIEVE, "--store", store, *OURS, "--json")
+    assert ended.status == 3
+    assert "state_damaged" in ended.words
+    assert "kind=detector/new_forwarder" in ended.words
+    assert sum(forwards(json.loads(ended.out)).values()) == 2
+    assert mailsensor("replay", SIEVE, "--store", store, *OURS).status == 0
+
+
+def test_octets_that_a_disk_turned_end_no_run_in_a_traceback(store: Path, tmp_path: Path) -> None:
+    replay(SIEVE, "--store", store)
+    octets = store.read_bytes()
+    rng = random.Random(4)  # noqa: S311 - the same harm on every run
+    for number in range(12):
+        harmed = bytearray(octets)
+        for _ in range(8):
+            harmed[rng.randrange(100, len(harmed))] ^= 1 << rng.randrange(8)
+        path = tmp_path / f"{number}.db"
+        path.write_bytes(harmed)
+        ended = mailsensor("report", "--store", path)
+        assert ended.status in (0, 1, 3)
+        assert b"Traceback" not in ended.err
+
+
+def test_the_domains_of_an_earlier_run_stay_ours_and_others_are_told(store: Path) -> None:
+    replay(SIEVE, "--store", store)
+    again = mailsensor("replay", SIEVE, "--store", store, "--json")
+    assert json.loads(again.out)["inferred_domains"] == ["corp.example"]
+    assert b"internal_domains_differ" not in again.err
+    other = mailsensor("replay", SIEVE, "--store", store, "--internal-domain", "other.example", "--quiet")
+    assert "internal_domains_differ" in other.words
+    assert "kept=corp.example now=other.example" in other.words
+
+
+def test_one_mail_of_an_absurd_time_ends_no_window_of_the_report(store: Path) -> None:
+    replay(SIEVE, ROOT / "pcaps" / "tcp_one_time_far_ahead" / "input.pcap", "--store", store)
+    assert [row["forwards_7d"] for row in rows(store)] == [1]
+    replay(SIEVE, "--store", store)
+    assert {row["status"] for row in rows(store, "alerts")} == {"firing"}

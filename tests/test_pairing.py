@@ -14,7 +14,7 @@ from sensor.ledger import Ledger
 from sensor.pairing import LIMITS, PairingFront
 from sensor.pipeline import Pipeline
 from sensor.tally import trace
-from tests.mails import START_NS, Header, Mail, Path, Session, Tls, mail
+from tests.mails import START_NS, Field, Header, Mail, Path, Session, Tls, mail
 
 CORP = Organisation(["corp.example"])
 ANN, BOB, EXT, BILL = "ann@corp.example", "bob@corp.example", "x@dst.example", "bill@shop.example"
@@ -92,7 +92,8 @@ def test_a_redirect_without_marks_is_paired_whatever_its_reverse_path(reverse_pa
     assert (forward.cell, forward.evidence, forward.direction) == ("paired", "strong", "outbound")
     assert (forward.original_id, forward.original_at_ms) == ("t1", START_NS // 1_000_000)
     assert forward.actor.helo == "mx.corp.example"
-    assert [line.slug for line in forward.lines] == ["paired_message_id"]
+    assert [line.field for line in forward.lines] == ["Message-ID", "Original"]
+    assert forward.lines[1].value == "transaction t1, 5.0 s before"
 
 
 def test_a_pair_is_counted_in_the_ledger_and_told_to_its_destination() -> None:
@@ -128,6 +129,43 @@ def test_the_same_body_under_a_new_message_id_is_paired() -> None:
     assert pairs(original, resent) == OF_ANN
     assert pairs(original, replace(resent, size_octets=50_000)) == []
     assert pairs(original, replace(resent, body_octets=100)) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "is_paired"),
+    [
+        ({}, True),
+        ({"author": "eve@x.example"}, False),
+        ({"written_to": (EXT,)}, False),
+        ({"written_to": (BOB,)}, False),
+    ],
+    ids=["sent on", "another author", "addressed to the recipient", "addressed to another mailbox"],
+)
+def test_a_copy_under_a_relays_message_id_is_paired_by_body_author_and_addressee(
+    change: dict[str, Any], *, is_paired: bool
+) -> None:
+    rewritten = {"sender": "SRS0=a=b=shop.example=bill@corp.example", "message_id": "n@relay", "body": BODY}
+    pair = pairs(sent(1, ANN, body=BODY), sent(2, EXT, after_s=4, **(rewritten | change)))
+    assert pair == (OF_ANN if is_paired else [])
+
+
+def test_a_copy_that_is_still_addressed_to_two_of_ours_is_nobodys() -> None:
+    both: dict[str, Any] = {"body": BODY, "written_to": (ANN, BOB)}
+    assert pairs(sent(1, [ANN, BOB], **both), sent(2, EXT, after_s=4, message_id="n@relay", **both)) == []
+
+
+def test_a_mail_that_names_another_of_ours_is_not_pinned_on_the_one_whose_copy_was_seen() -> None:
+    for written_to in ((BOB,), (ANN, BOB)):
+        came, left = sent(1, ANN, written_to=written_to), sent(2, EXT, after_s=4, written_to=written_to)
+        assert pairs(came, left) == []
+        assert pairs(left, replace(came, started_at_ns=came.started_at_ns + 9 * SECOND_NS)) == []
+
+
+def test_a_ticket_systems_note_on_a_mail_is_not_paired() -> None:
+    original = sent(1, ANN)
+    note = sent(2, EXT, sender=ANN, author=ANN, written_to=(EXT,), message_id="n@c", references=(ID,), after_s=4)
+    assert pairs(original, note) == OF_ANN
+    assert pairs(original, replace(note, fields=(Field("RT-Ticket", "corp.example #7"),))) == []
 
 
 def test_newsletters_of_one_body_are_not_paired() -> None:

@@ -11,9 +11,24 @@ from sensor.detect import LIMITS as DETECT_LIMITS
 from sensor.detect import known_options
 from sensor.ledger import LIMITS as LEDGER_LIMITS
 from sensor.pairing import LIMITS as PAIRING_LIMITS
-from sensor.settings import Settings, SettingsError, load_settings
+from sensor.settings import (
+    SINK_KEYS,
+    AlertmanagerSettings,
+    FileSinkSettings,
+    SecretSource,
+    Settings,
+    SettingsError,
+    SyslogSettings,
+    TlsSettings,
+    WebhookSettings,
+    load_settings,
+)
 
-DETECTORS = {"new_forwarder": {"learning_hours": (0.0, 100.0)}, "silent_copy": {"least": (2.0, 9.0)}}
+DETECTORS = {
+    "new_forwarder": {"learning_hours": (0.0, 100.0)},
+    "silent_copy": {"least": (2.0, 9.0)},
+    "archive_sent": {},
+}
 LIMITS = [("flows", "Flows followed at once.", 524_288), ("recipients", "Recipients kept.", 10_000)]
 
 
@@ -49,12 +64,26 @@ def test_a_whole_file_is_read(tmp_path: Path) -> None:
     assert (settings.sensor.name, settings.replay.top_mailboxes, settings.limits) == ("span-1", 5, {"flows": 1_000})
 
 
+def test_how_interfaces_are_captured_is_set_by_file_or_environment(tmp_path: Path) -> None:
+    text = '[live]\ninterfaces = ["eth1", "eth2", "eth1"]\nports = [25, 2525]\nworkers = 2\npromiscuous = false'
+    live = load(tmp_path, text).live
+    assert (live.interfaces, live.ports, live.workers, live.promiscuous) == (("eth1", "eth2"), (25, 2525), 2, False)
+    by_variable = {"MAILSENSOR_LIVE_INTERFACES": "eth3, eth4", "MAILSENSOR_LIVE_PORTS": ""}
+    live = load(tmp_path, text, by_variable).live
+    assert (live.interfaces, live.ports) == (("eth3", "eth4"), ())
+    assert load(tmp_path, "").live.ports is None
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
         ('[organisation]\ninternal_domain = ["a.b"]', [":2:", '"internal_domain"', 'did you mean "internal_domains"?']),
         ("\n[organization]\nx = 1", [":2:", '"organization"', 'did you mean "organisation"?']),
         ("[limits]\nflows = 1\n\nflow = 2", [":4:", '"flow"', 'did you mean "flows"?', "recipients"]),
+        ("[live]\nports = [0]", [":2:", "live.ports", "up to 256 TCP ports"]),
+        ('[live]\nports = ["smtp"]', [":2:", "up to 256 TCP ports"]),
+        ('[live]\ninterfaces = ["eth1", "a-name-longer-than-any"]', [":2:", "list of interfaces"]),
+        ("[live]\nring_octets = 1", [":2:", "262_144"]),
         ("[limits]\nflows = 0", [":2:", "limits.flows", "whole number from 1"]),
         ("[limits]\nflows = true", [":2:", "whole number"]),
         ('[limits]\nflows = "many"', [":2:", "whole number", "'many'"]),
@@ -224,6 +253,8 @@ ALLOW = '[[alerts.allow]]\nmailbox = "a@b.example"\nreason = "x"\nexpires = 2027
         ('[alerts]\nmin_severity = "hgh"', [":2:", "informational, low, medium, high, critical", "'hgh'"]),
         ("[alerts]\nspool_sync = 1", [":2:", "true or false"]),
         ("\n[alerts.severity]\nArchive = 'high'", [":2:", "name of a detector"]),
+        ("\n[alerts.severity]\narchiv_sent = 'high'", [":2:", '"archiv_sent"', "archive_sent"]),
+        ("[[alerts.rule]]\ndetector = 'nobody'\nlower = 1", [":1:", "a detector that there is none of"]),
         ("\n[alerts.severity]\narchive_sent = 'worst'", [":2:", "must be one of"]),
         (ALLOW + "\n" + ALLOW.replace("reason", "reson"), [":6:", "number 2", 'did you mean "reason"?']),
         (ALLOW.replace('reason = "x"\n', ""), [":1:", 'lacks "reason"', "a reason and a last day"]),
@@ -250,3 +281,117 @@ def test_what_is_wrong_of_alerts_is_named_with_its_line(tmp_path: Path, text: st
 def test_alert_settings_come_from_the_environment_too(tmp_path: Path) -> None:
     alerts = load(tmp_path, ALERTS, {"MAILSENSOR_ALERTS_COOL_DOWN_S": "60"}).alerts
     assert alerts.cool_down_s == 60
+
+
+# ---- alerts: where they go
+
+SINKS = """
+[alerts]
+drain_s = 2.5
+
+[[alerts.sink]]
+type = "alertmanager"
+url = "https://alerts.corp.example:9093/base"
+ca_file = "/etc/mailsensor/ca.pem"
+username = "sensor"
+password_file = "/etc/mailsensor/password"
+resend_s = 30
+mailbox_label = "pseudonym"
+pseudonym_key_variable = "ALERT_LABEL_KEY"
+
+[[alerts.sink]]
+type = "webhook"
+name = "soar"
+url = "http://127.0.0.1:8080/in?team=1"
+secret_file = "/etc/mailsensor/soar"
+
+[[alerts.sink]]
+type = "syslog"
+host = "2001:db8::1"
+transport = "tcp"
+facility = "authpriv"
+
+[[alerts.sink]]
+type = "ocsf"
+path = "/var/log/mailsensor/alerts.ocsf"
+rotate_octets = 1_000_000
+"""
+
+
+def test_sinks_are_read_each_as_what_it_is(tmp_path: Path) -> None:
+    alerts = load(tmp_path, SINKS).alerts
+    assert alerts.drain_s == 2.5
+    assert alerts.sinks == (
+        AlertmanagerSettings(
+            name="alertmanager",
+            url="https://alerts.corp.example:9093/base",
+            tls=TlsSettings(ca_file="/etc/mailsensor/ca.pem"),
+            username="sensor",
+            password=SecretSource(file="/etc/mailsensor/password"),
+            resend_s=30,
+            mailbox_label="pseudonym",
+            pseudonym_key=SecretSource(variable="ALERT_LABEL_KEY"),
+        ),
+        WebhookSettings(
+            name="soar", url="http://127.0.0.1:8080/in?team=1", secret=SecretSource(file="/etc/mailsensor/soar")
+        ),
+        SyslogSettings(name="syslog", host="2001:db8::1", transport="tcp", facility="authpriv"),
+        FileSinkSettings(name="ocsf", form="ocsf", path="/var/log/mailsensor/alerts.ocsf", rotate_octets=1_000_000),
+    )
+
+
+HOOK = '[[alerts.sink]]\ntype = "webhook"\nurl = "https://hooks.example/in"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('[[alerts.sink]]\nurl = "https://a.example"', [":1:", '"type"', "alertmanager, webhook, syslog, jsonl, ocsf"]),
+        ('[[alerts.sink]]\ntype = "email"', [":1:", '"type"']),
+        ("[alerts]\nsink = 1", [":2:", "[[alerts.sink]]"]),
+        ("[alerts]\ndrain_s = -1", [":2:", "from 0"]),
+        (HOOK + "\n" + HOOK, [":5:", "number 2", '"webhook"', '"name" of its own']),
+        (HOOK + 'urll = "x"', [":1:", 'did you mean "url"?']),
+        ('[[alerts.sink]]\ntype = "webhook"', [":1:", 'lacks "url"']),
+        ('[[alerts.sink]]\ntype = "syslog"', [":1:", 'lacks "host"']),
+        ('[[alerts.sink]]\ntype = "jsonl"', [":1:", 'lacks "path"']),
+        (HOOK.replace("https://", "ftp://"), [":1:", '"url"', "must be a URL such as"]),
+        (HOOK.replace("hooks", "hooks.example:99999"), ['"url"']),
+        (HOOK + "timeout_s = 0", ["number from 0.1"]),
+        (HOOK + 'secret = "x"', ['unknown key "secret"', "secret_file"]),
+        (HOOK + 'secret_file = "a"\nsecret_variable = "B"', ["not both"]),
+        (HOOK + 'secret_variable = "MAILSENSOR_X"', ["does not begin with MAILSENSOR_"]),
+        (HOOK + 'username = "ann"', ['"username" and a password']),
+        (HOOK + 'cert_file = "a"', ['"cert_file" and "key_file"']),
+        (HOOK + 'token_file = "a"\nusername = "ann"\npassword_file = "b"', ["a password or a token"]),
+        (HOOK.replace("https", "http") + 'token_file = "a"', ["must have a URL of https"]),
+        (HOOK.replace("webhook", "alertmanager") + 'mailbox_label = "pseudonym"', ['"pseudonym_key_file"']),
+        (HOOK.replace("webhook", "alertmanager") + 'mailbox_label = "full"', ["none, pseudonym, clear"]),
+        ('[[alerts.sink]]\ntype = "syslog"\nhost = "a.example"\ntransport = "sctp"', ["udp, tcp, tls"]),
+        ('[[alerts.sink]]\ntype = "syslog"\nhost = "a.example:514"', ["without a port"]),
+        ('[[alerts.sink]]\ntype = "syslog"\nhost = 7.5', ["without a port"]),
+        ('[[alerts.sink]]\ntype = "syslog"\nhost = "a b"', ["without a port"]),
+        ('[[alerts.sink]]\ntype = "syslog"\nhost = "a"\nfacility = "local8"', ["local7"]),
+        ('[[alerts.sink]]\ntype = "syslog"\nhost = "a"\nmax_octets = 100', ["from 480"]),
+    ],
+)
+def test_what_is_wrong_of_a_sink_is_named_with_its_line(tmp_path: Path, text: str, words: list[str]) -> None:
+    with pytest.raises(SettingsError) as error:
+        load(tmp_path, text)
+    for word in words:
+        assert word in str(error.value)
+
+
+@pytest.mark.parametrize("url", ["https://ann:PLANTED@hooks.example/", "https://PLANTED@hooks.example/"])
+def test_a_password_in_a_url_is_refused_and_not_shown(tmp_path: Path, url: str) -> None:
+    with pytest.raises(SettingsError, match="without a name, a password") as error:
+        load(tmp_path, HOOK.replace("https://hooks.example/in", url))
+    assert "PLANTED" not in str(error.value)
+
+
+def test_the_page_on_sinks_names_every_key_of_every_type() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "sinks.md").read_text(encoding="utf-8")
+    for kind, keys in SINK_KEYS.items():
+        assert f"`{kind}`" in page
+        for key in keys:
+            assert f"`{key}`" in page, f"{kind}.{key}"

@@ -5,9 +5,9 @@ A finding claims that some mailboxes forward to some destinations: pairs. An ent
 allowed destination does not hide another one of the same finding. A finding is cut to the pairs that no entry covers
 and dropped only if none remains. Whatever an entry left out is counted under it and stays listed.
 
-Matching is exact but for case. Case is lowered, not folded: folding would take ``ß`` for ``ss``, and so an address
-that anybody can register for one that is allowed. ``domain`` stands for itself alone; with a leading dot
-(``.corp.example``) for itself and all below it. The parts of one entry must all hold.
+Matching is exact but for case and for how an internationalised domain is written. Case is lowered, not folded: folding
+would take ``ß`` for ``ss``, and so an address that anybody can register for one that is allowed. ``domain`` stands for
+itself alone; with a leading dot (``.corp.example``) for itself and all below it. The parts of one entry must all hold.
 """
 
 from __future__ import annotations
@@ -86,8 +86,7 @@ class AllowList:
             return Passed(finding)
         covers = {
             (mailbox, destination): self._covering(finding.detector, mailbox, destination, now_ms)
-            for mailbox in _mailboxes(finding)
-            for destination in _with_unnamed(finding.destinations, finding, "destinations", MAX_DESTINATIONS)
+            for mailbox, destination in _pairs_of(finding)
         }
         open_pairs = [pair for pair, covering in covers.items() if covering is None]
         for held in {id(each): each for each in covers.values() if each is not None}.values():
@@ -109,6 +108,17 @@ class AllowList:
                         if holds(held.entry, now_ms):
                             return held
         return None
+
+
+def _pairs_of(finding: Finding) -> Iterator[tuple[str | None, str | None]]:
+    """Who forwards to whom, as far as the finding tells; else each of its mailboxes to each of its destinations."""
+    if finding.pairs:
+        yield from finding.pairs
+        return
+    destinations = _with_unnamed(finding.destinations, finding, "destinations", MAX_DESTINATIONS)
+    for mailbox in _mailboxes(finding):
+        for destination in destinations:
+            yield mailbox, destination
 
 
 def _mailboxes(finding: Finding) -> list[str | None]:
@@ -168,7 +178,28 @@ def _places(destination: str | None) -> Iterator[str | None]:
 
 
 def _lowered(text: str) -> str:
-    return text.lower().rstrip(".")
+    """In lower case, without a final dot, and with the letters that A-labels of the domain stand for."""
+    text = text.lower().rstrip(".")
+    if "xn--" not in text:
+        return text
+    local, at, domain = text.rpartition("@")
+    return local + at + ".".join(map(_letters, domain.split(".")))
+
+
+def _letters(label: str) -> str:
+    """
+    The U-label of an A-label (RFC 5890 2.3.2.1). What is not exactly one stays as it is: two labels never become the
+    same, so nobody can register one that passes for an allowed one.
+    """
+    if not label.startswith("xn--"):
+        return label
+    try:
+        letters = label[4:].encode("ascii").decode("punycode")
+        again = "xn--" + letters.encode("punycode").decode("ascii")
+    except ValueError:
+        return label
+    is_exact = again == label and letters == letters.lower() and not letters.isascii()
+    return letters if is_exact and not set(letters) & set(".@") else label
 
 
 def _cut(pair: tuple[str | None, str | None], entry: AllowEntry) -> Cut:
@@ -184,6 +215,7 @@ def _cut_to(finding: Finding, pairs: Sequence[tuple[str | None, str | None]]) ->
         if finding.mailbox is not None
         else tuple(each for each in finding.mailboxes if each in mailboxes),
         destinations=tuple(each for each in finding.destinations if each in destinations),
+        pairs=tuple(pair for pair in finding.pairs if pair in pairs),
         assumptions=(
             *finding.assumptions,
             "Counts and measurements include what the allow-list left out of the names.",

@@ -52,6 +52,7 @@ def merged(findings: Sequence[Finding]) -> Finding:
     mailboxes = _united(each.mailboxes for each in in_order)
     destinations = _united(each.destinations for each in in_order)
     gaps = _united(each.gaps for each in in_order)
+    all_paired = all(each.pairs for each in in_order)
     return msgspec.structs.replace(
         latest,
         id=in_order[0].id,
@@ -63,6 +64,8 @@ def merged(findings: Sequence[Finding]) -> Finding:
         severity=max((each.severity for each in findings), key=SEVERITIES.index),
         exhibits=ends([exhibit for each in in_order for exhibit in each.exhibits]),
         assumptions=_united(each.assumptions for each in in_order),
+        # Where one finding does not tell its pairs, those of all are not known.
+        pairs=tuple(dict.fromkeys(pair for each in in_order for pair in each.pairs)) if all_paired else (),
         gaps=(*gaps, *_unnamed("mailboxes", mailboxes), *_unnamed("destinations", destinations)),
     )
 

@@ -20,10 +20,14 @@ MAX_LINE_OCTETS = 8 * 1024 * 1024
 
 @dataclass(slots=True)
 class Told:
-    """One alert of a file: its tellings as they were read, without those that a courier delivered twice."""
+    """
+    One alert of a file: its tellings as they were read, without those that a courier delivered twice. Where only the
+    last is kept, the others are not missed.
+    """
 
     records: list[AlertRecord]
     plain: list[dict[str, Any]]
+    is_last_only: bool = False
 
     @property
     def latest(self) -> AlertRecord:
@@ -33,7 +37,8 @@ class Told:
     def problems(self) -> list[str]:
         """What is wrong with the evidence, a sentence each."""
         found = [problem for each in self.plain for problem in chain.verify(each)]
-        return list(dict.fromkeys((*found, *chain.verify_history(self.plain))))
+        history = () if self.is_last_only else chain.verify_history(self.plain)
+        return list(dict.fromkeys((*found, *history)))
 
 
 @dataclass(slots=True)
@@ -48,6 +53,16 @@ class AlertFile:
         return [told for alert_id, told in self.alerts.items() if alert_id.startswith(start.lower())]
 
 
+def alerts_in(lines: Iterable[tuple[str, bytes]]) -> AlertFile:
+    """The alerts of *lines*, each with a name for problems, that hold only the last telling of each."""
+    found = AlertFile()
+    for name, line in lines:
+        _take(found, name, line)
+    for told in found.alerts.values():
+        told.is_last_only = True
+    return found
+
+
 def read_alerts(path: str) -> AlertFile:
     """
     Read alert records from a file, or from standard input (``-``). Lines that are none are named and passed over.
@@ -57,7 +72,7 @@ def read_alerts(path: str) -> AlertFile:
     found = AlertFile()
     with open(path, "rb") if path != "-" else nullcontext(sys.stdin.buffer) as file:
         for number, line in _lines(file):
-            _take(found, number, line)
+            _take(found, f"line {number}", line)
     return found
 
 
@@ -74,9 +89,9 @@ def _lines(file: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
         yield number, None
 
 
-def _take(found: AlertFile, number: int, line: bytes | None) -> None:
+def _take(found: AlertFile, name: str, line: bytes | None) -> None:
     if line is None:
-        found.problems.append(f"line {number} is longer than any alert")
+        found.problems.append(f"{name} is longer than any alert")
         return
     if not line.strip():
         return
@@ -84,7 +99,7 @@ def _take(found: AlertFile, number: int, line: bytes | None) -> None:
         record = read_alert(line)
         plain = json.loads(line)
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        found.problems.append(f"line {number} is no alert: {error}")
+        found.problems.append(f"{name} is no alert: {error}")
         return
     told = found.alerts.setdefault(record.id, Told([], []))
     if not _is_repeated(told.plain, plain):

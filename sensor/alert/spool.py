@@ -125,8 +125,12 @@ class Spool:
         """The size of the file."""
         return self._octets
 
-    def add(self, record: AlertRecord) -> None:
-        """Owe *record* to the sink. Raises ``SpoolFullError`` where it is refused, ``OSError`` where the disk does."""
+    def add(self, record: AlertRecord, *, flush: bool = True) -> None:
+        """
+        Owe *record* to the sink. Raises ``SpoolFullError`` where it is refused, ``OSError`` where the disk does.
+
+        Without *flush* it is not on the disk before ``flush`` is called: one wait for many records.
+        """
         payload = to_line(record)
         number = self._number + 1
         if len(payload) > MAX_RECORD_OCTETS:
@@ -134,10 +138,15 @@ class Spool:
         if self._octets + _HEAD.size + len(payload) > self._max_octets:
             self._add_by_compacting(number, record)
         else:
-            self._append(_ADDED, number, payload, sync=self._sync)
+            self._append(_ADDED, number, payload, sync=self._sync and flush)
             self._owed[number] = record
         self._number = number
         self.counters.added += 1
+
+    def flush(self) -> None:
+        """Have on the disk what was added. Raises ``OSError``."""
+        if self._sync:
+            os.fsync(self._file)
 
     def owed(self, most: int) -> tuple[Owed, ...]:
         """The *most* oldest records that are owed, in the order they were added."""
@@ -164,6 +173,12 @@ class Spool:
         self.counters.delivered += count
         if count:
             self._note_kept()
+
+    def drop(self, owed: Owed) -> None:
+        """Owe *owed* no more, though it was not delivered. Raises ``OSError``."""
+        self._owed.pop(owed.number, None)
+        self._doubtful.discard(owed.number)
+        self._note_kept()
 
     def close(self) -> None:
         """Let the spool go. What is owed stays."""

@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from typing import TYPE_CHECKING
 
 from sensor.app.common import READ_NOTHING, READ_WHOLE, READ_WITH_DAMAGE, settings_of
 from sensor.app.console import print_text
 from sensor.log import printable
 from sensor.settings import SettingsError, allow_entry
+
+if TYPE_CHECKING:
+    from sensor.alert.reading import AlertFile
+
+SQLITE_MAGIC = b"SQLite format 3\0"
+"""How a file begins that ``replay --store`` keeps, as every SQLite file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +32,14 @@ class AlertsOptions:
 
 def show_alerts(options: AlertsOptions) -> int:
     """
-    Print the alerts of a file: a list, one whole, or whether their evidence is as it was written.
+    Print the alerts of a file, or of what ``replay --store`` keeps: a list, one whole, or whether their evidence is as
+    it was written.
 
     Raises ``SettingsError`` for an id that is of none or of several, ``OSError`` for a file that can't be read.
     """
-    from sensor.alert.reading import read_alerts
     from sensor.report.alerts import render_alert, render_list, render_verification
 
-    file = read_alerts(options.path)
+    file = _read(options.path)
     status = READ_WITH_DAMAGE if file.problems else READ_WHOLE
     if not file.alerts and file.problems:
         status = READ_NOTHING
@@ -41,7 +48,7 @@ def show_alerts(options: AlertsOptions) -> int:
         if len(matching) != 1:
             how_many = f"{len(matching)} alerts have ids that begin so" if matching else "no alert has such an id"
             raise SettingsError(f"--show {options.show}: {how_many}")
-        print_text(render_alert(matching[0]))
+        print_text(render_alert(matching[0], file))
         return READ_WITH_DAMAGE if matching[0].problems() else status
     if options.verify:
         text, whole = render_verification(file)
@@ -51,6 +58,25 @@ def show_alerts(options: AlertsOptions) -> int:
     return status
 
 
+def _read(path: str) -> AlertFile:
+    from sensor.alert.reading import alerts_in, read_alerts
+
+    if path == "-" or not _is_store(path):
+        return read_alerts(path)
+    from sensor.app.keeping import TOLD
+    from sensor.database import Database
+
+    with Database(path, writes=False) as database:
+        file = alerts_in((f"alert {key}", line) for key, line in database.states(TOLD))
+        file.problems += [f"alert {key} is damaged" for kind, key in database.damaged if kind == TOLD]
+    return file
+
+
+def _is_store(path: str) -> bool:
+    with open(path, "rb") as file:
+        return file.read(len(SQLITE_MAGIC)) == SQLITE_MAGIC
+
+
 def allow(settings_path: str, parts: Mapping[str, str | None], environment: Mapping[str, str], today: date) -> int:
     """
     Add an entry to the allow-list in the settings file; *parts* are its keys.
@@ -58,8 +84,9 @@ def allow(settings_path: str, parts: Mapping[str, str | None], environment: Mapp
     Raises ``SettingsError`` for an entry that is wrong, past or there already, ``OSError`` for a file not written.
     """
     from sensor.alert.allowfile import add_entry
+    from sensor.detect import known_options
 
-    entry = allow_entry({name: value for name, value in parts.items() if value is not None})
+    entry = allow_entry({name: value for name, value in parts.items() if value is not None}, known_options())
     present = settings_of(settings_path, environment).alerts.allow
     added = add_entry(settings_path, entry, present, today)
     print_text(f"Added to {printable(settings_path)}:\n\n{added}")

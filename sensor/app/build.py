@@ -8,18 +8,20 @@ from typing import Any
 
 from sensor.alert.policy import Policy
 from sensor.app.common import settings_of, split_limits, table_in_force
+from sensor.app.sniff import tell_change
 from sensor.app.timing import Timed
 from sensor.classify import Organisation, Table
 from sensor.database import Database
 from sensor.detect import Runner, detectors
-from sensor.errors import UserError
 from sensor.ledger import Ledger
+from sensor.log import Log
 from sensor.pipeline import Pipeline
 from sensor.settings import Settings, SettingsError
 from sensor.taps.base import Tap
 from sensor.taps.capture import core_limits, transaction_types
 from sensor.taps.files import capture_digest
 from sensor.taps.folder import CapturesTap
+from sensor.taps.live import LiveTap
 
 Observe = Callable[[str, float], None]
 """Told a detector's name and how long it took, in seconds."""
@@ -27,10 +29,11 @@ Observe = Callable[[str, float], None]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Settings that were read and checked, with what follows from them."""
+    """Settings that were read and checked, with what follows from them. ``environment`` may hold secrets of sinks."""
 
     settings: Settings
     table: Table
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     core_limits: Mapping[str, int] = field(default_factory=dict)
     own_limits: Mapping[str, int] = field(default_factory=dict)
 
@@ -44,9 +47,10 @@ def plan_of(path: str, environment: Mapping[str, str]) -> Plan:
     settings = settings_of(path, environment)
     table = table_in_force(settings, path)
     core, own = split_limits(settings.limits, core_limits())
-    if not taps_of(Plan(settings, table, core, own), set()):
-        raise SettingsError(f"{path}: nothing to read: set capture.interfaces, capture.folder or capture.files")
-    return Plan(settings, table, core, own)
+    plan = Plan(settings, table, environment, core, own)
+    if not taps_of(plan, set()):
+        raise SettingsError(f"{path}: nothing to read: set live.interfaces, capture.folder or capture.files")
+    return plan
 
 
 def pipeline_of(plan: Plan) -> Pipeline:
@@ -86,8 +90,9 @@ class TapPlan:
 def taps_of(plan: Plan, begun: set[str]) -> dict[str, TapPlan]:
     """By worker name, the taps that the settings name. *begun* takes the captures that this process begins to read."""
     capture, taps = plan.settings.capture, dict[str, TapPlan]()
-    if capture.interfaces:
-        taps["live"] = TapPlan(lambda: _live(plan), goes_on=True, what=capture.interfaces)
+    live = plan.settings.live
+    if live.interfaces:
+        taps["live"] = TapPlan(lambda: _live(plan), goes_on=True, what=live)
     if capture.folder:
         taps["folder"] = TapPlan(
             lambda: _captures(plan, (capture.folder,), begun, watches=True),
@@ -102,7 +107,14 @@ def taps_of(plan: Plan, begun: set[str]) -> dict[str, TapPlan]:
 
 
 def _live(plan: Plan) -> Tap:
-    raise UserError("capture.interfaces: this build captures no interfaces; use capture.folder or capture.files")
+    live, log = plan.settings.live, Log()
+    return LiveTap(
+        live.interfaces,
+        plan.table.interest,
+        settings=live,
+        limits=plan.core_limits,
+        watch=lambda was, now: tell_change(log, was, now),
+    )
 
 
 def _captures(plan: Plan, paths: tuple[str, ...], begun: set[str], *, watches: bool) -> Tap:

@@ -28,8 +28,8 @@ def print_text(text: str, *, to_stderr: bool = False) -> None:
 
 
 @contextmanager
-def records_to(target: str | None) -> Iterator[BinaryIO | None]:
-    """Where records go: a file, standard output, or nowhere."""
+def records_to(target: str | None, option: str = "--events") -> Iterator[BinaryIO | None]:
+    """Where records go: a file, standard output, or nowhere. *option* is what the user said it with."""
     if target is None:
         yield None
     elif target == "-":
@@ -39,7 +39,7 @@ def records_to(target: str | None) -> Iterator[BinaryIO | None]:
         try:
             file = open(target, "wb")  # noqa: SIM115 - closed by the with below; only its opening is ours to explain
         except OSError as error:
-            raise TapError(f"--events {target}: can't be written: {error.strerror}") from None
+            raise TapError(f"{option} {target}: can't be written: {error.strerror}") from None
         with file:
             yield file
 

@@ -10,6 +10,7 @@ from dataclasses import fields
 from heapq import nlargest
 
 from sensor.alert.alert import Alert
+from sensor.alert.route import SinkStatistics
 from sensor.analysis import Analysis, Step
 from sensor.app.worker import Totals, Worker
 from sensor.detect.events import ForwardRefused, ForwardSeen
@@ -118,6 +119,15 @@ class Meter:
             self._top_due_s = now_s + TOP_EVERY_S
             self._choose_top(analysis)
         self._gather_top(analysis)
+
+    def gather_sinks(self, sinks: Iterable[SinkStatistics]) -> None:
+        """Read what became of alerts at each sink."""
+        for sink in sinks:
+            self.counts.reach("sink_alerts_delivered", sink.delivered, sink.name)
+            self.counts.reach("sink_failures", sink.failures, sink.name)
+            self.counts.reach("sink_alerts_lost", sink.lost, sink.name)
+            self.counts.reach("sink_alerts_refused", sink.refused, sink.name)
+            self.counts.set("sink_alerts_owed", sink.owed, sink.name)
 
     def rebase(self) -> None:
         """

@@ -22,6 +22,13 @@ from sensor.model import Event
 from sensor.settings import Settings, SettingsError
 from sensor.taps.base import Batch, Tap
 
+ALONE = """\
+  note: this is what the mail says by itself. A copy without marks shows only beside its original, whose transaction
+    stands in the alert's evidence.
+
+"""
+"""Told under a mail of a capture that is no forward: an alert may rest on it all the same."""
+
 
 @dataclass(frozen=True, slots=True)
 class ExplainOptions:
@@ -110,6 +117,8 @@ def _explain_transactions(options: ExplainOptions, settings: Settings, table: Ta
         explained += 1
         explanation = explain_transaction(event, organisation, table)
         print_text(as_json_line(explanation, "transaction") if options.json else render_explanation(explanation))
+        if explanation.judgement.forwarding.kind == "none" and not options.json:
+            print_text(ALONE)
     problems += [f"{each.path}: {each.detail}" for each in tap.damage()]
     problems += [f"{each}: no transaction of this id was found" for each in sorted(missing)]
     for problem in problems:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
@@ -10,7 +11,7 @@ import msgspec
 
 from sensor.alert.alert import Alert
 from sensor.alert.record import AlertRecord, read_alert, record_of, to_line
-from sensor.analysis import Analysis
+from sensor.analysis import SEEN, Analysis
 from sensor.database import Change, CountedCapture, Database
 from sensor.log import Log
 from sensor.settings import SettingsError
@@ -18,6 +19,9 @@ from sensor.taps.files import STDIN, Found, capture_digest
 
 TOLD = "told"
 """The kind under which alerts are kept as they were last told: one JSON record each."""
+
+DOMAINS = "internal_domains"
+"""The key, among what was seen in all, of the domains that were taken for ours."""
 
 
 class Keeper:
@@ -32,6 +36,10 @@ class Keeper:
         self._log = log or Log()
         self._captures: list[CountedCapture] = []
 
+    @property
+    def path(self) -> str:
+        return self._database.path
+
     def note_captures(self, paths: Sequence[str]) -> list[str]:
         """Know the captures again; all *paths*. Standard input can't be known again."""
         for path in paths:
@@ -41,27 +49,49 @@ class Keeper:
 
     def not_counted(self, paths: Sequence[str]) -> Iterator[tuple[str, CountedCapture | None]]:
         """Each path with the capture of the same content that was counted before, under whatever name, if any."""
+        this_run: dict[str, CountedCapture] = {}
         for path in paths:
             if path == STDIN:
                 raise SettingsError("--once: standard input can't be known again; name a file, or leave --once out")
             capture = self._note(path)
-            before = self._database.counted(capture.digest)
+            before = self._database.counted(capture.digest) or this_run.get(capture.digest)
             if before is not None:
                 self._captures.pop()
+            this_run.setdefault(capture.digest, capture)
             yield path, before
 
-    def restore(self, analysis: Analysis, wants: Callable[[str], bool] | None = None) -> None:
+    def internal_domains(self) -> tuple[str, ...]:
+        """The domains that were ours in the latest run; none if none were known."""
+        blob = dict(self._database.states(SEEN)).get(DOMAINS)
+        return () if blob is None else tuple(blob.decode().split())
+
+    def restore(self, analysis: Analysis, wants: Callable[[str], bool] | None = None) -> int:
         """
-        Go on from what earlier runs came to, of all kinds or of those that *wants* is true of. What can't be read is
-        told in the log and left where it is.
+        Go on from what earlier runs came to, of all kinds or of those that *wants* is true of; the number of states
+        that could not be read.
+
+        Those are told in the log, by kind. Damaged ones are dropped by ``keep``, others stay: a later version may know
+        them.
         """
+        problems: dict[str, list[str]] = {}
         for kind in self._database.kinds():
             if kind == TOLD or (wants is not None and not wants(kind)):
                 continue
             for key, blob in self._database.states(kind):
                 problem = analysis.restore(kind, key, blob)
                 if problem is not None:
-                    self._log.warning("state_not_read", path=self._database.path, why=problem)
+                    problems.setdefault(kind, []).append(problem)
+        log_unread(self._log, self._database, problems)
+        domains, ours = self.internal_domains(), analysis.pipeline.organisation.domains
+        if domains != ours:
+            self._log.warning(
+                "internal_domains_differ",
+                path=self._database.path,
+                kept=" ".join(domains) or "none",
+                now=" ".join(ours) or "none",
+                so="what was inside then may be outside now",
+            )
+        return sum(map(len, problems.values())) + len(self._database.damaged)
 
     def told(self) -> Iterator[AlertRecord]:
         """The alerts of earlier runs, each as it was last told. What can't be read is told in the log."""
@@ -74,8 +104,10 @@ class Keeper:
     def keep(self, analysis: Analysis, alerts: Iterable[Alert], *, sensor: str) -> None:
         """Write what changed since ``restore``. Raises ``DatabaseError``; then the file is as it was."""
         changes = (Change(*state) for state in analysis.changed())
+        domains = " ".join(analysis.pipeline.organisation.domains).encode()
+        own = (Change(SEEN, DOMAINS, domains),)
         told = (Change(TOLD, alert.id, to_line(record_of(alert, sensor=sensor))) for alert in alerts)
-        self._database.save((change for part in (changes, told) for change in part), self._captures)
+        self._database.save((change for part in (changes, own, told) for change in part), self._captures)
         self._captures.clear()
 
     def _note(self, path: str) -> CountedCapture:
@@ -93,6 +125,14 @@ def open_keeper(path: str) -> Iterator[Keeper]:
         yield Keeper(database)
 
 
+def log_unread(log: Log, database: Database, problems: Mapping[str, Sequence[str]]) -> None:
+    """Tell of states that could not be read, once for each kind; *problems* are those that are not damaged."""
+    for kind, count in sorted(Counter(kind for kind, _ in database.damaged).items()):
+        log.warning("state_damaged", path=database.path, kind=kind, count=count)
+    for kind, texts in problems.items():
+        log.warning("state_not_read", path=database.path, kind=kind, count=len(texts), why=texts[0])
+
+
 def once_only(keeper: Keeper, found: Found) -> list[str]:
     """The captures of *found* that were not counted before; the others are named among its ``counted_before``."""
     fresh = []
@@ -100,8 +140,10 @@ def once_only(keeper: Keeper, found: Found) -> list[str]:
         if before is None:
             fresh.append(path)
         else:
-            known = "" if before.name == path else f" as {before.name}"
-            found.counted_before.append(
-                f"{path}: counted before{known}, on {before.counted_at[:16].replace('T', ' ')} UTC"
-            )
+            found.counted_before.append(_counted_as(path, before))
     return fresh
+
+
+def _counted_as(path: str, before: CountedCapture) -> str:
+    known = "" if before.name == path else f" as {before.name}"
+    return f"{path}: counted before{known}, on {before.counted_at[:16].replace('T', ' ')} UTC"

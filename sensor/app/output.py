@@ -18,6 +18,9 @@ from sensor.model import Forwarding, TapName
 from sensor.settings import Settings, SettingsError
 from sensor.taps.base import Batch
 
+_FILE = "run.alerts"
+"""The label of the file among the sinks."""
+
 
 class Output:
     """
@@ -75,15 +78,15 @@ class Output:
         try:
             self._alerts.write(alerts)
         except OSError as error:
-            self._counts.add("sink_failures", 1, self._settings.run.alerts_format)
+            self._counts.add("sink_failures", 1, _FILE)
             self._log.error("alerts_not_written", alerts=len(alerts), why=error)
-        self._counts.add("sink_alerts_delivered", self._alerts.written - before, self._settings.run.alerts_format)
+        self._counts.add("sink_alerts_delivered", self._alerts.written - before, _FILE)
 
     def gather(self) -> None:
         """Count what waits."""
         courier = self._alerts.courier if self._alerts is not None else None
         if courier is not None:
-            self._counts.set("sink_alerts_owed", courier.owed, courier.name)
+            self._counts.set("sink_alerts_owed", courier.owed, _FILE)
 
     def reopen(self) -> None:
         """Open the record file anew, under the name that it was given. Raises ``UserError``."""

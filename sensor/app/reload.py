@@ -18,6 +18,11 @@ _FIXED: tuple[tuple[str, str], ...] = (
     ("privacy", "key_file"),
     ("privacy", "clear_labels"),
     ("sensor", "name"),
+    ("alerts", "sinks"),
+    ("alerts", "spool_dir"),
+    ("alerts", "spool_octets"),
+    ("alerts", "spool_sync"),
+    ("alerts", "drain_s"),
 )
 
 
@@ -50,7 +55,7 @@ def change_between(before: Plan, after: Plan) -> Change:
         runner=own_limits or old.detect != new.detect,
         policy=old.alerts != new.alerts,
         workers=_changed_workers(before, after),
-        output=old.run != new.run or old.alerts != new.alerts,
+        output=old.run != new.run,
     )
 
 

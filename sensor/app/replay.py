@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import Protocol
 
 import msgspec
 
@@ -24,8 +24,10 @@ from sensor.app.common import (
     table_in_force,
 )
 from sensor.app.console import Progress, print_text, progress_bar, records_to, stop_on_interrupt
+from sensor.app.incident import report_page
 from sensor.app.keeping import Keeper, once_only, open_keeper
 from sensor.classify import NONE, Organisation, Table
+from sensor.database import DatabaseError
 from sensor.detect import Runner, detectors, known_options
 from sensor.ledger import Ledger
 from sensor.log import Log, printable
@@ -41,6 +43,16 @@ _NOTHING_READ = frozenset(("unreadable", "empty", "not_a_capture"))
 # Alerts remembered for summary and report, some kilobytes each; all are told to the sink.
 ALERTS_REMEMBERED = 10_000
 
+# Captures named where all were counted before.
+COUNTED_SHOWN = 5
+
+
+class Sink(Protocol):
+    """Where records are written."""
+
+    def write(self, octets: bytes, /) -> object: ...
+
+
 AlertWriter = Callable[[Iterable[Alert]], None]
 """Told the alerts of each batch, in order."""
 
@@ -49,12 +61,17 @@ AlertWriter = Callable[[Iterable[Alert]], None]
 class ReplayOptions:
     """
     What the command line asks of a replay. *events* and *alerts* are a path, ``-`` for standard output, or none.
+    Without *sinks*, those of the settings are left alone.
+    What the command line asks of a replay. *events*, *alerts* and *report* are a path, ``-`` for standard output, or
+    none.
     """
 
     paths: Sequence[str]
     events: str | None = None
     alerts: str | None = None
     alerts_format: str = "jsonl"
+    sinks: bool = True
+    report: str | None = None
     store: str | None = None
     once: bool = False
     settings_path: str | None = None
@@ -65,8 +82,8 @@ class ReplayOptions:
 
     @property
     def output_is_taken(self) -> bool:
-        """True if standard output carries records or alerts, so that the summary goes elsewhere."""
-        return "-" in (self.events, self.alerts)
+        """True if standard output carries something else, so that the summary goes elsewhere."""
+        return "-" in (self.events, self.alerts, self.report)
 
 
 def replay(options: ReplayOptions, environment: Mapping[str, str]) -> int:
@@ -96,45 +113,72 @@ def replay(options: ReplayOptions, environment: Mapping[str, str]) -> int:
         if keeper is not None:
             paths = once_only(keeper, found) if options.once else keeper.note_captures(paths)
         if not paths:
-            told = "".join(f"mailsensor: {printable(each)}\n" for each in found.counted_before)
-            print_text(f"{told}mailsensor: every capture was counted before; nothing is left to read\n", to_stderr=True)
+            _tell_nothing_left(found)
             return READ_WHOLE
         tap = CaptureTap(paths, table.interest, limits=core)
+        # Opened before the reading, which may take hours: that a report can't be written is to be known at once.
+        page = opened.enter_context(records_to(options.report, "--report"))
         run = run_tap(
             tap,
             settings,
             table=table,
             own_limits=own,
             sink=opened.enter_context(records_to(options.events)),
-            tell=opened.enter_context(_alert_writer(options, settings)),
+            tell=alert_writer(
+                options.alerts,
+                settings,
+                environment,
+                opened,
+                form=options.alerts_format,
+                append=options.store is not None,
+                sinks=options.sinks,
+            ),
             keeper=keeper,
             progress=opened.enter_context(progress_bar(quiet=options.quiet)),
             infers_domains=True,
         )
+        if page is not None:
+            page.write(report_page(run, tap, settings, found, paths, continued=keeper is not None))
     if options.quiet:
         _log_problems(Log(), tap, found.problems)
     else:
-        _print_summary(run, tap, settings, found, as_json=options.json, to_stderr=options.output_is_taken)
+        print_summary(run, tap, settings, found, as_json=options.json, to_stderr=options.output_is_taken)
+    if run.not_kept is not None:
+        print_text(f"mailsensor: {printable(run.not_kept)}\n", to_stderr=True)
     return exit_status(run, tap, len(paths), bool(found.problems))
 
 
+def _tell_nothing_left(found: Found) -> None:
+    lines = [*found.counted_before[:COUNTED_SHOWN], "every capture was counted before; nothing is left to read"]
+    more = len(found.counted_before) - COUNTED_SHOWN
+    if more > 0:
+        lines.insert(COUNTED_SHOWN, f"and {more:,} more captures before")
+    print_text("".join(f"mailsensor: {printable(each)}\n" for each in lines), to_stderr=True)
+
+
 def _check(options: ReplayOptions) -> None:
-    if options.events == "-" and options.alerts == "-":
-        raise SettingsError("--events - and --alerts -: only one can have standard output; give the other a file")
+    wanting = {"--events": options.events, "--alerts": options.alerts, "--report": options.report}
+    taking = [f"{name} -" for name, target in wanting.items() if target == "-"]
+    if len(taking) > 1:
+        raise SettingsError(f"{' and '.join(taking)}: only one can have standard output; give the other a file")
     if options.once and options.store is None:
         raise SettingsError("--once: needs --store FILE, which knows the captures that were counted")
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A tap read to its end. ``alerts`` are as they were last told, the first ones first."""
+    """
+    A tap read to its end. ``alerts`` are as they were last told, the first ones first. ``states_lost`` counts what
+    could not be read of earlier runs, ``not_kept`` says why this one was not kept, where it was to be.
+    """
 
     analysis: Analysis
     interrupted: bool
     inferred_domains: tuple[str, ...] = ()
     alerts: Mapping[str, Alert] = field(default_factory=dict)
     alerts_dropped: int = 0
-    kept: bool = False
+    states_lost: int = 0
+    not_kept: str | None = None
 
     @property
     def pipeline(self) -> Pipeline:
@@ -147,7 +191,7 @@ def run_tap(
     *,
     table: Table | None = None,
     own_limits: Mapping[str, int] | None = None,
-    sink: BinaryIO | None = None,
+    sink: Sink | None = None,
     tell: AlertWriter | None = None,
     keeper: Keeper | None = None,
     progress: Progress | None = None,
@@ -164,11 +208,13 @@ def run_tap(
         domains, batches = settings.organisation.internal_domains, tap.batches()
         inferred: tuple[str, ...] = ()
         if infers_domains and not domains:
-            inferred, batches = inferred_from(batches, tap.transaction_type)
+            # What was taken for ours before stays ours: the first mails of another day may tell less.
+            inferred = keeper.internal_domains() if keeper is not None else ()
+            if not inferred:
+                inferred, batches = inferred_from(batches, tap.transaction_type)
         organisation = Organisation(domains or inferred, settings.organisation.internal_networks)
         analysis = analysis_of(tap, settings, organisation, table=table, own_limits=own_limits)
-        if keeper is not None:
-            keeper.restore(analysis)
+        states_lost = keeper.restore(analysis) if keeper is not None else 0
         for batch in batches:
             step = analysis.take(batch.tally(classify_all=analysis.pipeline.classifies_all))
             if sink is not None and len(batch):
@@ -181,10 +227,21 @@ def run_tap(
             if progress is not None:
                 progress.update(*tap.progress())
         alerts.take(analysis.finish())
-        kept = keeper is not None and not interrupted.is_set()
-        if keeper is not None and kept:
-            keeper.keep(analysis, alerts.latest.values(), sensor=settings.sensor.name)
-    return Run(analysis, interrupted.is_set(), inferred, alerts.latest, alerts.dropped, kept)
+        not_kept = None
+        if keeper is not None:
+            not_kept = _keep(keeper, analysis, alerts, settings.sensor.name, interrupted=interrupted.is_set())
+    return Run(analysis, interrupted.is_set(), inferred, alerts.latest, alerts.dropped, states_lost, not_kept)
+
+
+def _keep(keeper: Keeper, analysis: Analysis, alerts: _Told, sensor: str, *, interrupted: bool) -> str | None:
+    """Keep the run; in words why not, since there is a summary to print all the same."""
+    if interrupted:
+        return f"{keeper.path}: nothing was kept of an interrupted run, so that its captures can still be counted whole"
+    try:
+        keeper.keep(analysis, alerts.latest.values(), sensor=sensor)
+    except DatabaseError as error:
+        return f"{error}; nothing of this run was kept"
+    return None
 
 
 def analysis_of(
@@ -247,35 +304,63 @@ class ForwardingBlocks:
 
 def exit_status(run: Run, tap: Tap, files: int, passed_over: bool) -> int:
     """
-    130 for an interrupted run, 1 where no file gave anything, 3 where something was damaged or passed over, else 0.
+    130 for an interrupted run, 1 where no file gave anything or the run could not be kept, 3 where something was
+    damaged or passed over, else 0.
     """
     if run.interrupted:
         return INTERRUPTED
+    if run.not_kept is not None:
+        return READ_NOTHING
     damage = tap.damage()
     nothing = {each.path for each in damage if each.kind in _NOTHING_READ}
     if len(nothing) >= files:
         return READ_NOTHING
-    return READ_WITH_DAMAGE if damage or passed_over else READ_WHOLE
+    return READ_WITH_DAMAGE if damage or passed_over or run.states_lost else READ_WHOLE
 
 
-def _alert_writer(options: ReplayOptions, settings: Settings) -> AbstractContextManager[AlertWriter | None]:
-    if options.alerts is None:
-        return nullcontext()
-    return _open_alert_writer(options.alerts, options, settings)
+def alert_writer(
+    target: str | None,
+    settings: Settings,
+    environment: Mapping[str, str],
+    opened: ExitStack,
+    *,
+    form: str,
+    append: bool,
+    sinks: bool = True,
+) -> AlertWriter | None:
+    """
+    Tells whoever is to be told: the file of ``--alerts`` and, with *sinks*, those of the settings; none for nobody.
+
+    With *append*, or a spool that knows what was delivered, alerts go behind those that stand in the file.
+    """
+    writers: list[AlertWriter] = []
+    if target is not None:
+        append = append or bool(settings.alerts.spool_dir)
+        writers.append(opened.enter_context(_open_alert_writer(target, settings, form=form, append=append)))
+    if settings.alerts.sinks and sinks:
+        from sensor.alert.dispatch import open_sinks
+
+        writers.append(
+            opened.enter_context(open_sinks(settings.alerts, environment, sensor=settings.sensor.name)).write
+        )
+    if not writers:
+        return None
+
+    def tell(alerts: Iterable[Alert]) -> None:
+        told = tuple(alerts)
+        for write in writers:
+            write(told)
+
+    return tell
 
 
 @contextmanager
-def _open_alert_writer(target: str, options: ReplayOptions, settings: Settings) -> Iterator[AlertWriter]:
+def _open_alert_writer(target: str, settings: Settings, *, form: str, append: bool) -> Iterator[AlertWriter]:
+    """Writes alerts to *target* (a path, or ``-``) in *form*, behind those that are there if it is to *append*."""
     from sensor.alert.out import open_alerts
 
     with open_alerts(
-        target,
-        settings.alerts,
-        form=options.alerts_format,
-        sensor=settings.sensor.name,
-        clock=time.monotonic,
-        # What goes on from earlier runs, and what a spool has delivered, stands in the file already.
-        append=options.store is not None or bool(settings.alerts.spool_dir),
+        target, settings.alerts, form=form, sensor=settings.sensor.name, clock=time.monotonic, append=append
     ) as writer:
         yield writer.write
 
@@ -288,7 +373,8 @@ def _log_problems(log: Log, tap: Tap, passed_over: Sequence[str]) -> None:
         log.warning("damage", path=each.path, kind=each.kind, offset=each.offset, detail=each.detail)
 
 
-def _print_summary(run: Run, tap: Tap, settings: Settings, found: Found, *, as_json: bool, to_stderr: bool) -> None:
+def print_summary(run: Run, tap: Tap, settings: Settings, found: Found, *, as_json: bool, to_stderr: bool) -> None:
+    """Print what the run came to, for people or as one JSON object."""
     from sensor.report.summary import summarise
 
     summary = summarise(
@@ -308,6 +394,7 @@ def _print_summary(run: Run, tap: Tap, settings: Settings, found: Found, *, as_j
         policy=run.analysis.policy,
         now_ms=run.analysis.runner.clock_ms or 0,
         detector_failures=run.analysis.runner.failures,
+        pairing=run.pipeline.pairing,
     )
     if as_json:
         text = msgspec.json.encode(summary).decode() + "\n"

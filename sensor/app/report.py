@@ -11,10 +11,10 @@ from typing import cast, get_args
 import msgspec
 
 from sensor.alert.record import AlertRecord, read_alert
-from sensor.analysis import ACCOUNT, COVERAGE, SEEN
+from sensor.analysis import ACCOUNT, CLOCK, COVERAGE, SEEN
 from sensor.app.common import READ_WHOLE, READ_WITH_DAMAGE
 from sensor.app.console import print_text
-from sensor.app.keeping import TOLD
+from sensor.app.keeping import TOLD, log_unread
 from sensor.coverage import Coverage
 from sensor.database import Database
 from sensor.ledger import Ledger
@@ -54,12 +54,13 @@ def report(options: ReportOptions) -> int:
     Print what the file holds. Raises ``SettingsError`` and ``DatabaseError`` for what the caller must put right.
     """
     _check(options)
-    log = Log()
     with Database(options.store, writes=False) as database:
-        coverage = _coverage(database)
-        latest_ms = (coverage.last_seen_ns or 0) // 1_000_000
+        seen = dict(database.states(SEEN))
+        coverage = _coverage(seen.get(COVERAGE))
+        # The clock doubts absurd times, which the latest mail may have.
+        latest_ms = int(seen[CLOCK]) if CLOCK in seen else (coverage.last_seen_ns or 0) // 1_000_000
         since_ms = None if options.since is None else _since(options.since, latest_ms)
-        problems: list[str] = []
+        problems: dict[str, list[str]] = {}
         rows: Sequence[Row]
         if options.subject == "alerts":
             rows = alert_rows(_alerts(database, problems), since_ms=since_ms)
@@ -71,9 +72,8 @@ def report(options: ReportOptions) -> int:
     print_text(render_rows(shown, SUBJECTS[options.subject], cast("Form", options.form)))
     if options.form == "table" and len(rows) > len(shown):
         print_text(f"and {len(rows) - len(shown):,} more\n")
-    for problem in problems:
-        log.warning("state_not_read", path=options.store, why=problem)
-    return READ_WITH_DAMAGE if problems else READ_WHOLE
+    log_unread(Log(), database, problems)
+    return READ_WITH_DAMAGE if problems or database.damaged else READ_WHOLE
 
 
 def _check(options: ReportOptions) -> None:
@@ -98,23 +98,22 @@ def _since(text: str, latest_ms: int) -> int:
     return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
-def _coverage(database: Database) -> Coverage:
-    blob = dict(database.states(SEEN)).get(COVERAGE)
+def _coverage(blob: bytes | None) -> Coverage:
     return Coverage() if blob is None else msgspec.json.decode(blob, type=Coverage)
 
 
-def _ledger(database: Database, problems: list[str]) -> Ledger:
+def _ledger(database: Database, problems: dict[str, list[str]]) -> Ledger:
     ledger = Ledger()
     for mailbox, blob in database.states(ACCOUNT):
         fault = ledger.restore(mailbox, blob)
         if fault is not None:
-            problems.append(f"an account is {fault.replace('_', ' ')}")
+            problems.setdefault(ACCOUNT, []).append(f"an account is {fault.replace('_', ' ')}")
     return ledger
 
 
-def _alerts(database: Database, problems: list[str]) -> Iterator[AlertRecord]:
+def _alerts(database: Database, problems: dict[str, list[str]]) -> Iterator[AlertRecord]:
     for alert_id, line in database.states(TOLD):
         try:
             yield read_alert(line)
         except msgspec.DecodeError as error:
-            problems.append(f"alert {alert_id}: {error}")
+            problems.setdefault(TOLD, []).append(f"alert {alert_id}: {error}")

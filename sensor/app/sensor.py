@@ -22,6 +22,8 @@ from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Self, TypeVar
 
+from sensor.alert.alert import Alert
+from sensor.alert.dispatch import open_sinks
 from sensor.analysis import ALERT, DETECTOR, Analysis
 from sensor.app.build import Plan, pipeline_of, policy_of, runner_of, taps_of
 from sensor.app.counting import Meter
@@ -94,7 +96,12 @@ class Sensor:
         self._view = View(self._analysis, RecentRecords(settings.web.recent_records))
         if self._keeper is not None:
             self._view.restore_alerts(self._keeper.told())
-        self._output = self._opened.enter_context(Output(settings, self.counts, self._log))
+        self._output = Output(settings, self.counts, self._log)
+        self._opened.callback(self._close_output)
+        self._sinks = self._opened.enter_context(
+            open_sinks(settings.alerts, plan.environment, sensor=settings.sensor.name, log=self._log)
+        )
+        self._sinks.remember(self._analysis.policy.alerts())
         self._begun: set[str] = set()
         self._workers: dict[str, Worker] = {}
         self._inbox: Inbox = queue.Queue(INBOX_BATCHES)
@@ -115,6 +122,10 @@ class Sensor:
         for worker in self._workers.values():
             worker.abandon()
         self._opened.close()
+
+    def _close_output(self) -> None:
+        """The one in force: a reload may have put another in place."""
+        self._output.close()
 
     # ---- for other threads
 
@@ -218,7 +229,7 @@ class Sensor:
         self._meter.see(drawn, step, time.perf_counter() - began)
         self._output.write_records(batch, step.forwardings, parcel.tap.name)
         self._view.take(drawn, step, sensor=self._plan.settings.sensor.name, tap=parcel.tap.name)
-        self._output.write_alerts(step.alerts)
+        self._tell(step.alerts)
 
     def _end_captures(self, worker: str, captures: EndOfCaptures) -> None:
         self._in_captures.discard(worker)
@@ -242,13 +253,18 @@ class Sensor:
         alerts = self._analysis.finish()
         self._meter.see_alerts(alerts)
         self._view.take_alerts(alerts, sensor=self._plan.settings.sensor.name)
+        self._tell(alerts)
+
+    def _tell(self, alerts: Sequence[Alert]) -> None:
         self._output.write_alerts(alerts)
+        self._sinks.write(alerts)
 
     def _publish(self) -> None:
         now_s = time.monotonic()
         self._publish_due_s = now_s + PUBLISH_EVERY_S
         self._meter.gather(self._analysis, tuple(self._workers.values()), waiting=self._inbox.qsize(), now_s=now_s)
         self._output.gather()
+        self._meter.gather_sinks(self._sinks.statistics())
         self.counts.publish()
 
     def _save(self) -> None:

@@ -28,6 +28,7 @@ class Organisation:
         self._suffixes = tuple(domain for domain in domains if domain.startswith("."))
         self._networks = tuple(internal_networks)
         self._cache: dict[str, bool] = {}
+        self.domains = tuple(sorted(set(domains)))
         self.known = bool(self._exact)
         self.knows_networks = bool(self._networks)
 

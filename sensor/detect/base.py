@@ -154,13 +154,15 @@ class Told(msgspec.Struct):
     count: int = 0
     at_ms: int = 0
 
-    def is_due(self, count: int, at_ms: int) -> bool:
+    def is_due(self, count: int, at_ms: int, *, goes_on: bool = False) -> bool:
         """
         True if a claim is news, and then noted as told: the first time, and when its *count* has doubled or has grown
-        and a day has passed.
+        and a day has passed. With *goes_on* the day is enough: what is counted stands still while the claim goes on,
+        and an alert that hears nothing for a week is taken to be over.
         """
         is_first = self.count == 0
-        is_due = is_first or count >= 2 * self.count or (count > self.count and at_ms - self.at_ms >= DAY_MS)
+        has_grown = goes_on or count > self.count
+        is_due = is_first or count >= 2 * self.count or (has_grown and at_ms - self.at_ms >= DAY_MS)
         if is_due:
             self.count, self.at_ms = max(1, count), at_ms
         return is_due

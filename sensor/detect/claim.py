@@ -91,6 +91,7 @@ def claim(
     actor: Actor | None = None,
     exhibits: Iterable[Exhibit] = (),
     technique: str = "T1114.003",
+    pairs: Iterable[tuple[str, str]] = (),
 ) -> Finding:
     """
     The finding of *detector* on *key*, in the episode that began with the event whose id is *episode*.
@@ -127,6 +128,7 @@ def claim(
         actor=_plain_actor(actor or Actor()),
         exhibits=_bounded_exhibits(tuple(exhibits)),
         technique=technique,
+        pairs=tuple(pairs) if not (more_mailboxes or more_destinations) else (),
     )
 
 

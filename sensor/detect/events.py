@@ -129,10 +129,10 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True, tag="leg"):
     ours on the way in, and those outside on the way out.
 
     The rest concerns outgoing legs: ``message`` is the fingerprint of its own Message-ID, ``unaddressed`` are
-    recipients that neither To nor Cc names, ``written_to`` all that those name, ``named`` the mailboxes that the mail
-    says it came through (ORCPT, Resent-From, Delivered-To). ``from_ours`` is true if its author is the organisation's,
-    ``is_reply`` if the subject says so, and ``needs_sign`` where nothing tells whose mail is whose, so that only a mail
-    that names a mailbox can be paired.
+    recipients that neither To nor Cc names, ``written_to`` all that those name, ``addressed`` those of them that are
+    ours, ``named`` the mailboxes that the mail says it came through (ORCPT, Resent-From, Delivered-To). ``from_ours``
+    is true if its author is the organisation's, ``is_reply`` if the subject says so, and ``needs_sign`` where nothing
+    tells whose mail is whose, so that only a mail that names a mailbox can be paired.
     """
 
     id: str
@@ -147,6 +147,7 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True, tag="leg"):
     message: str = ""
     unaddressed: tuple[str, ...] = ()
     written_to: tuple[str, ...] = ()
+    addressed: tuple[str, ...] = ()
     named: tuple[str, ...] = ()
     from_ours: bool = False
     is_reply: bool = False

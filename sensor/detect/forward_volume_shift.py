@@ -284,6 +284,8 @@ def _finding(
     confidence, why = _confidence(past)
     facts = episode.facts(event)
     facts["episode"], facts["first_seen_ms"] = state.shift_id, state.shift_first_ms
+    if is_many:
+        facts["destinations"] = _made_by(episode, past.expected_count().high)
     return claim(
         detector=ForwardVolumeShift.name,
         **facts,
@@ -307,6 +309,21 @@ def _finding(
             "Days are those of UTC, and working days are held against working days where enough are known.",
         ),
     )
+
+
+def _made_by(episode: Episode, usual: float) -> tuple[str, ...]:
+    """
+    The destinations that make the day unusual: those that got most, until the others together are no more than usual.
+
+    The others are a person's everyday forwards; naming them would hide which address it is about.
+    """
+    ranked = episode.by_count()
+    left = sum(episode.destinations.values())
+    for place, each in enumerate(ranked):
+        if place and left <= usual:
+            return ranked[:place]
+        left -= episode.destinations[each]
+    return ranked
 
 
 def _told(today: Day, past: Baseline, *, is_many: bool) -> str:

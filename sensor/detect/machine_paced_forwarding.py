@@ -6,22 +6,29 @@ mailbox's password) sends what a person would send: a prefix, a quoted block, no
 hide is time. Where the original was seen coming in, each forward has a delay; they are kept by outside address, over
 14 days.
 
-**Crosses**, for one address, on either of two signs:
+**Crosses**, for one address, on any of these signs:
 
 - *Fast*: the lower end of the Jeffreys interval of the share of forwards within ``fast_s`` of their original is above
   ``share``, and ``least`` were that fast. To forward by hand takes a notice, a look, a click, an address, another
-  click: 15 s can be done once and hardly six times of six, and nobody does it for more than half of what they
-  forward. An assistant who sits waiting for one person's mails takes 20 to 60 s.
+  click: 15 s can be done now and then, with a shortcut for it. But nobody is there for more than two of five: a
+  quarter of the week is work, and at work people are away and busy. An assistant who sits waiting for one person's
+  mails takes 20 to 60 s. A program that runs while its owner works is fast by day and late by night.
 - *Never resting*: a program that polls every few minutes is not that fast, but it keeps no hours. The lower end for
   forwards within ``prompt_s`` is above 0.8, there are at least 20, and over the hours of the day no pause of
   ``rest_h`` hours is left. People rest longer than that in any time zone, so no zone needs to be known.
+- *In bursts*: ``bursts`` forwards left within 2 s of the one before, on two days or more. A program that polls, or
+  that is started in the morning, works off what lay there in one go; hands need more than 2 s for each.
+- *Takes all*: in 7 days the lower end for the share of received mail that went there is above 0.8, and there are at
+  least 30. Half of all mail is newsletters and notices, which nobody forwards by hand.
 
-Both hold for a rule that takes every mail as for one that takes those with a word: pace is that of what was
-forwarded. The share of all received mail is told beside it.
+All but the last hold for a rule that takes every mail as for one that takes those with a word: pace is that of what
+was forwarded. The share of all received mail is told beside it.
 
 Forwards whose original was not seen are *unknown*, not slow: they count for neither side, and where they are more than
 half, confidence goes down. Confidence is high where several signs agree: ten or more at such a pace, and no rest or
 forwards on days when the mailbox sent nothing else.
+
+A program's queue that was offline and is sent at once makes a burst too: hence the two days.
 
 **Cannot see** rules that wait for a random time of hours, originals that came in by TLS or before the sensor, and two
 people in shifts from one program that forwards for them with leave.
@@ -44,9 +51,15 @@ from sensor.detect.windows import MOST, Counts, Window, add
 from sensor.intervals import share_exceeds
 from sensor.model import Confidence, Finding, Measured
 
-FORTNIGHT = Window(slot_ms=DAY_MS, slots=14, cells=5)
-"""By day: forwards of known delay, those that were fast, those that were prompt, unknown ones; and hours as bits."""
-KNOWN, FAST, PROMPT, UNKNOWN, HOURS = range(5)
+FORTNIGHT = Window(slot_ms=DAY_MS, slots=14, cells=6)
+"""
+By day: forwards of known delay, those that were fast, those that were prompt, unknown ones; hours of the day as bits;
+and those that left at once after the one before.
+"""
+KNOWN, FAST, PROMPT, UNKNOWN, HOURS, BURST = range(6)
+
+WEEK = Window(slot_ms=DAY_MS, slots=7, cells=6)
+"""The latest part of the same counts."""
 
 TODAY = Window(slot_ms=6 * HOUR_MS, slots=4, cells=1)
 """Forwards of the mailbox in the last 18 to 24 hours: never more than are in the 24 hours of ``Context.sent_24h``."""
@@ -61,6 +74,12 @@ SKEW_MS = 2 * SECOND_MS
 
 NEVER_RESTING_LEAST = 20
 NEVER_RESTING_SHARE = 0.8
+
+BURST_MS = 2 * SECOND_MS
+BURST_DAYS = 2
+
+ALL_LEAST = 30
+ALL_SHARE = 0.8
 
 QUIET_MS = 14 * DAY_MS
 
@@ -82,23 +101,42 @@ class Pace(msgspec.Struct, kw_only=True):
     delays_ms: list[int] = msgspec.field(default_factory=list)
     is_told: bool = False
 
-    def measure(self, at_ms: int) -> Measure:
-        """What the window that ends at *at_ms* comes to."""
-        known, fast, prompt, unknown, _ = FORTNIGHT.total(self.counts, at_ms)
-        hours = 0
-        for cells in FORTNIGHT.live(self.counts, at_ms):
+    def measure(self, event: ForwardSeen) -> Measure:
+        """What the window that ends with *event* comes to."""
+        known, fast, prompt, unknown, _, bursts = FORTNIGHT.total(self.counts, event.at_ms)
+        week = WEEK.total(self.counts, event.at_ms)
+        hours = burst_days = 0
+        for cells in FORTNIGHT.live(self.counts, event.at_ms):
             hours |= cells[HOURS]
-        return Measure(known=known, fast=fast, prompt=prompt, unknown=unknown, rest_h=longest_rest_h(hours))
+            burst_days += cells[BURST] > 0
+        return Measure(
+            known=known,
+            fast=fast,
+            prompt=prompt,
+            unknown=unknown,
+            rest_h=longest_rest_h(hours),
+            bursts=bursts,
+            burst_days=burst_days,
+            week=week[KNOWN] + week[UNKNOWN],
+            received=event.context.received_7d,
+        )
 
 
 class Measure(msgspec.Struct, frozen=True, kw_only=True):
-    """Forwards to one address in the window. ``rest_h`` is the longest pause in the hours of the day of prompt ones."""
+    """
+    Forwards to one address in the window. ``rest_h`` is the longest pause in the hours of the day of prompt ones.
+    ``week`` are those of 7 days, in which the mailbox received ``received``.
+    """
 
     known: int
     fast: int
     prompt: int
     unknown: int
     rest_h: int
+    bursts: int
+    burst_days: int
+    week: int
+    received: int
 
 
 class PaceState(State, kw_only=True):
@@ -114,15 +152,19 @@ class MachinePacedForwarding(BaseDetector[PaceState, ForwardSeen]):
     """Sees the forwards to outside of one mailbox that look made by hand."""
 
     name = "machine_paced_forwarding"
+    version = 2
     ttl_ms = QUIET_MS
     OPTIONS = (
         Option(
             "fast_s", 15, 1, 120, "Within this of its original, a forward is fast: too quick to read and to send on."
         ),
-        Option("share", 0.5, 0.2, 0.95, "Lower end of the share of fast forwards: more of them fast than not."),
+        Option(
+            "share", 0.4, 0.2, 0.95, "Lower end of the share of fast forwards: nobody is there so often and so quick."
+        ),
         Option("least", 6, 3, 1_000, "Fast forwards to one address in 14 days. Six of six prove a share above 0.6."),
         Option("prompt_s", 600, 30, 3_600, "Within this, a forward is prompt: programs poll every few minutes."),
         Option("rest_h", 6, 3, 12, "Hours of rest that a person leaves in a day, in any time zone."),
+        Option("bursts", 4, 3, 1_000, "Forwards within 2 s of the one before, on two days or more of 14."),
     )
     event_type = ForwardSeen
     state_type = PaceState
@@ -140,9 +182,9 @@ class MachinePacedForwarding(BaseDetector[PaceState, ForwardSeen]):
         here = [state.to[to] for to in outside if to in state.to]
         # An address that has just crossed is told of at once, others when there is news of the whole.
         has_news = episode.has_news(event.at_ms)
-        if not any((has_news or not pace.is_told) and self._has_crossed(pace.measure(event.at_ms)) for pace in here):
+        if not any((has_news or not pace.is_told) and self._has_crossed(pace.measure(event)) for pace in here):
             return ()
-        measures = {to: pace.measure(event.at_ms) for to, pace in state.to.items()}
+        measures = {to: pace.measure(event) for to, pace in state.to.items()}
         crossed = [to for to, measure in measures.items() if self._has_crossed(measure)]
         episode.told.is_due(episode.count, event.at_ms)
         for to in crossed:
@@ -156,10 +198,14 @@ class MachinePacedForwarding(BaseDetector[PaceState, ForwardSeen]):
             if len(to) >= MAX_ADDRESSES:
                 del to[min(to, key=lambda each: (to[each].last_ms, each))]
             pace = to[destination] = Pace(last_ms=event.at_ms)
+            follows = False
+        else:
+            follows = abs(event.at_ms - pace.last_ms) <= BURST_MS
         pace.last_ms = max(pace.last_ms, event.at_ms)
         cells = FORTNIGHT.slot(pace.counts, event.at_ms)
         if cells is None:
             return
+        add(cells, BURST, follows)
         delay_ms = _delay_ms(event)
         if delay_ms is None:
             add(cells, UNKNOWN)
@@ -173,7 +219,7 @@ class MachinePacedForwarding(BaseDetector[PaceState, ForwardSeen]):
         del pace.delays_ms[:-MAX_DELAYS]
 
     def _has_crossed(self, measure: Measure) -> bool:
-        return self._is_fast(measure) or self._never_rests(measure)
+        return any(sign(measure) for sign in (self._is_fast, self._never_rests, self._bursts, _takes_all))
 
     def _is_fast(self, measure: Measure) -> bool:
         enough = measure.fast >= self.options["least"]
@@ -183,6 +229,9 @@ class MachinePacedForwarding(BaseDetector[PaceState, ForwardSeen]):
         enough = measure.prompt >= NEVER_RESTING_LEAST and measure.rest_h < self.options["rest_h"]
         return enough and share_exceeds(measure.prompt, measure.known, NEVER_RESTING_SHARE)
 
+    def _bursts(self, measure: Measure) -> bool:
+        return measure.bursts >= self.options["bursts"] and measure.burst_days >= BURST_DAYS
+
     def _finding(
         self, state: PaceState, episode: Episode, event: ForwardSeen, ranked: list[str], measure: Measure
     ) -> Finding:
@@ -191,13 +240,14 @@ class MachinePacedForwarding(BaseDetector[PaceState, ForwardSeen]):
         facts["destinations"] = tuple(dict.fromkeys((*ranked, *facts["destinations"])))
         others = f" and {len(ranked) - 1} more" if len(ranked) > 1 else ""
         pace, observed = self._told(measure)
-        median_s = median_low(state.to[ranked[0]].delays_ms) / SECOND_MS
+        delays_ms = state.to[ranked[0]].delays_ms
+        median = f" (median {median_low(delays_ms) / SECOND_MS:,.0f} s)" if delays_ms else ""
         return claim(
             detector=self.name,
             **facts,
             summary=(
                 f"{address(event.mailbox)} forwards to {ranked[0]}{others} what looks sent by hand, at a machine's "
-                f"pace: {pace} (median {median_s:,.0f} s)"
+                f"pace: {pace}{median}"
             ),
             counts={
                 "forwards": episode.count,
@@ -205,6 +255,8 @@ class MachinePacedForwarding(BaseDetector[PaceState, ForwardSeen]):
                 "fast_14d": measure.fast,
                 "prompt_14d": measure.prompt,
                 "unknown_14d": measure.unknown,
+                "bursts_14d": measure.bursts,
+                "forwards_7d": measure.week,
                 "while_idle": state.idle,
                 "rest_h": measure.rest_h,
                 "received_7d": event.context.received_7d,
@@ -224,8 +276,15 @@ class MachinePacedForwarding(BaseDetector[PaceState, ForwardSeen]):
         if self._is_fast(measure):
             words = f"{measure.fast} of {measure.known} within {self.options['fast_s']:g} s of the original"
             return words, measured_share("forwards too fast for a person", measure.fast, measure.known)
-        words = f"{measure.prompt} of {measure.known} within {self.options['prompt_s']:g} s, at all hours"
-        return words, measured_share("prompt forwards", measure.prompt, measure.known)
+        prompt = measured_share("prompt forwards", measure.prompt, measure.known)
+        words = f"{measure.prompt} of {measure.known} within {self.options['prompt_s']:g} s"
+        if self._never_rests(measure):
+            return f"{words}, at all hours", prompt
+        if self._bursts(measure):
+            return f"{measure.bursts} left within 2 s of the one before, on {measure.burst_days} days", prompt
+        forwarded = min(measure.week, measure.received)
+        words = f"{measure.week} forwards of {measure.received} mails received in 7 days"
+        return words, measured_share("received mail forwarded, 7 days", forwarded, measure.received)
 
     def _confidence(self, state: PaceState, measure: Measure) -> tuple[Confidence, str]:
         if measure.unknown > measure.known:
@@ -236,6 +295,11 @@ class MachinePacedForwarding(BaseDetector[PaceState, ForwardSeen]):
         if measure.fast >= 10 and self._is_fast(measure) and state.idle >= 3:
             return "high", f"{pace}, {state.idle} forwards went out on days when the mailbox sent nothing else."
         return "medium", f"{pace}, the longest rest over the hours of the day is {measure.rest_h} hours."
+
+
+def _takes_all(measure: Measure) -> bool:
+    forwarded = min(measure.week, measure.received)
+    return forwarded >= ALL_LEAST and share_exceeds(forwarded, measure.received, ALL_SHARE)
 
 
 def _delay_ms(event: ForwardSeen) -> int | None:

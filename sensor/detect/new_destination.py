@@ -6,8 +6,8 @@ employees keep private mailboxes. A domain that joins the list deserves a look, 
 cheapest way to notice a drop box at a domain made for it, also where each victim forwards but a mail or two.
 
 **Crosses** with the first forward by a rule to the domain within ``rearm_days``, on evidence that is at least strong.
-It is told again when the mailboxes that forward there have doubled, or grown and a day has passed; more mail of the
-same ones is no news here.
+It is told again when the mailboxes that forward there have doubled, and each day that it goes on, which says no more
+than that it does.
 
 **Severity.** A domain first met in the sensor's first ``learning_hours`` is low, since it may long have been in use.
 Else free-mail providers are high, since anybody has a mailbox there at once, and so is what ``many_mailboxes`` use
@@ -39,12 +39,36 @@ from sensor.detect.level import argue
 from sensor.detect.providers import is_free_mail
 from sensor.model import Finding, Severity
 
+MAX_PAIRS = 256
+"""Of mailbox and destination in one domain: with more it is a partner's, and they are named by themselves alone."""
+
 
 class NewDestinationState(ForwardsState, kw_only=True):
-    """``mailboxes`` are those that forward to the domain; ``destinations`` of the state are its addresses."""
+    """
+    ``mailboxes`` are those that forward to the domain; ``destinations`` of the state are its addresses. ``pairs`` says
+    which to which, by place in those lists; none once one could not be named.
+    """
 
     was_before: bool = False
     mailboxes: Names = msgspec.field(default_factory=Names)
+    pairs: list[tuple[int, int]] | None = None
+
+    def pair(self, mailbox: str, destination: str) -> None:
+        """Note that *mailbox* forwards to *destination*."""
+        who, where = self.mailboxes.names, self.destinations.names
+        if self.pairs is None:
+            return
+        if address(mailbox) not in who or address(destination) not in where:
+            self.pairs = None
+            return
+        pair = who.index(address(mailbox)), where.index(address(destination))
+        if pair not in self.pairs:
+            self.pairs = [*self.pairs, pair] if len(self.pairs) < MAX_PAIRS else None
+
+    def named_pairs(self) -> tuple[tuple[str, str], ...]:
+        """Who forwards to whom; empty where that is not known whole."""
+        who, where = self.mailboxes.names, self.destinations.names
+        return tuple((who[mailbox], where[destination]) for mailbox, destination in self.pairs or ())
 
 
 class NewDestination(BaseDetector[NewDestinationState, DestinationSeen]):
@@ -88,6 +112,7 @@ class NewDestination(BaseDetector[NewDestinationState, DestinationSeen]):
 
     def begin(self, event: DestinationSeen) -> NewDestinationState:
         state = super().begin(event)
+        state.pairs = []
         state.was_before = watched_ms(event.forward.context, event.at_ms) < self._learning_ms
         return state
 
@@ -95,7 +120,8 @@ class NewDestination(BaseDetector[NewDestinationState, DestinationSeen]):
         state.count(event.forward)
         state.destinations.add((event.destination,), MAX_DESTINATIONS)
         state.mailboxes.add((event.forward.mailbox,), MAX_MAILBOXES)
-        if state.told.is_due(len(state.mailboxes.names), event.at_ms):
+        state.pair(event.forward.mailbox, event.destination)
+        if state.told.is_due(len(state.mailboxes.names), event.at_ms, goes_on=True):
             yield self._claim(state, event)
 
     def _claim(self, state: NewDestinationState, event: DestinationSeen) -> Finding:
@@ -122,6 +148,7 @@ class NewDestination(BaseDetector[NewDestinationState, DestinationSeen]):
             missing_octets=state.missing_octets,
             actor=event.forward.actor,
             exhibits=state.exhibits.all(),
+            pairs=state.named_pairs(),
         )
 
     def _severity(self, state: NewDestinationState, domain: str) -> Severity:

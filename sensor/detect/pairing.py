@@ -7,7 +7,8 @@ legs of its fingerprint, so their order does not matter.
 
 **Whose forward is it.** A mail that names the mailbox it came through (ORCPT, Resent-From, Delivered-To), or bears its
 address as reverse-path or author, belongs to it, if the mail was delivered there. Without such a sign only a stranger's
-mail can be attributed, and only if one single mailbox of ours got it. Mail of ours to somebody inside and somebody
+mail can be attributed, and only if one single mailbox of ours got it and To and Cc name no other: what came to that one
+may have gone unseen. Mail of ours to somebody inside and somebody
 outside at once is one mail with two recipients.
 
 **What tells that the legs are one mail.**
@@ -16,8 +17,10 @@ outside at once is one mail with two recipients.
 - A new Message-ID and the original's as parent: a client's rule. So is a reply, and a forward by hand: the original's
   author must not be written to, the subject be no reply's, the mail as large as the original at least by half, and
   leave ``PARENT_WITHIN_MS`` after it, sooner than people read, decide and write. It stays weak evidence.
-- The same body under a new Message-ID: a client's rule that sends anew. Bodies are alike by chance or by template, so
-  the mail must bear the mailbox's sign, the sizes agree, and the original not be older than ``BODY_WITHIN_MS``.
+- The same body under a new Message-ID: a client's rule that sends anew, or a relay that writes the header section
+  anew. Bodies are alike by chance or by template, so the mail must bear the mailbox's sign, the sizes agree, and the
+  original not be older than ``BODY_WITHIN_MS``. Where no sign is left, it may still have the original's author and be
+  addressed to the mailbox, alone of ours, while none of its recipients is: that is the original, sent on.
 
 **What is none.** More than ``MAX_FAN_OUT`` destinations of one mailbox: a list or a group. The same destinations again:
 a further hop. A fingerprint of more legs than are kept is no fingerprint (templates, and whoever reuses Message-IDs to
@@ -82,7 +85,10 @@ class _In(msgspec.Struct, array_like=True):
 
 
 class _Leaving(msgspec.Struct, array_like=True):
-    """An outgoing leg: ``signs`` are whom it may be of, best first, ``answers`` the marks of all it is written to."""
+    """
+    An outgoing leg: ``signs`` are whom it may be of, best first, ``answers`` the marks of all it is written to.
+    ``still_to`` are those it is addressed to, where that is none of its recipients and only its body is known.
+    """
 
     at_ms: int
     id: str
@@ -101,6 +107,9 @@ class _Leaving(msgspec.Struct, array_like=True):
     actor: Actor
     lines: tuple[Artifact, ...]
     verdict: str = ""
+    author: int = 0
+    addressed: list[int] = []
+    still_to: list[str] = []
 
 
 class PairingState(msgspec.Struct):
@@ -221,7 +230,16 @@ def _leaving(leg: Leg) -> _Leaving:
         missing_octets=leg.missing_octets,
         actor=_short_actor(leg.actor),
         lines=tuple(line for line in leg.lines if _fits(line.slug + line.field + line.value))[:MAX_LINES],
+        author=_mark(leg.author),
+        addressed=_marks(leg.addressed, MAX_MARKED_ADDRESSES),
+        still_to=_still_to(leg),
     )
+
+
+def _still_to(leg: Leg) -> list[str]:
+    if leg.basis != "body" or set(leg.unaddressed) != set(leg.recipients):
+        return []
+    return sorted(filter(_fits, set(leg.written_to)))[:MAX_SIGNS]
 
 
 def _mark(address: str) -> int:
@@ -293,12 +311,23 @@ def _attribute(state: PairingState, leg: _Leaving) -> tuple[str | None, _In | No
         theirs = [each for each in copies if mark in each.recipients and each.author != mark]
         if theirs and mark not in leg.recipients:
             return sign, _latest(theirs, leg.at_ms), "paired"
+    kept = [each for each in copies if leg.author and each.author == leg.author]
+    still = [address for address in leg.still_to if any(_mark(address) in each.recipients for each in kept)]
+    if len(still) == 1:
+        return still[0], _latest([each for each in kept if _mark(still[0]) in each.recipients], leg.at_ms), "paired"
     if leg.from_ours:
         return None, None, "own"
+    mailbox = _only_reader(state, leg, copies)
+    return (mailbox, _latest(copies, leg.at_ms), "paired") if mailbox else (None, None, "ambiguous")
+
+
+def _only_reader(state: PairingState, leg: _Leaving, copies: Sequence[_In]) -> str | None:
+    """The one mailbox of ours that a redirected mail was for, as far as was seen, if there is one."""
+    if leg.basis != "message_id" or leg.needs_sign or state.crowded_in:
+        return None
     only = {each.only for each in copies}
-    if leg.basis != "message_id" or leg.needs_sign or state.crowded_in or len(only) != 1 or only == {""}:
-        return None, None, "ambiguous"
-    return only.pop(), _latest(copies, leg.at_ms), "paired"
+    is_one = len(only) == 1 and {_mark(each) for each in only}.issuperset(leg.addressed)
+    return only.pop() if is_one else None
 
 
 def _in_time(arrived: _In, leg: _Leaving) -> bool:
@@ -358,5 +387,13 @@ def _forward(fingerprint: str, leg: _Leaving, mailbox: str, original: _In) -> Fo
         original_id=original.transaction_id,
         original_at_ms=original.at_ms,
         actor=leg.actor,
-        lines=leg.lines,
+        lines=(*leg.lines, _beside(leg, original)),
     )
+
+
+def _beside(leg: _Leaving, original: _In) -> Artifact:
+    """The original as a line of evidence: alone, a copy without marks shows nothing."""
+    before_s = (leg.at_ms - original.at_ms) / 1000
+    when = f"{before_s:,.1f} s before" if before_s >= 0 else f"seen {-before_s:,.1f} s after"
+    value = f"transaction {original.transaction_id}, {when}"
+    return Artifact(slug=f"paired_{leg.basis}", field="Original", value=value)

@@ -80,6 +80,7 @@ class Runner:
         self._on_derived = on_derived
         self._clock_ms: int | None = None
         self._doubted_ms: int | None = None
+        self._clock_is_kept = False
 
     @property
     def failures(self) -> dict[str, int]:
@@ -153,8 +154,13 @@ class Runner:
         if stage is None:
             return
         latest_ms = stage.restore(key, blob) if event is None else stage.restore_held(key, event)
-        self._clock_ms = latest_ms if self._clock_ms is None else max(self._clock_ms, latest_ms)
+        if not self._clock_is_kept:
+            self._clock_ms = latest_ms if self._clock_ms is None else max(self._clock_ms, latest_ms)
         self._evict()
+
+    def restore_clock(self, at_ms: int) -> None:
+        """Go on from what ``clock_ms`` was. It outranks the times of restored states: one may be of an absurd mail."""
+        self._clock_ms, self._clock_is_kept = at_ms, True
 
     def take_shard(self, shard: int) -> list[Entry]:
         """Give up all that lives in *shard*, for another worker to add: states, and the events that wait for them."""

@@ -6,7 +6,7 @@ two mailboxes that share one are either one person's, a shared function, or a dr
 rules use on audit logs (Sentinel 871ba14c: more than one user to one destination, in 7 days), here on mail itself.
 
 **Crosses** when ``min_mailboxes`` different mailboxes forward there within ``window_days``, each on evidence that is at
-least strong. It is told again when their number has doubled, or grown and a day has passed, and always names all of the
+least strong. It is told again when their number has doubled, and each day that it goes on, and always names all of the
 window, up to a bound. Severity is high from ``many_mailboxes`` on and for free-mail providers, medium else.
 
 An episode lasts until for ``rearm_days`` the threshold was not reached: a rule that works on monthly mail, say, does
@@ -123,7 +123,7 @@ class SharedDestination(BaseDetector[SharedDestinationState, DestinationSeen]):
             state.episode, state.told.count = event.id[:64], 0
         state.shared_ms = max(state.shared_ms, event.at_ms)
         # Beyond the bound on mailboxes the number of those left out tells that it still grows.
-        if state.told.is_due(mailboxes + state.dropped, event.at_ms):
+        if state.told.is_due(mailboxes + state.dropped, event.at_ms, goes_on=True):
             yield self._claim(state, event)
 
     def _claim(self, state: SharedDestinationState, event: DestinationSeen) -> Finding:

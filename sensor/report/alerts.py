@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from sensor.alert.advice import Mitigation, Step, platform_title
 from sensor.alert.alert import Cut
 from sensor.alert.allow import Suppressed, title
+from sensor.alert.cases import cases_of
 from sensor.alert.merge import SEVERITIES
 from sensor.alert.reading import AlertFile, Told
 from sensor.alert.record import AlertRecord, MeasuredRecord, rfc3339
@@ -19,35 +20,52 @@ ID_SHOWN = 12
 """Characters of an id that lists show; ``--show`` takes any beginning that is of one alert alone."""
 
 NAMES_SHOWN = 20
+OTHERS_SHOWN = 8
+"""Alerts of the same case that are named under one shown whole."""
+
 _LABEL = 14
 
 
 def render_list(file: AlertFile, *, mailbox: str | None = None, destination: str | None = None) -> str:
-    """One line for each alert, the gravest first; with *mailbox* or *destination*, those about it alone."""
+    """
+    One line for each alert, the gravest first, those of one case together; with *mailbox* or *destination*, those about
+    it alone.
+    """
     chosen = [told.latest for told in file.alerts.values() if _is_about(told.latest, mailbox, destination)]
     chosen.sort(key=lambda each: (each.status == "resolved", -SEVERITIES.index(each.severity), each.first_fired_at))
+    cases = cases_of(chosen)
     firing = sum(each.status == "firing" for each in chosen)
-    lines = [f"{len(chosen):,} alerts, {firing:,} firing." if len(chosen) != 1 else f"1 alert, {firing} firing."]
+    in_cases = f" in {_number(len(cases), 'case')}" if 0 < len(cases) < len(chosen) else ""
+    lines = [f"{_number(len(chosen), 'alert')}{in_cases}, {firing:,} firing."]
     if chosen:
         lines += ["", f"{'ID':{ID_SHOWN}}  {'STATUS':8}  {'SEVERITY':13}  {'SINCE':16}  {'DETECTOR':24}  ABOUT"]
-    for each in chosen:
-        about = printable(_about(each))
-        lines.append(
-            f"{each.id[:ID_SHOWN]}  {each.status:8}  {each.severity:13}  {_minute(each.first_fired_at)}  "
-            f"{printable(each.detector):24}  {about}"
-        )
+    for number, case in enumerate(cases):
+        if in_cases and number:
+            lines.append("")
+        lines += [_line(each) for each in case]
     lines += ["", *_wrapped(f"not read: {printable(each)}" for each in file.problems)] if file.problems else []
     return "\n".join(lines) + "\n"
 
 
-def render_alert(told: Told) -> str:
-    """One alert whole: claim, evidence, what was not seen, next steps, mitigations."""
+def _line(record: AlertRecord) -> str:
+    return (
+        f"{record.id[:ID_SHOWN]}  {record.status:8}  {record.severity:13}  {_minute(record.first_fired_at)}  "
+        f"{printable(record.detector):24}  {printable(_about(record))}"
+    )
+
+
+def render_alert(told: Told, file: AlertFile | None = None) -> str:
+    """
+    One alert whole: claim, evidence, what was not seen, next steps, mitigations; and what else *file* tells of the
+    same case.
+    """
     record = told.latest
     lines = [
         f"ALERT {record.id}  {record.status.upper()}  {record.severity}",
         *_wrapped([printable(record.summary)]),
         "",
         *_facts(record),
+        *_same_case(record, file),
         "",
         "EVIDENCE",
         *_evidence(record),
@@ -104,7 +122,8 @@ def _facts(record: AlertRecord) -> Iterator[str]:
     yield from _labelled("destinations", _names(record.destinations) or "none known")
     yield from _labelled("seen", f"{_minute(record.first_seen)} to {_minute(record.last_seen)} UTC")
     resolved = f", resolved {_minute(record.resolved_at)}" if record.resolved_at is not None else ""
-    yield from _labelled("told", f"{_minute(record.first_fired_at)}, {record.updates} updates{resolved}")
+    updated = f", last updated {_minute(record.last_updated_at)}" if record.updates else ""
+    yield from _labelled("first told", f"{_minute(record.first_fired_at)}{updated}{resolved}")
     counts = ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in record.counts.items())
     yield from _labelled("counts", counts or "none")
     for label, measured in (("observed", record.observed), ("baseline", record.baseline)):
@@ -119,6 +138,15 @@ def _facts(record: AlertRecord) -> Iterator[str]:
             yield from _labelled(label, sentence)
     for cut in record.allowed:
         yield from _labelled("left out", _cut(cut))
+
+
+def _same_case(record: AlertRecord, file: AlertFile | None) -> Iterator[str]:
+    others = [told.latest for told in file.alerts.values() if told.latest is not record] if file is not None else []
+    case = next(case for case in cases_of([record, *others]) if case[0] is record)[1:]
+    for each in case[:OTHERS_SHOWN]:
+        yield from _labelled("same case", f"{each.id[:ID_SHOWN]} {each.detector}, {each.status}: {each.summary}")
+    if len(case) > OTHERS_SHOWN:
+        yield from _labelled("same case", f"and {_number(len(case) - OTHERS_SHOWN, 'more alert')}")
 
 
 def _evidence(record: AlertRecord) -> Iterator[str]:
@@ -159,11 +187,11 @@ def _mitigation(mitigation: Mitigation) -> list[str]:
 
 
 def _measured(measured: MeasuredRecord) -> str:
-    numbers = [_number(each, measured.unit) for each in (measured.value, measured.low, measured.high)]
+    numbers = [_amount(each, measured.unit) for each in (measured.value, measured.low, measured.high)]
     return f"{measured.what} {numbers[0]} (95 % interval {numbers[1]} to {numbers[2]})"
 
 
-def _number(value: float | None, unit: str) -> str:
+def _amount(value: float | None, unit: str) -> str:
     if value is None:
         return "unbounded"
     return f"{value:.1%}" if unit == "share" else f"{value:,.6g} {unit}"
@@ -218,6 +246,10 @@ def _names(names: Sequence[str], most: int = NAMES_SHOWN) -> str:
 
 def _minute(rfc3339_text: str) -> str:
     return rfc3339_text[:16].replace("T", " ")
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _labelled(label: str, text: str) -> list[str]:

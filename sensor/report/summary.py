@@ -11,11 +11,13 @@ import msgspec
 
 from sensor.alert.alert import Alert, Status
 from sensor.alert.allow import title
+from sensor.alert.cases import cases_of
 from sensor.alert.merge import SEVERITIES
 from sensor.alert.policy import Policy
 from sensor.coverage import Coverage
 from sensor.ledger import Forwards, Ledger
 from sensor.model import Confidence, Evidence, Level, Severity
+from sensor.pairing import PairingFront
 from sensor.settings import AlertSettings
 
 # Destinations named of one mailbox in a summary; the records hold them all.
@@ -53,13 +55,18 @@ class DestinationSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MailboxSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """How one mailbox forwards. ``auto_share`` is null where nothing was forwarded, only tried."""
+    """
+    How one mailbox forwards; ``paired`` are mails seen coming in and going out again without a mark.
+
+    ``auto_share`` is of the others, and null where there are none.
+    """
 
     mailbox: str
     level: Level
     auto_only: int
     auto_visible: int
     visible_only: int
+    paired: int = 0
     attempts: int
     sent: int
     received: int
@@ -76,6 +83,7 @@ class AlertSummary(msgspec.Struct, frozen=True, kw_only=True):
     """One alert as it was last told. The alert record has the whole of it."""
 
     id: str
+    case: int = 1
     status: Status
     severity: Severity
     confidence: Confidence
@@ -103,11 +111,13 @@ class AlertsSummary(msgspec.Struct, frozen=True, kw_only=True):
     What became of the detectors' findings: alerts by severity, the gravest of them, and the findings that were held
     back.
 
+    Alerts that share a mailbox or a destination are one of ``cases``, and stand together.
     ``suppressed`` findings were allowed by the settings, ``below_minimum`` not grave enough to be told, and
     ``not_remembered`` alerts were told but are no longer at hand.
     """
 
     by_severity: dict[Severity, int]
+    cases: int = 0
     shown: list[AlertSummary]
     not_shown: int
     not_remembered: int
@@ -145,8 +155,21 @@ class CoverageSummary(msgspec.Struct, frozen=True, kw_only=True):
     look_alikes: dict[str, int]
     unattributed_forwards: int
     duplicate_hops: int
+    untold_destinations: int = 0
     mailboxes_evicted: int
     forwarders_evicted: int
+
+
+class PairingSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    What became of mails that left and had a match among those that came, by verdict, and what pairing could not see:
+    originals ``forgotten`` for want of room, ``ambiguous`` ones that too many mails share, copies ``judged_early``.
+    """
+
+    verdicts: dict[str, int] = {}
+    forgotten: int = 0
+    ambiguous: int = 0
+    judged_early: int = 0
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
@@ -164,6 +187,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     mailboxes_not_shown: int
     alerts: AlertsSummary
     coverage: CoverageSummary
+    pairing: PairingSummary = PairingSummary()
     damage: list[DamageSummary]
     passed_over: list[str]
     counted_before: list[str] = msgspec.field(default_factory=list)
@@ -189,6 +213,7 @@ def summarise(
     policy: Policy | None = None,
     now_ms: int = 0,
     detector_failures: Mapping[str, int] | None = None,
+    pairing: PairingFront | None = None,
 ) -> Summary:
     """The summary of everything seen so far, with the *top_mailboxes* that forward most."""
     forwarders = ledger.forwarders()
@@ -204,7 +229,8 @@ def summarise(
         alerts=_alerts(
             alerts, top_mailboxes, alerts_dropped, policy or Policy(AlertSettings()), now_ms, detector_failures or {}
         ),
-        coverage=_coverage(coverage, ledger),
+        coverage=coverage_summary(coverage, ledger),
+        pairing=PairingSummary() if pairing is None else _pairing(pairing),
         damage=[
             DamageSummary(path=each.path, kind=each.kind, detail=each.detail, offset=each.offset) for each in damage
         ],
@@ -213,6 +239,15 @@ def summarise(
         # The core gives them in any order; the same capture is to give the same summary, octet for octet.
         counters={name: count for name, count in sorted(counters.items()) if count},
         anomalies={slug: count for slug, count in sorted(anomalies.items()) if count},
+    )
+
+
+def _pairing(pairing: PairingFront) -> PairingSummary:
+    return PairingSummary(
+        verdicts=dict(sorted(pairing.verdicts.items())),
+        forgotten=pairing.forgotten,
+        ambiguous=pairing.ambiguous,
+        judged_early=pairing.judged_early,
     )
 
 
@@ -225,6 +260,7 @@ def _mailbox(name: str, sent: int, received: int, forwards: Forwards) -> Mailbox
         auto_only=forwards.auto_only,
         auto_visible=forwards.auto_visible,
         visible_only=forwards.visible_only,
+        paired=forwards.paired,
         attempts=forwards.attempts,
         sent=sent,
         received=received,
@@ -235,14 +271,14 @@ def _mailbox(name: str, sent: int, received: int, forwards: Forwards) -> Mailbox
             DestinationSummary(
                 address=address,
                 count=each.count,
-                first_seen=_time(each.first_seen_ms * 1_000_000),
-                last_seen=_time(each.last_seen_ms * 1_000_000),
+                first_seen=utc_time(each.first_seen_ms * 1_000_000),
+                last_seen=utc_time(each.last_seen_ms * 1_000_000),
             )
             for address, each in by_count[:DESTINATIONS_SHOWN]
         ],
         destinations_not_shown=max(0, len(by_count) - DESTINATIONS_SHOWN),
-        first_seen=_time(forwards.first_seen_ms * 1_000_000),
-        last_seen=_time(forwards.last_seen_ms * 1_000_000),
+        first_seen=utc_time(forwards.first_seen_ms * 1_000_000),
+        last_seen=utc_time(forwards.last_seen_ms * 1_000_000),
     )
 
 
@@ -251,19 +287,24 @@ def _alerts(
 ) -> AlertsSummary:
     gravest = sorted(alerts, key=lambda each: (-SEVERITIES.index(each.severity), each.finding.first_seen_ms, each.id))
     by_severity = Counter(each.severity for each in gravest)
+    told = {each.finding.id: each for each in gravest}
+    cases = cases_of([each.finding for each in gravest])
+    in_order = [(number, told[each.id]) for number, case in enumerate(cases, start=1) for each in case]
     return AlertsSummary(
         by_severity=dict(by_severity),
-        shown=[_alert(each) for each in gravest[:most]],
+        cases=len(cases),
+        shown=[_alert(each, number) for number, each in in_order[:most]],
         not_shown=max(0, len(gravest) - most),
         not_remembered=dropped,
         suppressed=policy.counters.suppressed,
         below_minimum=policy.counters.below_minimum,
-        allowed=_allowed(policy, now_ms),
+        allowed=allowed_entries(policy, now_ms),
         detector_failures={name: count for name, count in sorted(failures.items()) if count},
     )
 
 
-def _allowed(policy: Policy, now_ms: int) -> list[AllowedSummary]:
+def allowed_entries(policy: Policy, now_ms: int) -> list[AllowedSummary]:
+    """The entries of the allow-list that did something, and those that no longer hold at *now_ms*."""
     expired = policy.expired_entries(now_ms)
     worked = {id(each.entry): each for each in policy.suppressed()}
     entries = [*(each.entry for each in worked.values()), *(each for each in expired if id(each) not in worked)]
@@ -280,10 +321,11 @@ def _allowed(policy: Policy, now_ms: int) -> list[AllowedSummary]:
     ]
 
 
-def _alert(alert: Alert) -> AlertSummary:
+def _alert(alert: Alert, case: int) -> AlertSummary:
     finding = alert.finding
     return AlertSummary(
         id=alert.id,
+        case=case,
         status=alert.status,
         severity=alert.severity,
         confidence=finding.confidence,
@@ -291,12 +333,13 @@ def _alert(alert: Alert) -> AlertSummary:
         mailbox=finding.mailbox,
         destinations=list(finding.destinations[:DESTINATIONS_SHOWN]),
         summary=finding.summary,
-        first_seen=_time(finding.first_seen_ms * 1_000_000),
-        last_seen=_time(finding.last_seen_ms * 1_000_000),
+        first_seen=utc_time(finding.first_seen_ms * 1_000_000),
+        last_seen=utc_time(finding.last_seen_ms * 1_000_000),
     )
 
 
-def _coverage(coverage: Coverage, ledger: Ledger) -> CoverageSummary:
+def coverage_summary(coverage: Coverage, ledger: Ledger) -> CoverageSummary:
+    """What was seen and how well, in the words of reports."""
     return CoverageSummary(
         mails=coverage.transactions,
         delivered=coverage.outcomes["delivered"],
@@ -309,17 +352,18 @@ def _coverage(coverage: Coverage, ledger: Ledger) -> CoverageSummary:
         missing_octets=coverage.missing_octets,
         tls_sessions=coverage.tls_sessions,
         tls_octets=coverage.tls_octets,
-        first_seen=_time(coverage.first_seen_ns) if coverage.first_seen_ns is not None else None,
-        last_seen=_time(coverage.last_seen_ns) if coverage.last_seen_ns is not None else None,
+        first_seen=utc_time(coverage.first_seen_ns) if coverage.first_seen_ns is not None else None,
+        last_seen=utc_time(coverage.last_seen_ns) if coverage.last_seen_ns is not None else None,
         look_alikes=dict(sorted(coverage.look_alikes.items(), key=lambda each: (-each[1], each[0]))),
         unattributed_forwards=coverage.unattributed,
         duplicate_hops=ledger.duplicates,
+        untold_destinations=coverage.untold_destinations,
         mailboxes_evicted=ledger.mailboxes_evicted,
         forwarders_evicted=ledger.forwarders_evicted,
     )
 
 
-def _time(at_ns: int) -> str:
+def utc_time(at_ns: int) -> str:
     """RFC 3339 in whole seconds, UTC. Packet time is whatever a capture says: beyond year 9999 the number itself."""
     try:
         return datetime.fromtimestamp(at_ns // 1_000_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -12,7 +12,16 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 
 from sensor.log import printable
-from sensor.report.summary import AlertsSummary, AllowedSummary, CoverageSummary, DamageSummary, MailboxSummary, Summary
+from sensor.report.summary import (
+    AlertsSummary,
+    AllowedSummary,
+    CoverageSummary,
+    DamageSummary,
+    MailboxSummary,
+    PairingSummary,
+    Summary,
+)
+from sensor.report.words import DAMAGE, LEVELS, LOOK_ALIKES, counted, octets, percent
 
 WIDTH = 80
 _LABEL = 13
@@ -20,46 +29,9 @@ _LABEL = 13
 ID_SHOWN = 12
 INFERRED_SHOWN = 5
 COUNTED_SHOWN = 5
-_MAILBOX = 27
-_HEADINGS = ("LEVEL", "AUTO", "BOTH", "HAND", "AUTO SHARE", "SINCE")
-_COLUMNS = (6, 5, 5, 5, 15, 10)
-
-_LEVELS = {
-    "user": "It was set up by the user, or by whoever holds the user's account.",
-    "admin": "Only an administrator can set it up.",
-    "either": "Whether the user or an administrator set it up, the mail does not tell.",
-    "unknown": "At which level it was set up, the mail does not tell.",
-}
-_LOOK_ALIKES = {
-    "journal": "journal reports",
-    "delivery_report": "delivery reports",
-    "moderation": "moderation requests",
-    "policy_notice": "policy notices",
-    "auto_reply": "automatic replies",
-    "list": "mailing lists",
-    "ticket": "ticket systems",
-    "group_expansion": "group members",
-    "receipt": "read receipts",
-    "abuse_report": "abuse reports",
-    "digest": "digests",
-    "admin_copy": "copies of sent mail",
-    "shared_mailbox": "shared mailboxes",
-    "phish_report": "phishing reports",
-    "wrapped_message": "signed or wrapped mail",
-    "tenant_relay": "mail relayed by a tenant",
-    "gateway_hop": "hops inside a house",
-    "stale_marker": "stale or forged marks",
-    "alias_service": "alias services",
-    "meeting_forward": "meeting invitations",
-    "foreign_forward": "forwards of mailboxes elsewhere",
-}
-_DAMAGE = {
-    "truncated": "ends in the middle of a packet",
-    "corrupt": "is damaged",
-    "unreadable": "could not be read",
-    "empty": "is empty",
-    "not_a_capture": "is not a capture",
-}
+_MAILBOX = 20
+_HEADINGS = ("LEVEL", "AUTO", "BOTH", "HAND", "PAIRED", "AUTO SHARE", "SINCE")
+_COLUMNS = (7, 5, 5, 5, 6, 15, 10)
 
 
 def render(summary: Summary) -> str:
@@ -82,12 +54,12 @@ def _opening(summary: Summary) -> list[str]:
     total = len(summary.mailboxes) + summary.mailboxes_not_shown
     automatic = sum(_is_automatic(each) for each in summary.mailboxes)
     if not total:
-        return [*lines, f"No mailbox was seen to forward, in {_count(mails, 'mail')}."]
+        return [*lines, f"No mailbox was seen to forward, in {counted(mails, 'mail')}."]
     # Sorted by automatic forwards: where the last one shown has any, those not shown may have some too.
     more = " or more" if summary.mailboxes_not_shown and _is_automatic(summary.mailboxes[-1]) else ""
     verb = "forwards" if total == 1 else "forward"
     looks = "looks" if automatic == 1 else "look"
-    return [*lines, f"{_count(total, 'mailbox')} {verb} mail; {automatic}{more} {looks} auto-forwarded."]
+    return [*lines, f"{counted(total, 'mailbox')} {verb} mail; {automatic}{more} {looks} auto-forwarded."]
 
 
 def _seen_instead(summary: Summary) -> str:
@@ -95,32 +67,32 @@ def _seen_instead(summary: Summary) -> str:
     seen = summary.counters
     if summary.coverage.tls_sessions:
         return (
-            f"{_count(summary.coverage.tls_sessions, 'mail session')} turned to TLS and can't be read on the wire. "
+            f"{counted(summary.coverage.tls_sessions, 'mail session')} turned to TLS and can't be read on the wire. "
             "Capture where TLS has ended: between gateway and mailbox server, or behind the proxy that ends it."
         )
     if seen.get("sessions"):
-        return f"{_count(seen['sessions'], 'SMTP session')} carried no mail: no MAIL command was seen in them."
+        return f"{counted(seen['sessions'], 'SMTP session')} carried no mail: no MAIL command was seen in them."
     hint = (
         "Capture where mail passes, for example: tcpdump -i IFACE -s 0 -w mail.pcap 'tcp port 25 or tcp port 587 or "
         "tcp port 24'."
     )
     if seen.get("flows"):
-        frames = _count(seen.get("frames", 0), "frame")
-        return f"{_count(seen['flows'], 'TCP flow')} in {frames}, none of them SMTP. {hint}"
+        frames = counted(seen.get("frames", 0), "frame")
+        return f"{counted(seen['flows'], 'TCP flow')} in {frames}, none of them SMTP. {hint}"
     if seen.get("segments"):
-        return f"{_count(seen['segments'], 'TCP segment')}, none of them with SMTP in it. {hint}"
+        return f"{counted(seen['segments'], 'TCP segment')}, none of them with SMTP in it. {hint}"
     if seen.get("frames_unsupported_link"):
         return (
-            f"{_count(seen['frames_unsupported_link'], 'frame')} of a link type that is not supported. "
+            f"{counted(seen['frames_unsupported_link'], 'frame')} of a link type that is not supported. "
             "Capture Ethernet, Linux cooked, raw IP or loopback frames."
         )
     if seen.get("frames"):
-        return f"{_count(seen['frames'], 'frame')}, none of them TCP. {hint}"
+        return f"{counted(seen['frames'], 'frame')}, none of them TCP. {hint}"
     return "There was nothing to read: no frame at all." if not summary.damage else "Nothing could be read."
 
 
 def _is_automatic(mailbox: MailboxSummary) -> bool:
-    return mailbox.auto_only + mailbox.auto_visible > 0
+    return mailbox.auto_only + mailbox.auto_visible + mailbox.paired > 0
 
 
 # ---- the table
@@ -140,6 +112,7 @@ def _mailbox(mailbox: MailboxSummary) -> Iterator[str]:
         f"{mailbox.auto_only:,}",
         f"{mailbox.auto_visible:,}",
         f"{mailbox.visible_only:,}",
+        f"{mailbox.paired:,}",
         _share(mailbox),
         mailbox.first_seen[:10],
     )
@@ -153,7 +126,7 @@ def _mailbox(mailbox: MailboxSummary) -> Iterator[str]:
     if mailbox.destinations_not_shown:
         yield f"  -> and {mailbox.destinations_not_shown:,} more"
     if mailbox.attempts:
-        yield f"  {_count(mailbox.attempts, 'attempt')} refused or given up"
+        yield f"  {counted(mailbox.attempts, 'attempt')} refused or given up"
     slugs = ", ".join(f"{slug} {count:,}" for slug, count in mailbox.artifacts.items())
     yield from _wrap(f"{mailbox.evidence}: {slugs}", indent="  ")
 
@@ -161,7 +134,7 @@ def _mailbox(mailbox: MailboxSummary) -> Iterator[str]:
 def _row(first: str, cells: Sequence[str]) -> str:
     texts = [_pad(first, _MAILBOX)]
     for number, (cell, width) in enumerate(zip(cells, _COLUMNS, strict=True)):
-        texts.append(cell.rjust(width) if 0 < number < 4 else cell.ljust(width))
+        texts.append(cell.rjust(width) if 0 < number < 5 else cell.ljust(width))
     return " ".join(texts).rstrip()
 
 
@@ -169,16 +142,7 @@ def _share(mailbox: MailboxSummary) -> str:
     share = mailbox.auto_share
     if share is None:
         return "-"
-    return f"{_percent(share.value)}% ({_percent(share.low)}-{_percent(share.high)}%)"
-
-
-def _percent(value: float) -> str:
-    """Whole percent. 0 and 100 are written only for exactly that, never for what rounding makes of it."""
-    if 0 < value < 0.01:
-        return "<1"
-    if 0.99 < value < 1:
-        return ">99"
-    return f"{value * 100:.0f}"
+    return f"{percent(share.value)}% ({percent(share.low)}-{percent(share.high)}%)"
 
 
 # ---- why
@@ -200,13 +164,19 @@ def _why(mailbox: MailboxSummary) -> str:
     others = len(mailbox.destinations) + mailbox.destinations_not_shown - len(named)
     to = " to " + named[0] if named else ""
     if others:
-        to += f" and {_count(others, 'other')}"
+        to += f" and {counted(others, 'other')}"
+    if not by_rule:
+        return (
+            f"{_shown(mailbox.mailbox, WIDTH - 4)}{to}: {counted(mailbox.paired, 'mail')} that came in went out again, "
+            f"and no mark says so. {LEVELS[mailbox.level]}"
+        )
+    unmarked = f", and {mailbox.paired:,} more went out again without a mark" if mailbox.paired else ""
     hand = "" if mailbox.auto_visible else ", with no sign of a person's hand"
     also = f"; {mailbox.auto_visible:,} of them look forwarded by hand as well" if mailbox.auto_visible else ""
     sure = "its marks prove it" if mailbox.evidence == "conclusive" else "strong signs, no proof"
     return (
-        f"{_shown(mailbox.mailbox, WIDTH - 4)}{to}: a rule made {by_rule:,} of {_count(total, 'forward')}{hand}{also} "
-        f"({sure}). {_LEVELS[mailbox.level]}"
+        f"{_shown(mailbox.mailbox, WIDTH - 4)}{to}: a rule made {by_rule:,} of {counted(total, 'forward')}{hand}{also} "
+        f"({sure}){unmarked}. {LEVELS[mailbox.level]}"
     )
 
 
@@ -217,14 +187,20 @@ def _alerts(alerts: AlertsSummary) -> Iterator[str]:
     total = sum(alerts.by_severity.values())
     if total:
         by_severity = ", ".join(f"{count:,} {severity}" for severity, count in alerts.by_severity.items())
-        yield f"{_count(total, 'alert')} ({by_severity}):"
+        in_cases = f" in {counted(alerts.cases, 'case')}" if 0 < alerts.cases < total else ""
+        yield f"{counted(total, 'alert')}{in_cases} ({by_severity}):"
+    case = 1
     for each in alerts.shown:
-        yield f"  {each.severity}: {each.detector}, confidence {each.confidence}, id {each.id[:ID_SHOWN]}"
+        if each.case != case and alerts.cases < total:
+            yield ""
+        case = each.case
+        over = ", resolved" if each.status == "resolved" else ""
+        yield f"  {each.severity}: {each.detector}, confidence {each.confidence}, id {each.id[:ID_SHOWN]}{over}"
         yield from _wrap(printable(each.summary), indent="    ")
     if alerts.not_shown:
         yield f"  and {alerts.not_shown:,} more"
     if alerts.not_remembered:
-        yield f"  and {_count(alerts.not_remembered, 'alert')} told earlier that no longer fit memory"
+        yield f"  and {counted(alerts.not_remembered, 'alert')} told earlier that no longer fit memory"
     held_back = [
         f"{alerts.suppressed:,} allowed by the settings" if alerts.suppressed else "",
         f"{alerts.below_minimum:,} below alerts.min_severity" if alerts.below_minimum else "",
@@ -234,7 +210,7 @@ def _alerts(alerts: AlertsSummary) -> Iterator[str]:
     for allowed in alerts.allowed:
         yield from _wrap(_allowed(allowed), indent="  ")
     for name, count in alerts.detector_failures.items():
-        yield f"Detector {name} failed on {_count(count, 'event')}; the other detectors saw them."
+        yield f"Detector {name} failed on {counted(count, 'event')}; the other detectors saw them."
 
 
 def _allowed(allowed: AllowedSummary) -> str:
@@ -253,16 +229,21 @@ def _account(summary: Summary) -> Iterator[str]:
         yield from _labelled("Seen", _seen(coverage))
         yield from _labelled("In TLS", _in_tls(coverage))
         yield from _labelled("Not seen", _not_seen(coverage))
-    left_out = _left_out(coverage)
-    if left_out:
-        yield from _labelled("Not counted", left_out)
+    for label, text in (("Not counted", _left_out(coverage)), ("Not paired", _unpaired(summary.pairing))):
+        if text:
+            yield from _labelled(label, text)
     if coverage.mailboxes_evicted or coverage.forwarders_evicted:
         lost = coverage.mailboxes_evicted + coverage.forwarders_evicted
-        yield from _labelled("Dropped", f"accounts of {_count(lost, 'mailbox')}, as limits.ledger_* were reached")
+        yield from _labelled("Dropped", f"accounts of {counted(lost, 'mailbox')}, as limits.ledger_* were reached")
     if coverage.mails and not summary.direction_known:
         yield from _labelled("Direction", "not told: no --internal-domain is set, so every mailbox counts as ours")
     if summary.inferred_domains:
         yield from _labelled("Direction", _inferred(summary.inferred_domains))
+    yield from _captures(summary)
+
+
+def _captures(summary: Summary) -> Iterator[str]:
+    """What was not read, or not well."""
     for text in summary.counted_before[:COUNTED_SHOWN]:
         yield from _labelled("Counted", printable(text))
     if len(summary.counted_before) > COUNTED_SHOWN:
@@ -293,7 +274,7 @@ def _seen(coverage: CoverageSummary) -> str:
         f"{coverage.unknown:,} of unknown outcome" if coverage.unknown else "",
     ]
     outcomes = ", ".join(part for part in parts if part)
-    text = f"{_count(coverage.mails, 'mail')} in clear" + (f": {outcomes}" if outcomes else "")
+    text = f"{counted(coverage.mails, 'mail')} in clear" + (f": {outcomes}" if outcomes else "")
     if coverage.first_seen is not None and coverage.last_seen is not None:
         text += f"; {_when(coverage.first_seen)} to {_when(coverage.last_seen)} UTC"
     return text
@@ -302,31 +283,44 @@ def _seen(coverage: CoverageSummary) -> str:
 def _in_tls(coverage: CoverageSummary) -> str:
     if not coverage.tls_sessions:
         return "no session"
-    return f"{_count(coverage.tls_sessions, 'session')}, {_octets(coverage.tls_octets)}: the mail in them can't be read"
+    return f"{counted(coverage.tls_sessions, 'session')}, {octets(coverage.tls_octets)}: the mail in them can't be read"
 
 
 def _not_seen(coverage: CoverageSummary) -> str:
-    text = f"{_octets(coverage.missing_octets)} missing"
+    text = f"{octets(coverage.missing_octets)} missing"
     if coverage.incomplete:
-        text += f", {_count(coverage.incomplete, 'mail')} incomplete"
+        text += f", {counted(coverage.incomplete, 'mail')} incomplete"
     if coverage.one_sided:
-        text += f", {_count(coverage.one_sided, 'mail')} seen in one direction only"
+        text += f", {counted(coverage.one_sided, 'mail')} seen in one direction only"
     return text
 
 
 def _left_out(coverage: CoverageSummary) -> str:
-    parts = [f"{_LOOK_ALIKES.get(slug, slug)} {count:,}" for slug, count in coverage.look_alikes.items()]
+    parts = [f"{LOOK_ALIKES.get(slug, slug)} {count:,}" for slug, count in coverage.look_alikes.items()]
     if coverage.unattributed_forwards:
         parts.append(f"forwards that name no mailbox {coverage.unattributed_forwards:,}")
     if coverage.duplicate_hops:
         parts.append(f"further hops of the same copy {coverage.duplicate_hops:,}")
+    if coverage.untold_destinations:
+        parts.append(f"destinations beyond those that one mail names {coverage.untold_destinations:,}")
     return ", ".join(parts)
+
+
+def _unpaired(pairing: PairingSummary) -> str:
+    """Where pairing was short of room or misled, copies may have gone unseen."""
+    parts = [
+        f"{pairing.forgotten:,} fingerprints of incoming mail forgotten early" if pairing.forgotten else "",
+        f"{pairing.ambiguous:,} that too many mails share" if pairing.ambiguous else "",
+        f"{pairing.judged_early:,} copies judged early" if pairing.judged_early else "",
+    ]
+    told = ", ".join(part for part in parts if part)
+    return f"{told}: copies may have gone unseen, as limits.pairing_* were reached" if told else ""
 
 
 def _damage(damage: DamageSummary) -> str:
     at = f" at octet {damage.offset:,}" if damage.offset is not None else ""
     detail = f": {printable(damage.detail)}" if damage.detail else ""
-    return f"{printable(damage.path)} {_DAMAGE.get(damage.kind, damage.kind)}{at}{detail}"
+    return f"{printable(damage.path)} {DAMAGE.get(damage.kind, damage.kind)}{at}{detail}"
 
 
 # ---- text
@@ -352,21 +346,6 @@ def _wrap(text: str, indent: str = "") -> list[str]:
         break_long_words=False,
         break_on_hyphens=False,
     )
-
-
-def _count(number: int, noun: str) -> str:
-    if number == 1:
-        return f"1 {noun}"
-    return f"{number:,} {noun}{'es' if noun.endswith('x') else 's'}"
-
-
-def _octets(octets: int) -> str:
-    size = float(octets)
-    for unit in ("octets", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "octets" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} TB"
 
 
 def _when(rfc3339: str) -> str:

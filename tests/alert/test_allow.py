@@ -2,11 +2,12 @@
 
 from datetime import UTC, date, datetime
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensor.alert.allow import LISTED, AllowList
+from sensor.alert.allow import LISTED, AllowList, _lowered
 from sensor.alert.policy import Policy
 from sensor.model import Finding
 from sensor.settings import AllowEntry
@@ -36,6 +37,12 @@ def apply(found: Finding, *entries: AllowEntry, now_ms: int = NOW_MS) -> Finding
         (allowed(domain=".example"), "a@dst.example", True),
         (allowed(domain="dst.example"), "dst.example@evil.example", False),
         (allowed(destination="strasse@dst.example"), "straße@dst.example", False),
+        (allowed(domain="bücher.example"), "a@xn--bcher-kva.example", True),
+        (allowed(domain=".XN--bcher-kva.example"), "a@eu.Bücher.example.", True),
+        (allowed(destination="a@bücher.example"), "a@XN--BCHER-KVA.example", True),
+        (allowed(domain="strasse.example"), "a@xn--strae-oqa.example", False),
+        (allowed(domain="bucher.example"), "a@xn--bucher-.example", False),
+        (allowed(domain="bücher.example"), "a@xn--Bcher-KVA8.example", False),
         (allowed(mailbox=ANN), "a@dst.example", True),
         (allowed(mailbox=BOB), "a@dst.example", False),
         (allowed(mailbox=ANN, destination="a@dst.example"), "a@dst.example", True),
@@ -51,6 +58,13 @@ def apply(found: Finding, *entries: AllowEntry, now_ms: int = NOW_MS) -> Finding
 def test_what_an_entry_covers(entry: AllowEntry, destination: str, covered: bool) -> None:
     found = apply(finding(mailbox=ANN, destinations=(destination,)), entry)
     assert (found is None) is covered
+
+
+@given(st.text("xn-abü.@", max_size=12), st.text("xn-abü.@", max_size=12))
+def test_no_label_passes_for_another(ours: str, theirs: str) -> None:
+    """Two A-labels never stand for the same letters, whatever they are made of."""
+    first, second = f"a@xn--{ours}.example".lower().rstrip("."), f"a@xn--{theirs}.example".lower().rstrip(".")
+    assert (_lowered(first) == _lowered(second)) is (first == second)
 
 
 def test_an_allowed_destination_hides_no_other() -> None:
@@ -82,6 +96,24 @@ def test_a_pair_that_is_allowed_leaves_other_pairs_of_the_same_names() -> None:
     found = apply(shared, allowed(mailbox=ANN, destination="a@dst.example"))
     assert found is not None
     assert (found.mailboxes, found.destinations) == (shared.mailboxes, shared.destinations)
+
+
+def test_a_finding_that_tells_its_pairs_is_cut_by_those_alone() -> None:
+    ann, bob = ("ann@corp.example", "a@mail.example"), ("bob@corp.example", "b@mail.example")
+    found = finding(
+        detector="new_destination",
+        mailbox=None,
+        mailboxes=(ann[0], bob[0]),
+        destinations=(ann[1], bob[1]),
+        pairs=(ann, bob),
+        counts={"mailboxes": 2},
+    )
+    entries = allowed(mailbox=ann[0]), allowed(destination=bob[1])
+    assert apply(found, *entries) is None
+    assert apply(msgspec.structs.replace(found, pairs=()), *entries) is not None
+    left = apply(found, entries[0])
+    assert left is not None
+    assert (left.mailboxes, left.destinations, left.pairs) == ((bob[0],), (bob[1],), (bob,))
 
 
 def test_a_finding_about_nobody_is_covered_by_its_detector_alone() -> None:

@@ -57,7 +57,7 @@ def test_the_list_names_each_alert_once_the_gravest_first(
     status, out, _ = run(monkeypatch, capsys, "alerts", file)
     assert status == 0
     lines = out.splitlines()
-    assert lines[0] == "3 alerts, 1 firing."
+    assert lines[0] == "3 alerts in 1 case, 1 firing."
     assert [line.split()[1:3] for line in lines[3:]] == [
         ["firing", "informational"],
         ["resolved", "critical"],

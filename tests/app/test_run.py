@@ -1,7 +1,6 @@
 """``mailsensor run`` as a service manager and a scraper meet it: a real process over real captures."""
 
 import json
-import os
 import shutil
 import signal
 import socket
@@ -251,7 +250,7 @@ def test_what_can_not_be_run_is_told(tmp_path: Path, more: str, words: str) -> N
 
 
 def test_others_are_not_let_in_without_a_password(tmp_path: Path) -> None:
-    text = settings_text(free_port(), f'[capture]\nfiles = ["{SIEVE}"]').replace("127.0.0.1", "0.0.0.0")
+    text = settings_text(free_port(), f'[capture]\nfiles = ["{SIEVE}"]').replace("127.0.0.1", "0.0.0.0")  # noqa: S104 - that is what is refused
     (tmp_path / "s.toml").write_text(text)
     ended = mailsensor("run", "--config", tmp_path / "s.toml")
     assert ended.status == 1
@@ -286,5 +285,5 @@ def test_no_file_descriptor_is_left_over_by_reloads(tmp_path: Path) -> None:
         for number in range(4):
             change(service, f"{capture}drain_s = {number + 1}", web="allow_reload = true")
             assert service.ask("/-/reload", method="POST").status == 200
-            counts.append(len(os.listdir(f"/proc/{service.process.pid}/fd")))
+            counts.append(sum(1 for _ in Path(f"/proc/{service.process.pid}/fd").iterdir()))
         assert counts[-1] == counts[0]

@@ -233,3 +233,11 @@ def test_any_days_keep_within_bounds(steps: list[tuple[int, int, int | None, flo
             assert len(state.days) <= MAX_DAYS
     if state is not None:
         assert detector.decode(detector.encode(state)) == state
+
+
+def test_the_destinations_that_make_the_day_are_named_and_everyday_ones_are_not() -> None:
+    usual = {"destinations": ("usual@dst.example",), "outside": ("usual@dst.example",)}
+    drop = {"destinations": ("drop@new.example",), "outside": ("drop@new.example",)}
+    events = [*days(*WEEKS, **usual), *day(14, 5, **usual), *day(14, 120, **drop)]
+    finding = found(sorted(events, key=lambda event: event.at_ms))[-1]
+    assert finding.destinations == ("drop@new.example",)

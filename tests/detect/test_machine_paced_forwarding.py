@@ -101,6 +101,43 @@ def test_forwards_that_never_rest(events: list[ForwardSeen], *, is_told: bool) -
     assert bool(found(events)) is is_told
 
 
+def bursts(*sizes: int, gap_s: float = 1, step_ms: int = DAY_MS) -> list[ForwardSeen]:
+    """A burst a day, its forwards *gap_s* apart, all of mail that came hours before."""
+    return [
+        by_hand(MONDAY_MS + day * step_ms + int(number * gap_s * SECOND_MS), 9_000 + number)
+        for day, size in enumerate(sizes)
+        for number in range(size)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("events", "is_told"),
+    [
+        (bursts(3, 3), True),
+        (bursts(3, 2), False),
+        (bursts(40), False),
+        (bursts(3, 3, gap_s=2), True),
+        (bursts(10, 10, gap_s=3), False),
+        (bursts(3, 3, step_ms=15 * DAY_MS), False),
+        (bursts(1, 1, 1, 1, 1, 1), False),
+    ],
+    ids=["two days", "too few", "one day", "at the limit", "beyond the limit", "weeks apart", "one each morning"],
+)
+def test_forwards_in_bursts(events: list[ForwardSeen], *, is_told: bool) -> None:
+    assert bool(found(events)) is is_told
+
+
+@pytest.mark.parametrize(
+    ("forwards", "received", "is_told"),
+    [(60, 62, True), (29, 29, False), (60, 90, False), (60, 0, False), (80, 60, True)],
+    ids=["nearly all", "too few", "two of three", "nothing seen", "of mail inside as well"],
+)
+def test_forwards_of_all_that_is_received(forwards: int, received: int, *, is_told: bool) -> None:
+    """Slow ones, so that pace says nothing."""
+    context = Context(received_7d=received, clear_share=1.0, sensor_since_ms=0)
+    assert bool(found(paced(*[5_000] * forwards, step_ms=HOUR_MS, context=context))) is is_told
+
+
 @pytest.mark.parametrize(
     ("hours", "rest"),
     [([], 24), ([5], 23), ([0, 12], 11), (list(range(8, 18)), 14), ([0, 23], 22), (list(range(24)), 0), ([1, 22], 20)],

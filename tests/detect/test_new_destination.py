@@ -9,9 +9,11 @@ from tests.detect.destinations import destination
 from tests.detect.forwards import MONDAY_MS, tell
 
 
-def test_the_first_forward_to_a_domain_is_told_and_more_of_the_same_is_not() -> None:
+def test_the_first_forward_to_a_domain_is_told_and_that_it_goes_on_once_a_day() -> None:
     events = [destination(MONDAY_MS + hour * HOUR_MS, "ann@corp.example", "x@dst.example") for hour in range(60)]
-    (finding,) = tell(NewDestination(), events)
+    finding, *later = tell(NewDestination(), events)
+    assert [each.last_seen_ms for each in later] == [MONDAY_MS + DAY_MS, MONDAY_MS + 2 * DAY_MS]
+    assert {each.id for each in later} == {finding.id}
     assert finding.mailbox is None
     assert finding.mailboxes == ("ann@corp.example",)
     assert finding.destinations == ("x@dst.example",)
@@ -31,6 +33,19 @@ def test_it_is_told_again_when_mailboxes_double_or_join_after_a_day() -> None:
         (6, "high"),
     ]
     assert len({finding.id for finding in findings}) == 1
+
+
+def test_it_says_who_forwards_to_whom_as_long_as_all_can_be_named() -> None:
+    pairs = [("ann@corp.example", "a@dst.example"), ("bob@corp.example", "b@dst.example")]
+    events = [destination(MONDAY_MS + number, *pair) for number, pair in enumerate(pairs)]
+    assert tell(NewDestination(), events)[-1].pairs == tuple(pairs)
+    many = [
+        destination(MONDAY_MS + number, f"m{number % 20}@corp.example", f"{number // 20}@dst.example")
+        for number in range(400)
+    ]
+    late = destination(MONDAY_MS + 2 * DAY_MS, "late@corp.example", "a@dst.example")
+    assert len(tell(NewDestination(), [*many[:60], late])[-1].pairs) == 61
+    assert tell(NewDestination(), [*many, late])[-1].pairs == ()
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,7 @@ def a_leg(draw: st.DrawFn) -> Leg:
         recipients=tuple(recipients),
         unaddressed=draw(st.sampled_from((tuple(recipients), tuple(recipients[:1]), ()))),
         written_to=draw(few),
+        addressed=draw(st.sampled_from(((), (), OURS[:1], OURS[1:]))),
         named=draw(few),
         from_ours=draw(st.booleans()),
         is_reply=draw(st.booleans()),
@@ -113,10 +114,17 @@ def owner(leg: Leg, arrived: list[Leg], crowded: bool) -> str:
     for sign in kept:
         if sign not in leg.recipients and any(sign in each.recipients and each.author != sign for each in originals):
             return sign
+    if leg.basis == "body" and set(leg.unaddressed) == set(leg.recipients):
+        reached = {address for each in originals if leg.author == each.author for address in each.recipients}
+        still = reached & set(sorted(set(leg.written_to))[:4])
+        if leg.author and len(still) == 1:
+            return still.pop()
     if leg.from_ours or leg.needs_sign or leg.basis != "message_id" or crowded:
         return ""
     everybody = {each.recipients for each in originals}
-    return everybody.pop()[0] if len(everybody) == 1 and len(next(iter(everybody))) == 1 else ""
+    if len(everybody) != 1 or not set(leg.addressed) <= set(next(iter(everybody))):
+        return ""
+    return everybody.pop()[0] if len(next(iter(everybody))) == 1 else ""
 
 
 def may_be_original(original: Leg, leg: Leg) -> bool:
@@ -228,7 +236,8 @@ def test_whatever_legs_hold_the_blob_is_bounded_and_nothing_raises(legs: list[Le
         assert len(STAGE.encode(state)) <= MAX_BLOB_OCTETS
 
 
-def test_the_fullest_state_fits_a_blob() -> None:
+@pytest.mark.parametrize("basis", ["message_id", "body"])
+def test_the_fullest_state_fits_a_blob(basis: str) -> None:
     def address(number: int) -> str:
         return "é" * 120 + f"{number:04}@d.ex"
 
@@ -237,7 +246,14 @@ def test_the_fullest_state_fits_a_blob() -> None:
     actor = Actor(auth_user=many[0], helo=many[1], client_ip="2001:db8::1", server_ip="2001:db8::2")
     state: PairingState | None = None
     for number in range(40):
-        full = {"recipients": many, "unaddressed": many, "written_to": many, "named": many, "actor": actor}
+        full: dict[str, object] = {
+            "recipients": many,
+            "unaddressed": many,
+            "written_to": many,
+            "named": many,
+            "actor": actor,
+        }
+        full["basis"] = basis
         state = STAGE.step(state, leg("in", number, number, **full)).state
         state = STAGE.step(state, leg("out", number, number, **full, lines=(line,) * 9, message="m" * 99)).state
     assert state is not None

@@ -36,6 +36,12 @@ def test_it_is_told_again_at_doublings_and_names_all() -> None:
     assert len({finding.id for finding in findings}) == 1
 
 
+def test_that_it_goes_on_is_told_once_a_day() -> None:
+    events = [at(hour / 24, name) for hour in range(72) for name in ("ann", "bob")]
+    findings = tell(SharedDestination(), events)
+    assert [finding.last_seen_ms - MONDAY_MS for finding in findings] == [0, DAY_MS, 2 * DAY_MS]
+
+
 def test_a_drop_at_a_free_provider_is_high_at_once() -> None:
     (finding,) = tell(SharedDestination(), [at(0, "ann", "d@gmail.com"), at(1, "bob", "d@gmail.com")])
     assert finding.severity == "high"
@@ -45,7 +51,6 @@ def test_sharing_that_comes_and_goes_stays_one_episode_until_a_long_quiet() -> N
     weekly = [at(14 * turn + late, name) for turn in range(5) for late, name in ((0, "ann"), (1, "bob"))]
     much_later = [at(300, "ann"), at(300.1, "bob")]
     findings = tell(SharedDestination(), weekly + much_later)
-    assert len(findings) == 2
     assert len({finding.id for finding in findings}) == 2
 
 

@@ -12,6 +12,7 @@ from sensor.report.summary import (
     DamageSummary,
     DestinationSummary,
     MailboxSummary,
+    PairingSummary,
     ShareSummary,
     Summary,
 )
@@ -103,11 +104,11 @@ def test_the_whole_picture() -> None:
         == """\
 4 mailboxes forward mail; 1 looks auto-forwarded.
 
-MAILBOX                     LEVEL   AUTO  BOTH  HAND AUTO SHARE      SINCE
-ann@corp.example            user      12     0     0 100% (82-100%)  2026-11-20
+MAILBOX              LEVEL    AUTO  BOTH  HAND PAIRED AUTO SHARE      SINCE
+ann@corp.example     user       12     0     0      0 100% (82-100%)  2026-11-20
   -> x.y@dst.example (12)
   conclusive: google_caf 12
-dora@corp.example           user       0     0     3 0% (0-50%)      2026-11-20
+dora@corp.example    user        0     0     3      0 0% (0-50%)      2026-11-20
   -> x@dst.example (12)
   conclusive: google_caf 12
 and 2 more
@@ -130,14 +131,14 @@ def test_a_long_address_stands_on_a_line_of_its_own_and_keeps_the_columns() -> N
     text = render(summary(mailbox("a.very.long.local.part@a.very.long.domain.corp.example")))
     lines = text.splitlines()
     at = lines.index("a.very.long.local.part@a.very.long.domain.corp.example")
-    assert lines[at + 1] == " " * 28 + "user      12     0     0 100% (82-100%)  2026-11-20"
+    assert lines[at + 1] == " " * 21 + "user       12     0     0      0 100% (82-100%)  2026-11-20"
 
 
 def test_wide_characters_keep_the_columns() -> None:
     [line] = [
         line for line in render(summary(mailbox("用户@corp.example"))).splitlines() if "user" in line and "2026" in line
     ]
-    assert line.startswith("用户@corp.example           user")
+    assert line.startswith("用户@corp.example    user")
 
 
 HOSTILE = st.text(alphabet=st.characters(), min_size=1, max_size=400)
@@ -153,6 +154,32 @@ def test_whatever_mail_holds_moves_no_cursor_and_breaks_no_line(name: str, desti
     assert allowed_lines.endswith("\n")
     table = [line for line in text.splitlines() if line.endswith("2026-11-20")]
     assert len(table) == 1
+
+
+def test_copies_without_a_mark_are_told_of() -> None:
+    silent = msgspec.structs.replace(
+        mailbox(auto_only=0), visible_only=0, paired=36, auto_share=None, level="unknown", evidence="strong"
+    )
+    text = render(summary(silent))
+    assert "1 looks auto-forwarded" in text
+    assert "unknown     0     0     0     36 -               2026-11-20" in text
+    words = " ".join(text.split())
+    assert "ann@corp.example to x.y@dst.example: 36 mails that came in went out again, and no mark says so." in words
+
+
+def test_alerts_of_one_case_stand_together() -> None:
+    shown = [alert(), alert("the same, from another side"), msgspec.structs.replace(alert("another"), case=2)]
+    alerts = msgspec.structs.replace(NO_ALERTS, by_severity={"high": 3}, cases=2, shown=shown)
+    lines = render(summary(alerts=alerts)).splitlines()
+    at = lines.index("3 alerts in 2 cases (3 high):")
+    assert [line == "" for line in lines[at : at + 8]].count(True) == 1
+    assert lines[lines.index("    another") - 2] == ""
+
+
+def test_what_pairing_could_not_see_is_told() -> None:
+    pairing = PairingSummary(forgotten=1_200, ambiguous=3)
+    words = " ".join(render(summary(mailbox(), pairing=pairing)).split())
+    assert "Not paired 1,200 fingerprints of incoming mail forgotten early, 3 that too many mails share:" in words
 
 
 def test_markup_is_text() -> None:

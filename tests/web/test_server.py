@@ -2,7 +2,6 @@
 
 import base64
 import json
-import os
 import socket
 import ssl
 import subprocess
@@ -15,7 +14,7 @@ import pytest
 from tests.running import needs
 from tests.service import SIEVE, Service, running
 
-PASSWORD = "correct horse"
+PASSWORD = "correct horse"  # noqa: S105 - nobody else's
 HASH = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
 CAPTURE = f'[capture]\nfiles = ["{SIEVE}"]'
 
@@ -71,13 +70,13 @@ def test_a_password_is_asked_for_and_its_file_is_read_anew(tmp_path: Path) -> No
 def certificate(folder: Path, name: str) -> None:
     subprocess.run(
         [
-            needs("openssl", "openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-            "-days", "2", "-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1",
+            needs("openssl", "openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+            "-nodes", "-days", "2", "-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1",
             "-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem"),
         ],
         check=True, capture_output=True,
     )  # fmt: skip
-    os.chmod(folder / "key.pem", 0o600)
+    (folder / "key.pem").chmod(0o600)
 
 
 def test_tls_is_spoken_and_a_new_certificate_is_taken_up(tmp_path: Path) -> None:

@@ -26,11 +26,13 @@ class Delivered:
     What became of a batch: its first ``count`` records arrived, and the next ``unsure`` ones may have.
 
     With ``problem`` the rest did not; ``retry_after_s`` is how long the other side asks to be left alone. Where
-    ``cause`` is set, it is the error behind the problem.
+    ``refuses_next`` is true, it is the record after the first ``count`` that was refused, for what it says: others may
+    well be taken. Where ``cause`` is set, it is the error behind the problem.
     """
 
     count: int
     unsure: int = 0
+    refuses_next: bool = False
     problem: str | None = None
     retry_after_s: float | None = None
     cause: OSError | None = None
@@ -50,9 +52,33 @@ class Sink(Protocol):
 
 
 class AsyncSink(Protocol):
-    """The same for a sink that waits for others: to be awaited by the live sensor, which also bounds its time."""
+    """
+    The same for a sink that waits for others: it is awaited, by one task at a time, and bounds each wait itself.
+
+    ``batch`` is how many records it wants at once, since after an end in mid-delivery all of these come again, marked.
+    ``refresh_s`` is how often it wants ``refresh`` called, for what it owes the other side besides deliveries; none
+    for never. ``remember`` takes alerts that an earlier run has told and that still fire.
+    """
 
     @property
     def name(self) -> str: ...
+    @property
+    def batch(self) -> int: ...
+    @property
+    def refresh_s(self) -> float | None: ...
     async def deliver(self, batch: Sequence[AlertRecord]) -> Delivered: ...
+    async def refresh(self) -> Delivered: ...
+    def remember(self, records: Sequence[AlertRecord]) -> None: ...
     async def close(self) -> None: ...
+
+
+class PlainAsyncSink:
+    """What a sink without duties of its own answers to ``refresh`` and ``remember``."""
+
+    refresh_s: float | None = None
+
+    async def refresh(self) -> Delivered:
+        return Delivered(0)
+
+    def remember(self, records: Sequence[AlertRecord]) -> None:
+        """Nothing is sent again, so nothing has to be known."""

@@ -1,11 +1,12 @@
 //! `sensor._core`: the streaming core as a Python module. This crate alone knows PyO3.
 //!
-//! It registers what `sensor/_core.pyi` describes; `reading.rs` runs the threads that `replay.rs` shows, `convert.rs` shows records to Python,
+//! It registers what `sensor/_core.pyi` describes; `reading.rs` runs the threads that `replay.rs` shows, `live.rs` those of live interfaces, `convert.rs` shows records to Python,
 //! `error.rs` maps errors.
 
 mod convert;
 mod error;
 mod interest;
+mod live;
 mod parse;
 mod reading;
 mod replay;
@@ -48,6 +49,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("CaptureError", module.py().get_type::<error::CaptureError>())?;
     module.add_class::<interest::Interest>()?;
     module.add_class::<replay::Replay>()?;
+    module.add_class::<live::Live>()?;
+    module.add_class::<live::InterfaceStatus>()?;
     module.add_class::<replay::Damage>()?;
     module.add_class::<tally::Tally>()?;
     module.add_class::<trace::Trace>()?;
@@ -58,6 +61,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
         wrap_pyfunction!(anomalies, module)?,
         wrap_pyfunction!(parse::parse_message, module)?,
         wrap_pyfunction!(replay::is_probably_capture, module)?,
+        wrap_pyfunction!(live::mail_ports, module)?,
     ] {
         module.add_function(function)?;
     }

@@ -1,4 +1,4 @@
-//! Capture files in, frames out. The only crate of the core that does I/O.
+//! Capture files and live interfaces in, frames out. The only crate of the core that does I/O.
 //!
 //! A capture is read in one pass from anything that can be read, a pipe included, in chunks that stay in the cache:
 //!
@@ -9,7 +9,8 @@
 //! The kind of a file is told by its first octets, never by its name. What can be read of a damaged file is read; what is
 //! wrong with it becomes a [`Damage`] with its place. No input makes it panic, hang or grow: every bound is in [`bounds`].
 
-#![forbid(unsafe_code)]
+// Allowed again in two files of `live`, which talk to the kernel.
+#![deny(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod batch;
@@ -17,6 +18,7 @@ pub mod bounds;
 mod byte_order;
 mod compression;
 mod damage;
+pub mod live;
 mod path;
 mod pcap;
 mod pcapng;

@@ -69,6 +69,12 @@ impl Engine {
         }
     }
 
+    /// Packet time has come to *now* without a frame: flows that were idle for too long are closed and told.
+    pub fn advance(&mut self, now: Timestamp) {
+        self.flows
+            .advance(now, &mut self.below, &mut self.anomalies_below, &mut self.context);
+    }
+
     /// The capture ended, or what follows has nothing to do with what was seen: every flow is closed and told.
     pub fn finish(&mut self) {
         self.flows

@@ -41,11 +41,13 @@ fn skim(content_type: &str, body: &str) -> Facts {
     whole
 }
 
-/// As [`skim`], and once more with an epilogue, which must change nothing but the digest.
+/// As [`skim`], and once more with an epilogue, which must change nothing but digest and length.
 fn skim_multipart(content_type: &str, body: &str) -> Facts {
     let (facts, anomalies) = skim(content_type, body);
     let (mut with_tail, tail_anomalies) = skim(content_type, &format!("{body}\nepilogue forwarded message\n--\n"));
     assert_ne!(with_tail.digest, facts.digest);
+    assert!(with_tail.octets > facts.octets);
+    with_tail.octets = facts.octets;
     with_tail.digest.clone_from(&facts.digest);
     assert_eq!((&with_tail, tail_anomalies), (&facts, anomalies));
     (facts, anomalies)

@@ -261,6 +261,29 @@ fn a_refused_mail_does_not_spoil_the_next() {
 }
 
 #[test]
+fn recipients_pipelined_behind_a_mail_belong_to_it_where_a_reset_was_lost() {
+    let text = with_hello(
+        "C: MAIL FROM:<a@x>
+        S: 250 ok
+        C: RCPT TO:<b@y>
+        S: 550 no
+        C-6
+        S: 250 reset
+        c: MAIL FROM:<c@x>\\r\\nRCPT TO:<d@y>\\r\\nRSET\\r\\n
+        S: 250 ok
+        S: 551 no
+        S: 250 reset",
+    );
+    let mails = transactions(&text);
+    let told: Vec<_> = mails.iter().map(verdicts).collect();
+    assert_eq!(
+        told,
+        [[("b@y", Some(550), false)], [("d@y", Some(551), false)]],
+        "{mails:?}"
+    );
+}
+
+#[test]
 fn a_second_mail_command_that_is_refused_leaves_the_transaction_as_it_is() {
     let mail = one(&with_hello("C: MAIL FROM:<a@x>\nS: 250 ok\nC: MAIL FROM:<other@x>\nS: 503 nested\nC: RCPT TO:<b@y>\nS: 250 ok\nC: DATA\nS: 354 go\nC: .\nS: 250 ok"));
     assert_eq!(mail.reverse_path.as_deref(), Some("a@x"));

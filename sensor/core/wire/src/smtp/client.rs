@@ -148,9 +148,11 @@ impl Session {
         let Some(path) = Path::parse(arguments, b"FROM:") else {
             return self.odd_command(Anomaly::SmtpMalformedCommand, context);
         };
-        if self
-            .open_draft()
-            .is_some_and(|draft| draft.sender_accepted && draft.refused.is_none())
+        // After a loss the transaction may have ended unseen (RSET, or its content): a client that is in order begins anew.
+        if !self.may_have_lost_commands()
+            && self
+                .open_draft()
+                .is_some_and(|draft| draft.sender_accepted && draft.refused.is_none())
         {
             return self.push(Step::MailAgain(Box::new(path)), false, context);
         }

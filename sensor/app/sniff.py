@@ -1,0 +1,152 @@
+"""Captures interfaces until told to stop: records and alerts as they come, then the summary."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from types import FrameType
+from typing import TYPE_CHECKING, BinaryIO
+
+from sensor.app.common import OWN_LIMITS, READ_WHOLE, READ_WITH_DAMAGE, split_limits, table_in_force
+from sensor.app.console import progress_bar, records_to
+from sensor.app.replay import alert_writer, print_summary, run_tap
+from sensor.detect import known_options
+from sensor.log import Log
+from sensor.settings import LiveSettings, Settings, SettingsError, load_settings
+
+if TYPE_CHECKING:
+    from sensor.taps.live import InterfaceStatus
+
+
+@dataclass(frozen=True, slots=True)
+class SniffOptions:
+    """What the command line asks of a capture. *events* and *alerts* are a path, ``-`` for standard output, or none."""
+
+    interfaces: Sequence[str] = ()
+    ports: Sequence[int] = ()
+    all_traffic: bool = False
+    events: str | None = None
+    alerts: str | None = None
+    alerts_format: str = "jsonl"
+    settings_path: str | None = None
+    internal_domains: Sequence[str] = ()
+    limits: Sequence[str] = ()
+    json: bool = False
+    quiet: bool = False
+
+
+def sniff(options: SniffOptions, environment: Mapping[str, str]) -> int:
+    """
+    Capture until Ctrl-C or SIGTERM, print the summary, and return the exit status: 3 if mail may have passed unseen.
+
+    Raises a ``UserError`` for what the caller must put right, ``OSError`` for what could not be written.
+    """
+    from sensor.taps.capture import core_limits
+    from sensor.taps.files import Found
+    from sensor.taps.live import LiveTap
+
+    settings = load_settings(
+        options.settings_path,
+        environment,
+        known_limits=[*core_limits(), *OWN_LIMITS],
+        known_detectors=known_options(),
+        internal_domains=options.internal_domains,
+        limit_options=options.limits,
+    )
+    how, interfaces = _how(options, settings)
+    table = table_in_force(settings, options.settings_path)
+    core, own = split_limits(settings.limits, core_limits())
+    log = Log()
+    with ExitStack() as opened:
+        # Before anything is opened: what is told from here on, is told in full.
+        opened.enter_context(_terminate_as_interrupt())
+        tap = LiveTap(
+            interfaces, table.interest, settings=how, limits=core, watch=lambda was, now: tell_change(log, was, now)
+        )
+        sink = opened.enter_context(records_to(options.events))
+        if not options.quiet:
+            log.info("capturing", interfaces=",".join(interfaces), ports=_ports_in_words(how))
+        run = run_tap(
+            tap,
+            settings,
+            table=table,
+            own_limits=own,
+            sink=None if sink is None else AtOnce(sink),
+            tell=alert_writer(options.alerts, settings, environment, opened, form=options.alerts_format, append=False),
+            progress=opened.enter_context(progress_bar(quiet=options.quiet)),
+        )
+    if not options.quiet:
+        # Nothing was broken off: Ctrl-C is how a capture ends.
+        run = replace(run, interrupted=False)
+        taken = "-" in (options.events, options.alerts)
+        print_summary(run, tap, settings, Found(), as_json=options.json, to_stderr=taken)
+    return READ_WITH_DAMAGE if tap.damage() else READ_WHOLE
+
+
+_AWAY = {"down": "interface_down", "gone": "interface_gone"}
+
+
+def tell_change(log: Log, was: InterfaceStatus, now: InterfaceStatus) -> None:
+    """A line for each thing that happened to an interface."""
+    if now.dropped > was.dropped:
+        log.warning("frames_dropped", interface=now.name, dropped=now.dropped - was.dropped, in_all=now.dropped)
+    if now.state == was.state and now.problem == was.problem and now.outages == was.outages:
+        return
+    if now.state == "up":
+        log.info("interface_up", interface=now.name, outages=now.outages)
+    elif now.problem is None:
+        log.warning(_AWAY[now.state], interface=now.name)
+    elif now.problem != was.problem:
+        log.warning(_AWAY[now.state], interface=now.name, why=now.problem)
+
+
+class AtOnce:
+    """Hands on what is written at once: who reads along sees each mail when it was sent."""
+
+    def __init__(self, sink: BinaryIO) -> None:
+        self._sink = sink
+
+    def write(self, octets: bytes) -> int:
+        written = self._sink.write(octets)
+        self._sink.flush()
+        return written
+
+
+def _how(options: SniffOptions, settings: Settings) -> tuple[LiveSettings, Sequence[str]]:
+    """The settings with what the command line says, and the interfaces."""
+    if options.events == "-" and options.alerts == "-":
+        raise SettingsError("--events - and --alerts -: only one can have standard output; give the other a file")
+    if options.ports and options.all_traffic:
+        raise SettingsError("--port and --all-traffic: one or the other")
+    interfaces = tuple(dict.fromkeys(options.interfaces)) or settings.live.interfaces
+    if not interfaces:
+        raise SettingsError("no interface is named: -i eth1, or live.interfaces in the settings file")
+    how = settings.live
+    if options.all_traffic:
+        how = replace(how, ports=())
+    elif options.ports:
+        how = replace(how, ports=tuple(options.ports))
+    return how, interfaces
+
+
+def _ports_in_words(how: LiveSettings) -> str:
+    from sensor.taps.live import mail_ports
+
+    ports = mail_ports() if how.ports is None else how.ports
+    return ",".join(map(str, ports)) or "all"
+
+
+@contextmanager
+def _terminate_as_interrupt() -> Iterator[None]:
+    """A service is stopped with SIGTERM: it means what Ctrl-C means."""
+
+    def handle(_signal: int, _frame: FrameType | None) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    before = signal.signal(signal.SIGTERM, handle)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,73 @@
+"""Words and numbers as every report writes them."""
+
+from __future__ import annotations
+
+LOOK_ALIKES = {
+    "journal": "journal reports",
+    "delivery_report": "delivery reports",
+    "moderation": "moderation requests",
+    "policy_notice": "policy notices",
+    "auto_reply": "automatic replies",
+    "list": "mailing lists",
+    "ticket": "ticket systems",
+    "group_expansion": "group members",
+    "receipt": "read receipts",
+    "abuse_report": "abuse reports",
+    "digest": "digests",
+    "admin_copy": "copies of sent mail",
+    "shared_mailbox": "shared mailboxes",
+    "phish_report": "phishing reports",
+    "wrapped_message": "signed or wrapped mail",
+    "tenant_relay": "mail relayed by a tenant",
+    "gateway_hop": "hops inside a house",
+    "stale_marker": "stale or forged marks",
+    "alias_service": "alias services",
+    "meeting_forward": "meeting invitations",
+    "foreign_forward": "forwards of mailboxes elsewhere",
+}
+"""What a look-alike is, for people."""
+
+DAMAGE = {
+    "truncated": "ends in the middle of a packet",
+    "corrupt": "is damaged",
+    "dropped": "lost frames",
+    "outage": "was not captured all the time",
+    "unreadable": "could not be read",
+    "empty": "is empty",
+    "not_a_capture": "is not a capture",
+}
+"""What is wrong with a source, after its name."""
+
+LEVELS = {
+    "user": "It was set up by the user, or by whoever holds the user's account.",
+    "admin": "Only an administrator can set it up.",
+    "either": "Whether the user or an administrator set it up, the mail does not tell.",
+    "unknown": "At which level it was set up, the mail does not tell.",
+}
+"""Who can have set up a forward of that level."""
+
+
+def counted(number: int, noun: str) -> str:
+    """A number and its noun: "1 mail", "2,000 mailboxes"."""
+    if number == 1:
+        return f"1 {noun}"
+    return f"{number:,} {noun}{'es' if noun.endswith('x') else 's'}"
+
+
+def octets(number: float) -> str:
+    """A number of octets, in steps of a thousand."""
+    size = float(number)
+    for unit in ("octets", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "octets" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"
+
+
+def percent(share: float) -> str:
+    """Whole percent. 0 and 100 are written only for exactly that, never for what rounding makes of it."""
+    if 0 < share < 0.01:
+        return "<1"
+    if 0.99 < share < 1:
+        return ">99"
+    return f"{share * 100:.0f}"

@@ -1,0 +1,161 @@
+"""Network interfaces as a source of mail. The capturing is done by the core, on threads of its own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from sensor import _core
+from sensor.model import InterestSpec, TapName, TlsSession, Transaction
+from sensor.settings import LiveSettings
+from sensor.taps.base import Batch, DamageView, TapError
+from sensor.taps.capture import TURN_S, core_interest
+
+# How often it is looked whether an interface went down or frames were dropped. The core's own counts are as old.
+LOOK_S = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Frames of an interface that the kernel dropped, or an outage: mail may have passed unseen."""
+
+    path: str
+    kind: str
+    detail: str
+    offset: int | None = None
+
+
+InterfaceStatus = _core.InterfaceStatus
+"""How an interface is, and what was read of it."""
+
+Watcher = Callable[[InterfaceStatus, InterfaceStatus], None]
+"""Told of an interface whenever its state, problem or losses changed: as it was, and as it is."""
+
+
+class LiveTap:
+    """
+    Captures *interfaces* as *settings* say, until stopped. Raises ``TapError`` for what can't be captured, and why.
+
+    ``damage`` tells of frames that were lost and of outages. *watch* is called between batches.
+    """
+
+    def __init__(
+        self,
+        interfaces: Sequence[str],
+        interest: InterestSpec,
+        *,
+        settings: LiveSettings | None = None,
+        limits: Mapping[str, int] | None = None,
+        watch: Watcher | None = None,
+    ) -> None:
+        how = settings or LiveSettings()
+        wanted = core_interest(interest)
+        try:
+            self._live = _core.Live(
+                interfaces,
+                wanted,
+                limits=limits,
+                ports=how.ports,
+                ring_octets=how.ring_octets,
+                snap_octets=how.snap_octets,
+                promiscuous=how.promiscuous,
+                workers=how.workers,
+                block_timeout_ms=how.block_timeout_ms,
+            )
+        except (_core.CaptureError, ValueError) as error:
+            raise TapError(str(error)) from None
+        self._watch = watch
+        self._told = self._live.interfaces()
+        self._stopped = False
+
+    @property
+    def name(self) -> TapName:
+        return "live"
+
+    @property
+    def transaction_type(self) -> type[Transaction]:
+        return _core.Transaction
+
+    @property
+    def session_type(self) -> type[TlsSession]:
+        return _core.TlsSession
+
+    def batches(self) -> Iterator[Batch]:
+        """
+        Batches until it is stopped and all that was captured is told.
+
+        Ctrl-C while waiting for one stops it, and what was captured is still given out; a second one ends it.
+        """
+        look_at = time.monotonic()
+        while True:
+            try:
+                batch = self._live.next_batch(TURN_S)
+            except KeyboardInterrupt:
+                if self._stopped:
+                    raise
+                self.stop()
+                continue
+            if batch is None:
+                self._look()
+                return
+            yield batch
+            if time.monotonic() >= look_at:
+                look_at = time.monotonic() + LOOK_S
+                self._look()
+
+    def stop(self) -> None:
+        self._stopped = True
+        self._live.stop()
+
+    def progress(self) -> tuple[int, int, str]:
+        """Octets captured, no total, and in words how it goes."""
+        interfaces = self._live.interfaces()
+        mails = self._live.counters()["transactions"]
+        names = ", ".join(each.name if each.state == "up" else f"{each.name} ({each.state})" for each in interfaces)
+        frames = sum(each.frames for each in interfaces)
+        dropped = sum(each.dropped for each in interfaces)
+        return (
+            sum(each.octets for each in interfaces),
+            0,
+            f"{names}: {frames:,} frames, {mails:,} mails" + (f", {dropped:,} DROPPED" if dropped else ""),
+        )
+
+    def counters(self) -> Mapping[str, int]:
+        return self._live.counters()
+
+    def anomalies(self) -> Mapping[str, int]:
+        return self._live.anomalies()
+
+    def interfaces(self) -> Sequence[InterfaceStatus]:
+        """How each interface is, and what was read of it."""
+        return self._live.interfaces()
+
+    def damage(self) -> Sequence[DamageView]:
+        return [lost for each in self._live.interfaces() for lost in _lost(each)]
+
+    def _look(self) -> None:
+        if self._watch is None:
+            return
+        before, self._told = self._told, self._live.interfaces()
+        for was, now in zip(before, self._told, strict=True):
+            if (was.state, was.problem, was.dropped, was.outages) != (now.state, now.problem, now.dropped, now.outages):
+                self._watch(was, now)
+
+
+def mail_ports() -> list[int]:
+    """The TCP ports that the kernel lets through where no others are named."""
+    return _core.mail_ports()
+
+
+def _lost(status: InterfaceStatus) -> Iterator[Lost]:
+    if status.dropped:
+        yield Lost(
+            status.name,
+            "dropped",
+            f"the kernel dropped {status.dropped:,} frames: the ring was full {status.freezes:,} times "
+            "(ring_octets, workers)",
+        )
+    if status.outages:
+        times = "once" if status.outages == 1 else f"{status.outages:,} times"
+        yield Lost(status.name, "outage", f"it went down or away {times}")
