@@ -1,6 +1,7 @@
 """``mailsensor run`` as a service manager and a scraper meet it: a real process over real captures."""
 
 import json
+import os
 import shutil
 import signal
 import socket
@@ -287,3 +288,15 @@ def test_no_file_descriptor_is_left_over_by_reloads(tmp_path: Path) -> None:
             assert service.ask("/-/reload", method="POST").status == 200
             counts.append(sum(1 for _ in Path(f"/proc/{service.process.pid}/fd").iterdir()))
         assert counts[-1] == counts[0]
+
+
+def test_an_interface_is_captured_while_it_is_scraped(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("capturing takes root, or CAP_NET_RAW")
+    with running(tmp_path, '[live]\ninterfaces = ["lo"]\nports = [2525]') as service:
+        with socket.create_server(("127.0.0.1", 0)) as other, socket.create_connection(other.getsockname()):
+            service.until(lambda: service.metric("mailsensor_interface_up", interface="lo") == 1, "the interface")
+        assert service.metric("mailsensor_worker_up", worker="live") == 1
+        assert service.metric("mailsensor_interface_dropped_total", interface="lo") == 0
+        assert service.ask("/-/ready").status == 200
+        assert service.end() == 0
