@@ -1,8 +1,10 @@
 """
 The rules that people use today, on the same events as the detectors.
 
-They are written from the dossier's section 5. In the field they read audit logs of configuration changes, of which mail
-flow has none, so each is given its nearest likeness here: a mailbox's automatic forwards to outside as they are seen.
+They are written from public ones: any external auto-forward (Elastic ec8efb0c, Sigma c726e007, Splunk ESCU), more than
+one mailbox to one destination in 7 days (Sentinel 871ba14c), and daily volume above mean + 3 sd (Splunk, "Email servers
+sending high volume traffic"). In the field most read audit logs of configuration changes, of which mail flow has none,
+so each is given its nearest likeness here: a mailbox's automatic forwards to outside as they are seen.
 Each alerts once for the same thing, and all know the allow-list.
 """
 

@@ -1,9 +1,9 @@
 """
 How a forwarded copy looks, by who makes it: mail platforms' rules and properties, clients, and people.
 
-Each function takes the mail as it came to a mailbox and gives the copy that leaves. The fields are those of the
-dossier's tables (sources MS-SRS, MS-LOOP, DMD, OLC, PP, PIG, ZIM, PFX, TB, CR in docs/artifacts.md). Legitimate rules
-and intruders' rules go through the same functions: on the wire nothing tells them apart.
+Each function takes the mail as it came to a mailbox and gives the copy that leaves. The fields are those that
+docs/artifacts.md lists (sources MS-SRS, MS-LOOP, DMD, OLC, PP, PIG, ZIM, PFX, TB, CR there). Legitimate rules and
+intruders' rules go through the same functions: on the wire nothing tells them apart.
 """
 
 from __future__ import annotations

@@ -88,6 +88,7 @@ mod tests {
         }
     }
 
+    #[cfg(target_os = "linux")]
     #[test]
     fn an_unknown_name_is_answered_with_those_there_are() {
         for name in ["nothing-here", "", "a-name-longer-than-any", "a\0b"] {

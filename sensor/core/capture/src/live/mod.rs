@@ -9,35 +9,27 @@
 //!
 //! Only `sys.rs` and `mapping.rs` hold code that the compiler does not check.
 
-mod error;
-pub use error::LiveError;
-
-#[cfg(target_os = "linux")]
 mod assembler;
-#[cfg(target_os = "linux")]
 mod block;
-#[cfg(target_os = "linux")]
+#[cfg(not(target_os = "linux"))]
+mod elsewhere;
+mod error;
 pub mod filter;
-#[cfg(target_os = "linux")]
 mod interface;
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
 mod interpreter;
-#[cfg(target_os = "linux")]
 mod lane;
-#[cfg(target_os = "linux")]
 mod lanes;
 #[cfg(target_os = "linux")]
 mod mapping;
-#[cfg(target_os = "linux")]
 mod ring;
 #[cfg(target_os = "linux")]
 mod sys;
 
-#[cfg(target_os = "linux")]
+#[cfg(not(target_os = "linux"))]
+use elsewhere::{mapping, sys};
+pub use error::LiveError;
 pub use filter::{Pass, MAIL_PORTS};
-#[cfg(target_os = "linux")]
 pub use lane::{Account, Lane, State};
-#[cfg(target_os = "linux")]
 pub use lanes::{Lanes, Turn};
-#[cfg(target_os = "linux")]
 pub use ring::{Fanout, Options, RING_OCTETS_MAX, RING_OCTETS_MIN};

@@ -93,6 +93,10 @@ impl Ring {
     /// # Errors
     /// As [`Interface::find`]; also if the kernel refuses the ring.
     pub fn open(name: &str, options: &Options, fanout: Option<&Fanout>) -> Result<Self, LiveError> {
+        if !sys::AVAILABLE {
+            let interface = name.to_owned();
+            return Err(LiveError::NotLinux { interface });
+        }
         let failed = |step| move |error| LiveError::of(name, step, error);
         let Interface {
             index,

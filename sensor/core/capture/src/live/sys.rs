@@ -11,6 +11,9 @@ use std::time::Duration;
 
 use super::filter::Instruction;
 
+/// True: this is Linux. See `elsewhere.rs`.
+pub const AVAILABLE: bool = true;
+
 /// What a socket shows of each frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum View {
