@@ -83,7 +83,7 @@ class Keeper:
                     problems.setdefault(kind, []).append(problem)
         log_unread(self._log, self._database, problems)
         domains, ours = self.internal_domains(), analysis.pipeline.organisation.domains
-        if domains != ours:
+        if domains != ours and self._database.kinds():
             self._log.warning(
                 "internal_domains_differ",
                 path=self._database.path,

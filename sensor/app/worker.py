@@ -60,7 +60,8 @@ class Totals:
 
 def totals_of(tap: Tap) -> Totals:
     """What one tap counted."""
-    return Totals(dict(tap.counters()), dict(tap.anomalies()), interface_counts(tap), len(tap.damage()))
+    damaged: int = getattr(tap, "damaged", 0)  # of taps that read captures
+    return Totals(dict(tap.counters()), dict(tap.anomalies()), interface_counts(tap), damaged)
 
 
 def interface_counts(tap: Tap) -> dict[tuple[str, str], int]:

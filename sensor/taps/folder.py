@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from sensor.model import Event, InterestSpec, TapName, TlsSession, Transaction
@@ -21,6 +21,9 @@ from sensor.taps.files import Found, find_captures
 
 LOOK_EVERY_S = 1.0
 """How often a folder is looked at."""
+
+DAMAGE_REMEMBERED = 1_000
+"""Damaged places that are kept, the latest; ``damaged`` counts all."""
 
 
 class EndOfCaptures:
@@ -75,7 +78,8 @@ class CapturesTap:
         self._current: CaptureTap | None = None
         self._counters: Counter[str] = Counter()
         self._anomalies: Counter[str] = Counter()
-        self._damage: list[DamageView] = []
+        self._damage: deque[DamageView] = deque(maxlen=DAMAGE_REMEMBERED)
+        self.damaged = 0
         self._types = transaction_types()
         for path in paths:
             if path != "-" and not os.path.exists(path):
@@ -133,6 +137,7 @@ class CapturesTap:
         self._counters += Counter(tap.counters())
         self._anomalies += Counter(tap.anomalies())
         self._damage += tap.damage()
+        self.damaged += len(tap.damage())
         self._current = None
         if not self._stopping.is_set():
             # What was stopped in the middle was not counted whole.
@@ -140,8 +145,11 @@ class CapturesTap:
 
     def _fresh(self) -> list[str]:
         """The captures that were not read yet, in their order."""
-        fresh = []
-        for path in self._found().paths:
+        fresh, found = [], self._found().paths
+        if self._watches:
+            # What was taken out of the folder is forgotten, so that years of captures take no memory.
+            self._begun -= {path for path in self._begun if path.startswith(tuple(self._paths))}.difference(found)
+        for path in found:
             if path in self._begun or (self._watches and not self._is_settled(path)):
                 continue
             self._begun.add(path)
