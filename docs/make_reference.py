@@ -2,7 +2,7 @@
 Writes the reference pages that the code's own lists make: ``python docs/make_reference.py``.
 
 ``anomalies.md``, ``limits.md`` and ``counters.md`` hold what `sensor._core` says of itself, ``detectors.md`` what the
-detectors do; a test keeps them current.
+detectors do, ``metrics.md`` what can be scraped; a test keeps them current.
 """
 
 import sys
@@ -12,6 +12,7 @@ from typing import Any
 
 from sensor import _core
 from sensor.detect import DETECTORS, BaseDetector
+from sensor.metrics import WEB_FAMILIES, families
 
 HERE = Path(__file__).parent
 
@@ -43,6 +44,26 @@ COUNTERS = """\
 # Counters
 
 What the core counts. Counts only grow.
+"""
+
+METRICS = """\
+# Metrics
+
+What `mailsensor run` tells at `/metrics`, in the Prometheus text format or, where `Accept` asks for it, in OpenMetrics.
+`process_*` (memory, processor time, file descriptors) is there as well, as every Prometheus client has it.
+
+- **Counters never go backwards** while the process lives: not when a source dies and is opened anew, and not when a
+  reload makes parts of the analysis anew. With the process they begin at zero, as Prometheus expects; of mailboxes they
+  begin where the store is.
+- **Shares are two counters.** The share of mail sessions in TLS, which nobody can read, is
+  `sum(rate(mailsensor_sessions_total{privacy="tls"}[1h])) / sum(rate(mailsensor_sessions_total[1h]))`.
+- **No address is a label.** The mailboxes with most automatic forwards (`web.top_mailboxes`, 50) have series under a
+  pseudonym, made with the key in `privacy.key_file`; `privacy.clear_labels = true` shows addresses. Which are the top
+  is looked at every 15 seconds. Forwards of all others are in `mailsensor_mailbox_overflow_forwards_total`; the API
+  names every mailbox.
+- **Counts are at most a second old.** A scrape renders a copy and holds nothing up.
+- A family has at most 2,000 series, and all together some hundred: none follows what strangers send.
+
 """
 
 DETECTORS_PAGE = """\
@@ -84,10 +105,16 @@ def pages() -> Mapping[Path, str]:
         HERE / "counters.md": COUNTERS
         + "\n"
         + _table(("Counter", "Meaning"), ((f"`{name}`", meaning) for name, meaning in _core.counters())),
+        HERE / "metrics.md": METRICS + _table(("Metric", "Kind", "Labels", "Meaning"), _metrics()),
         HERE / "detectors.md": DETECTORS_PAGE
         + _table(("Detector", "Tells of"), (_overview(each) for each in DETECTORS))
         + "".join(_detector(each) for each in DETECTORS),
     }
+
+
+def _metrics() -> Iterable[Sequence[str]]:
+    for each in (*families(_core.counters()), *WEB_FAMILIES):
+        yield f"`{each.shown_name}`", each.kind, " ".join(f"`{label}`" for label in each.labels), each.meaning
 
 
 def _text_of(detector: type[BaseDetector[Any, Any]]) -> tuple[str, str]:

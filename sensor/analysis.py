@@ -7,7 +7,7 @@ sensor drive the same object; files, clocks and sinks are their business.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -17,6 +17,7 @@ from sensor.alert.policy import AlertStateError, Policy
 from sensor.coverage import Coverage
 from sensor.detect import Runner
 from sensor.detect.base import BlobError
+from sensor.detect.events import DetectorEvent
 from sensor.model import Finding, Forwarding
 from sensor.pipeline import Pipeline
 from sensor.tally import Tally
@@ -33,10 +34,11 @@ State = tuple[str, str, bytes]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What a batch came to: verdicts by index in the batch (as ``Verdicts``), and alerts to be told."""
+    """What a batch came to: verdicts by index in the batch and events (as ``Verdicts``), and alerts to be told."""
 
     forwardings: Mapping[int, Forwarding]
     alerts: list[Alert]
+    events: Sequence[DetectorEvent] = ()
 
 
 class Analysis:
@@ -54,7 +56,7 @@ class Analysis:
         if batch.last_seen_ns is not None:
             # Mail that shows nothing moves the clock too, so that what waits for its order does not wait for long.
             findings += self.runner.wake(batch.last_seen_ns // 1_000_000)
-        return Step(verdicts.forwardings, self._judge(findings))
+        return Step(verdicts.forwardings, self._judge(findings), verdicts.events)
 
     def finish(self) -> list[Alert]:
         """No mail comes any more: what waits for its order has its turn. Nothing is resolved by that."""

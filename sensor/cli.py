@@ -283,6 +283,17 @@ def artifacts(
     raise typer.Exit(_status_of(lambda: show_artifacts(settings, os.environ, as_json=json)))
 
 
+@cli.command()
+def run(
+    config: Annotated[str, typer.Option("--config", "--settings", metavar="FILE", help="Settings file (TOML).")],
+) -> None:
+    """Run as a service: captures to alerts, metrics and an API, until SIGTERM. SIGHUP reads the settings anew."""
+    from sensor.app.run import RunOptions
+    from sensor.app.run import run as work
+
+    raise typer.Exit(_status_of(lambda: work(RunOptions(config), os.environ)))
+
+
 @cli.command(epilog=EXIT_STATUS)
 def report(
     subject: Annotated[str, typer.Argument(metavar="mailboxes|destinations|alerts")] = "mailboxes",

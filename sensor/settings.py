@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
@@ -220,6 +220,64 @@ class AlertSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class RunSettings:
+    """
+    What `run` writes: files of records and of alerts, "" for none. ``drain_s`` bounds the time between SIGTERM and
+    the last save.
+    """
+
+    records: str = ""
+    alerts: str = ""
+    alerts_format: str = "jsonl"
+    drain_s: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureSettings:
+    """
+    Where `run` takes mail from beside interfaces: capture files read once, a folder that captures are put into.
+
+    A file in the folder is read when nobody has written to it for ``settle_s`` seconds.
+    """
+
+    files: tuple[str, ...] = ()
+    folder: str = ""
+    settle_s: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSettings:
+    """The file that `run` goes on from and saves to every ``checkpoint_s`` seconds; "" for none."""
+
+    path: str = ""
+    checkpoint_s: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class WebSettings:
+    """
+    The HTTP face. ``listen`` is ``host:port``, "" for none; ``config_file`` is a web config file in the format of
+    Prometheus's exporter-toolkit, with certificates and users.
+    """
+
+    listen: str = "127.0.0.1:9465"
+    config_file: str = ""
+    allow_without_auth: bool = False
+    allow_reload: bool = False
+    connections: int = 64
+    top_mailboxes: int = 50
+    recent_records: int = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class PrivacySettings:
+    """Metrics name mailboxes by a pseudonym made with the key in ``key_file``, unless ``clear_labels``."""
+
+    clear_labels: bool = False
+    key_file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """
     Everything that can be set. ``limits`` holds only those that are set, and so does ``detect``: by detector its
@@ -232,6 +290,11 @@ class Settings:
     live: LiveSettings = LiveSettings()
     artifacts: ArtifactSettings = ArtifactSettings()
     alerts: AlertSettings = AlertSettings()
+    run: RunSettings = RunSettings()
+    capture: CaptureSettings = CaptureSettings()
+    store: StoreSettings = StoreSettings()
+    web: WebSettings = WebSettings()
+    privacy: PrivacySettings = PrivacySettings()
     detect: Mapping[str, Mapping[str, float | bool]] = field(default_factory=dict)
     limits: Mapping[str, int] = field(default_factory=dict)
 
@@ -271,6 +334,11 @@ def load_settings(
         live=LiveSettings(**values["live"]),
         artifacts=ArtifactSettings(**values["artifacts"]),
         alerts=AlertSettings(**{_ALERT_NAMES.get(key, key): value for key, value in values["alerts"].items()}),
+        run=RunSettings(**values["run"]),
+        capture=CaptureSettings(**values["capture"]),
+        store=StoreSettings(**values["store"]),
+        web=WebSettings(**values["web"]),
+        privacy=PrivacySettings(**values["privacy"]),
         detect={name.removeprefix(_DETECT): set_ for name, set_ in values.items() if name.startswith(_DETECT) and set_},
         limits=values["limits"],
     )
@@ -386,6 +454,40 @@ def _true_or_false(value: object) -> bool:
 def _folder(value: object) -> str:
     if not isinstance(value, str) or "\0" in value:
         raise ValueError('must be the path of a folder, or "" for none')
+    return value
+
+
+def _file(value: object) -> str:
+    if not isinstance(value, str) or "\0" in value:
+        raise ValueError('must be the path of a file, or "" for none')
+    return value
+
+
+def _files(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(each, str) and each and "\0" not in each for each in value):
+        raise ValueError('must be a list of paths such as ["/srv/captures/monday.pcap"]')
+    return tuple(value)
+
+
+def split_listen(listen: str) -> tuple[str, int]:
+    """Host and port of ``host:port``; an IPv6 address stands in brackets."""
+    host, _, port = listen.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+def _listen(value: object) -> str:
+    rule = 'must be an address and port such as "127.0.0.1:9465" or "[::1]:9465", or "" for none'
+    if value == "":
+        return ""
+    if not isinstance(value, str) or not re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[0-9.]+|localhost):[0-9]{1,5}", value):
+        raise ValueError(rule)
+    host, port = split_listen(value)
+    try:
+        ip_address("127.0.0.1" if host == "localhost" else host)
+    except ValueError:
+        raise ValueError(rule) from None
+    if port > 65_535:
+        raise ValueError(f"{rule}; ports end at 65535")
     return value
 
 
@@ -716,6 +818,24 @@ def _schema(known_limits: Sequence[Limit], known_detectors: DetectorOptions) -> 
             "rule": _naming(known_detectors, _rules),
             "allow": _naming(known_detectors, _allow),
         },
+        "run": {
+            "records": _file,
+            "alerts": _file,
+            "alerts_format": _one_of("jsonl", "ocsf"),
+            "drain_s": _whole(1, 600),
+        },
+        "capture": {"files": _files, "folder": _folder, "settle_s": _whole(0, 3_600)},
+        "store": {"path": _file, "checkpoint_s": _whole(1, 3_600)},
+        "web": {
+            "listen": _listen,
+            "config_file": _file,
+            "allow_without_auth": _true_or_false,
+            "allow_reload": _true_or_false,
+            "connections": _whole(2, 1_000),
+            "top_mailboxes": _whole(0, 1_000),
+            "recent_records": _whole(0, 100_000),
+        },
+        "privacy": {"clear_labels": _true_or_false, "key_file": _file},
         # Any larger number would not fit a machine's memory, whatever the limit counts.
         "limits": {name: _whole(1, 2**40) for name, _, _ in known_limits},
         **detect,
@@ -799,7 +919,7 @@ def _from_text(text: str, check: _Check | None) -> object:
     """
     A value out of an environment variable or option: lists are separated by commas, numbers are written as in TOML.
     """
-    if check in (_domains, _networks, _interfaces, _ports):
+    if check in (_domains, _networks, _interfaces, _ports, _files):
         return [part.strip() for part in text.split(",") if part.strip()]
     # Beyond some thousand digits Python refuses to convert; what is longer than any number in use stays text.
     if check is not _text and re.fullmatch(r"[0-9][0-9_]{0,99}", text.strip()):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
+import msgspec
+
 from sensor.alert.alert import Alert
-from sensor.alert.record import record_of, to_line
+from sensor.alert.record import AlertRecord, read_alert, record_of, to_line
 from sensor.analysis import SEEN, Analysis
 from sensor.database import Change, CountedCapture, Database
 from sensor.log import Log
@@ -63,16 +65,17 @@ class Keeper:
         blob = dict(self._database.states(SEEN)).get(DOMAINS)
         return () if blob is None else tuple(blob.decode().split())
 
-    def restore(self, analysis: Analysis) -> int:
+    def restore(self, analysis: Analysis, wants: Callable[[str], bool] | None = None) -> int:
         """
-        Go on from what earlier runs came to; the number of states that could not be read.
+        Go on from what earlier runs came to, of all kinds or of those that *wants* is true of; the number of states
+        that could not be read.
 
         Those are told in the log, by kind. Damaged ones are dropped by ``keep``, others stay: a later version may know
         them.
         """
         problems: dict[str, list[str]] = {}
         for kind in self._database.kinds():
-            if kind == TOLD:
+            if kind == TOLD or (wants is not None and not wants(kind)):
                 continue
             for key, blob in self._database.states(kind):
                 problem = analysis.restore(kind, key, blob)
@@ -80,7 +83,7 @@ class Keeper:
                     problems.setdefault(kind, []).append(problem)
         log_unread(self._log, self._database, problems)
         domains, ours = self.internal_domains(), analysis.pipeline.organisation.domains
-        if domains != ours:
+        if domains != ours and self._database.kinds():
             self._log.warning(
                 "internal_domains_differ",
                 path=self._database.path,
@@ -89,6 +92,14 @@ class Keeper:
                 so="what was inside then may be outside now",
             )
         return sum(map(len, problems.values())) + len(self._database.damaged)
+
+    def told(self) -> Iterator[AlertRecord]:
+        """The alerts of earlier runs, each as it was last told. What can't be read is told in the log."""
+        for alert_id, line in self._database.states(TOLD):
+            try:
+                yield read_alert(line)
+            except msgspec.DecodeError as error:
+                self._log.warning("state_not_read", path=self._database.path, why=f"alert {alert_id}: {error}")
 
     def keep(self, analysis: Analysis, alerts: Iterable[Alert], *, sensor: str) -> None:
         """Write what changed since ``restore``. Raises ``DatabaseError``; then the file is as it was."""

@@ -9,7 +9,7 @@ there are too many, those with the fewest forwards lose their forwards and age l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from sensor.ledger.blob import BlobFault, decode, encode
@@ -179,6 +179,10 @@ class Ledger:
         return sorted(
             shown, key=lambda each: (-each[2].automatic, -each[2].total, -each[2].paired, -each[2].attempts, each[0])
         )
+
+    def each_forwarder(self) -> Iterator[tuple[str, Forwards]]:
+        """Mailboxes that forwarded or tried to, in no order."""
+        return ((name, each.forwards) for name, each in self._forwarders.items() if each.forwards is not None)
 
     def account(self, mailbox: str) -> Account | None:
         """The account of *mailbox*, if it has one."""

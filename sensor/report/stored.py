@@ -11,7 +11,7 @@ from typing import Literal, get_args
 import msgspec
 
 from sensor.alert.record import AlertRecord, rfc3339
-from sensor.ledger import DAY, WEEK, Forwards, Ledger
+from sensor.ledger import DAY, WEEK, Account, Forwards, Ledger
 from sensor.log import printable
 from sensor.model import Confidence, Evidence, Level, Severity
 
@@ -100,7 +100,7 @@ TABLE_COLUMNS: Mapping[type[Row], Sequence[str]] = MappingProxyType(
 def mailbox_rows(ledger: Ledger, *, at_ms: int, since_ms: int | None = None) -> list[MailboxRow]:
     """Every mailbox that forwarded, or tried to, since *since_ms*: most automatic forwards first."""
     return [
-        _mailbox(name, account.received, account.sent, forwards, at_ms)
+        mailbox_row(name, account, forwards, at_ms=at_ms)
         for name, account, forwards in ledger.forwarders()
         if since_ms is None or forwards.last_seen_ms >= since_ms
     ]
@@ -113,7 +113,7 @@ def destination_rows(ledger: Ledger, *, since_ms: int | None = None) -> list[Des
         for address, each in forwards.destinations.items():
             if since_ms is None or each.last_seen_ms >= since_ms:
                 users.setdefault(address, []).append((each.count, name, forwards))
-    rows = [_destination(address, by) for address, by in users.items()]
+    rows = [destination_row(address, by) for address, by in users.items()]
     return sorted(rows, key=lambda row: (-row.mailboxes, -row.forwards, row.destination))
 
 
@@ -137,7 +137,8 @@ def render_rows(rows: Sequence[Row], kind: type[Row], form: Form) -> str:
 # ---- rows
 
 
-def _mailbox(name: str, received: int, sent: int, forwards: Forwards, at_ms: int) -> MailboxRow:
+def mailbox_row(name: str, account: Account, forwards: Forwards, *, at_ms: int) -> MailboxRow:
+    """The row of a mailbox that forwards; its windows end at *at_ms*."""
     share = forwards.auto_share()
     return MailboxRow(
         mailbox=name,
@@ -154,8 +155,8 @@ def _mailbox(name: str, received: int, sent: int, forwards: Forwards, at_ms: int
         share_low=None if share is None else share[1],
         share_high=None if share is None else share[2],
         attempts=forwards.attempts,
-        received=received,
-        sent=sent,
+        received=account.received,
+        sent=account.sent,
         destinations=len(forwards.destinations) + forwards.other_destinations,
         octets=forwards.counted().octets,
         first_seen=rfc3339(forwards.first_seen_ms),
@@ -163,7 +164,8 @@ def _mailbox(name: str, received: int, sent: int, forwards: Forwards, at_ms: int
     )
 
 
-def _destination(address: str, by: Sequence[tuple[int, str, Forwards]]) -> DestinationRow:
+def destination_row(address: str, by: Sequence[tuple[int, str, Forwards]]) -> DestinationRow:
+    """The row of an address that each of *by* forwards to, given as count, mailbox, and what that forwards."""
     kept = [forwards.destinations[address] for _, _, forwards in by]
     most = min(by, key=lambda each: (-each[0], each[1]))
     return DestinationRow(

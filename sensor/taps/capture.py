@@ -101,3 +101,13 @@ def core_interest(interest: InterestSpec) -> _core.Interest:
 def core_limits() -> list[tuple[str, str, int]]:
     """Every bound of the core: name, reason, default."""
     return _core.limits()
+
+
+def core_counters() -> list[tuple[str, str]]:
+    """Every counter of the core: name, meaning."""
+    return _core.counters()
+
+
+def transaction_types() -> tuple[type[Transaction], type[TlsSession]]:
+    """The classes that the events of every tap of the core are of."""
+    return _core.Transaction, _core.TlsSession

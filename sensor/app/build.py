@@ -1,0 +1,137 @@
+"""From a settings file to parts: what is to be built, and how each part of it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sensor.alert.policy import Policy
+from sensor.app.common import settings_of, split_limits, table_in_force
+from sensor.app.sniff import tell_change
+from sensor.app.timing import Timed
+from sensor.classify import Organisation, Table
+from sensor.database import Database
+from sensor.detect import Runner, detectors
+from sensor.ledger import Ledger
+from sensor.log import Log
+from sensor.pipeline import Pipeline
+from sensor.settings import Settings, SettingsError
+from sensor.taps.base import Tap
+from sensor.taps.capture import core_limits, transaction_types
+from sensor.taps.files import capture_digest
+from sensor.taps.folder import CapturesTap
+from sensor.taps.live import LiveTap
+
+Observe = Callable[[str, float], None]
+"""Told a detector's name and how long it took, in seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Settings that were read and checked, with what follows from them. ``environment`` may hold secrets of sinks."""
+
+    settings: Settings
+    table: Table
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    core_limits: Mapping[str, int] = field(default_factory=dict)
+    own_limits: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def organisation(self) -> Organisation:
+        return Organisation(self.settings.organisation.internal_domains, self.settings.organisation.internal_networks)
+
+
+def plan_of(path: str, environment: Mapping[str, str]) -> Plan:
+    """Read and check the settings at *path*. Raises a ``UserError``."""
+    settings = settings_of(path, environment)
+    table = table_in_force(settings, path)
+    core, own = split_limits(settings.limits, core_limits())
+    plan = Plan(settings, table, environment, core, own)
+    if not taps_of(plan, set()):
+        raise SettingsError(f"{path}: nothing to read: set live.interfaces, capture.folder or capture.files")
+    return plan
+
+
+def pipeline_of(plan: Plan) -> Pipeline:
+    """Classifier, ledger and pairing."""
+    organisation = plan.organisation
+    transaction_type, session_type = transaction_types()
+    return Pipeline(
+        organisation,
+        Ledger(watches=organisation.owns if organisation.known else None, limits=plan.own_limits),
+        transaction_type=transaction_type,
+        session_type=session_type,
+        table=plan.table,
+        limits=plan.own_limits,
+    )
+
+
+def runner_of(plan: Plan, observe: Observe) -> Runner:
+    """The detectors, each with a clock on it."""
+    timed: list[Any] = [Timed(each, observe) for each in detectors(plan.settings.detect)]
+    return Runner(timed, limits=plan.own_limits)
+
+
+def policy_of(plan: Plan) -> Policy:
+    """What makes alerts of findings."""
+    return Policy(plan.settings.alerts)
+
+
+@dataclass(frozen=True, slots=True)
+class TapPlan:
+    """How a tap is opened, whether it goes on for ever, and what it reads: plans of equal ``what`` read the same."""
+
+    open: Callable[[], Tap]
+    goes_on: bool
+    what: object
+
+
+def taps_of(plan: Plan, begun: set[str]) -> dict[str, TapPlan]:
+    """By worker name, the taps that the settings name. *begun* takes the captures that this process begins to read."""
+    capture, taps = plan.settings.capture, dict[str, TapPlan]()
+    live = plan.settings.live
+    if live.interfaces:
+        taps["live"] = TapPlan(lambda: _live(plan), goes_on=True, what=live)
+    if capture.folder:
+        taps["folder"] = TapPlan(
+            lambda: _captures(plan, (capture.folder,), begun, watches=True),
+            goes_on=True,
+            what=(capture.folder, capture.settle_s),
+        )
+    if capture.files:
+        taps["files"] = TapPlan(
+            lambda: _captures(plan, capture.files, begun, watches=False), goes_on=False, what=capture.files
+        )
+    return taps
+
+
+def _live(plan: Plan) -> Tap:
+    live, log = plan.settings.live, Log()
+    return LiveTap(
+        live.interfaces,
+        plan.table.interest,
+        settings=live,
+        limits=plan.core_limits,
+        watch=lambda was, now: tell_change(log, was, now),
+    )
+
+
+def _captures(plan: Plan, paths: tuple[str, ...], begun: set[str], *, watches: bool) -> Tap:
+    store = plan.settings.store.path
+    return CapturesTap(
+        paths,
+        plan.table.interest,
+        begun=begun,
+        watches=watches,
+        settle_s=plan.settings.capture.settle_s,
+        is_counted=(lambda path: _is_counted(store, path)) if store else None,
+        limits=plan.core_limits,
+    )
+
+
+def _is_counted(store: str, path: str) -> bool:
+    """True if a capture of that content is in the store already. Asked on the worker's thread, so by a reader."""
+    digest, _ = capture_digest(path)
+    with Database(store, writes=False) as database:
+        return database.counted(digest) is not None

@@ -1,0 +1,130 @@
+"""Where the running sensor writes: records and alerts. What can't be written is counted and told, and mail goes on."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from types import TracebackType
+from typing import BinaryIO, Self
+
+from sensor.alert.alert import Alert
+from sensor.alert.out import AlertWriter, open_alerts
+from sensor.app.replay import ForwardingBlocks
+from sensor.log import Log
+from sensor.metrics import Counts
+from sensor.model import Forwarding, TapName
+from sensor.settings import Settings, SettingsError
+from sensor.taps.base import Batch
+
+_FILE = "run.alerts"
+"""The label of the file among the sinks."""
+
+
+class Output:
+    """
+    Files of records and alerts, as ``[run]`` names them. Raises ``UserError`` where one can't be opened.
+
+    A record file that was moved away (logrotate) is made anew on ``reopen``.
+    """
+
+    def __init__(self, settings: Settings, counts: Counts, log: Log) -> None:
+        self._settings, self._counts, self._log = settings, counts, log
+        self._blocks = ForwardingBlocks()
+        self._opened = ExitStack()
+        self._records: BinaryIO | None = None
+        self._alerts: AlertWriter | None = None
+        self._failing = False
+        with ExitStack() as undo:
+            undo.push(self._opened)
+            self._open()
+            undo.pop_all()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the files. May be called twice."""
+        self._opened.close()
+
+    def write_records(self, batch: Batch, forwardings: Mapping[int, Forwarding], tap: TapName) -> None:
+        """Write a line for each event of *batch*."""
+        if self._records is None or not len(batch):
+            return
+        lines = batch.to_json_lines(
+            self._blocks.encode(forwardings), self._blocks.none, sensor=self._settings.sensor.name, tap=tap
+        )
+        try:
+            self._records.write(lines)
+            self._records.flush()
+        except OSError as error:
+            self._counts.add("record_failures", 1)
+            self._told(f"{self._settings.run.records}: {error.strerror}")
+        else:
+            self._failing = False
+            self._counts.add("record_octets", len(lines))
+
+    def write_alerts(self, alerts: Sequence[Alert]) -> None:
+        """Tell *alerts*; with none, try again what is owed."""
+        if self._alerts is None:
+            return
+        before = self._alerts.written
+        try:
+            self._alerts.write(alerts)
+        except OSError as error:
+            self._counts.add("sink_failures", 1, _FILE)
+            self._log.error("alerts_not_written", alerts=len(alerts), why=error)
+        self._counts.add("sink_alerts_delivered", self._alerts.written - before, _FILE)
+
+    def gather(self) -> None:
+        """Count what waits."""
+        courier = self._alerts.courier if self._alerts is not None else None
+        if courier is not None:
+            self._counts.set("sink_alerts_owed", courier.owed, _FILE)
+
+    def reopen(self) -> None:
+        """Open the record file anew, under the name that it was given. Raises ``UserError``."""
+        if self._records is not None:
+            before, self._records = self._records, _appending(self._settings.run.records)
+            before.close()
+
+    def _open(self) -> None:
+        run = self._settings.run
+        if run.records:
+            self._records = _appending(run.records)
+            self._opened.callback(self._close_records)
+        if run.alerts:
+            self._alerts = self._opened.enter_context(
+                open_alerts(
+                    run.alerts,
+                    self._settings.alerts,
+                    form=run.alerts_format,
+                    sensor=self._settings.sensor.name,
+                    clock=time.monotonic,
+                    append=True,
+                )
+            )
+
+    def _close_records(self) -> None:
+        if self._records is not None:
+            self._records.close()
+
+    def _told(self, why: str) -> None:
+        """Once for each time that it begins to fail: a full disk is not to fill the log as well."""
+        if not self._failing:
+            self._failing = True
+            self._log.error("records_not_written", why=why)
+
+
+def _appending(path: str) -> BinaryIO:
+    """Mode 0600 where it is made: it says who writes to whom. Unbuffered, so that a failed write is not tried again."""
+    try:
+        return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600), "ab", buffering=0)
+    except OSError as error:
+        raise SettingsError(f"run.records: {path}: can't be written: {error.strerror}") from None
