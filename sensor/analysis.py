@@ -65,14 +65,15 @@ class Analysis:
     def _judge(self, findings: list[Finding]) -> list[Alert]:
         """
         What *findings* call for, each at the time of the last mail it rests on, so that it does not matter how mail was
-        cut into batches: one may hold a month. The clock bounds that, since it alone doubts absurd times.
+        cut into batches: one may hold a month. The furthest the clock was bounds that: it doubts absurd times.
         """
-        now_ms = self.runner.clock_ms
+        now_ms, latest_ms = self.runner.clock_ms, self.runner.latest_ms
         if now_ms is None:
             return []
+        bound_ms = now_ms if latest_ms is None else max(now_ms, latest_ms)
         told: list[Alert] = []
         for finding in sorted(findings, key=_last_seen):
-            told += self.policy.take((finding,), min(finding.last_seen_ms, now_ms))
+            told += self.policy.take((finding,), min(finding.last_seen_ms, bound_ms))
         return told + self.policy.advance(now_ms)
 
     # ---- what survives a restart

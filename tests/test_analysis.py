@@ -87,6 +87,15 @@ def test_an_alert_about_a_destination_fires_as_long_as_mail_goes_there() -> None
     assert {each.status for each in last} == {"firing"}
 
 
+def test_captures_out_of_order_let_no_alert_fire_before_its_mail() -> None:
+    days = [[forward(day * DAY_MS + hour * HOUR_MS) for hour in range(4)] for day in range(20)]
+    backwards = whole([each for day in reversed(days) for each in day])
+    assert all(alert.first_fired_ms >= alert.finding.first_seen_ms for alert in backwards)
+    late = whole([forward(20 * DAY_MS + hour * HOUR_MS, "bob@corp.example") for hour in range(4)] + days[0])
+    (bob,) = {each.first_fired_ms for each in late if each.finding.mailbox == "bob@corp.example"}
+    assert bob == START_MS + 20 * DAY_MS
+
+
 def test_one_mail_of_an_absurd_time_resolves_nothing() -> None:
     mails = [forward(hour * HOUR_MS) for hour in range(5)]
     mails.insert(3, forward(40 * 365 * DAY_MS))

@@ -135,6 +135,9 @@ def _severity(context: Context, forwarded: int) -> tuple[Severity, str]:
     received = context.received_7d
     if received <= 0 or not share_exceeds(min(forwarded, received), received, 0.5):
         return "medium", ""
+    if forwarded > received:
+        # Captures out of their order: what came in was not all seen by then.
+        return "high", f", and only {received} received mails were seen in that time"
     return "high", f", and they are most of the {received} mails it received"
 
 

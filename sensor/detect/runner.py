@@ -81,6 +81,7 @@ class Runner:
         self._clock_ms: int | None = None
         self._doubted_ms: int | None = None
         self._clock_is_kept = False
+        self._latest_ms: int | None = None
 
     @property
     def failures(self) -> dict[str, int]:
@@ -90,6 +91,11 @@ class Runner:
     def clock_ms(self) -> int | None:
         """The time of the latest event or mail, as far as it is believed; none before the first."""
         return self._clock_ms
+
+    @property
+    def latest_ms(self) -> int | None:
+        """The furthest that the clock ever was: it goes back where captures are read out of their order."""
+        return self._latest_ms
 
     @property
     def states(self) -> int:
@@ -183,6 +189,8 @@ class Runner:
             self._clock_ms, self._doubted_ms = at_ms, None
         else:
             self._doubted_ms = at_ms
+        if self._clock_ms is not None and (self._latest_ms is None or self._clock_ms > self._latest_ms):
+            self._latest_ms = self._clock_ms
 
     def _offer(self, event: DetectorEvent, stages: Sequence[_Stage]) -> None:
         for stage in stages:
