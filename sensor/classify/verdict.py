@@ -201,12 +201,24 @@ def _evidence(leading: Sequence[Weighed], mailbox: str | None) -> Evidence:
 
 
 def _mailbox(auto: Sequence[Weighed], context: Context) -> str | None:
-    """The mailbox that a marker names, else the addressee on the sending side to whom the mail first came."""
+    """
+    The mailbox that a marker names, else the addressee on the sending side to whom the mail first came.
+
+    Where shapes alone carry the verdict they name whom the mail was written to. If that was a group, one of its members
+    forwards, and the reverse-path of now, which no sender of before could write, names the member.
+    """
     for each in auto:
         if each.match.mailbox is not None:
-            return each.match.mailbox
+            member = _member_in_reverse_path(context) if each.match.row.place == "structure" else None
+            return member or each.match.mailbox
     candidates = [address for address in addressees(context) if _on_our_side(address, context)]
     return candidates[0] if candidates else None
+
+
+def _member_in_reverse_path(context: Context) -> str | None:
+    """A mailbox of ours that the reverse-path names in a forwarder's form."""
+    named = [each.mailbox for each in context.matches if each.row.place == "reverse_path" and each.mailbox]
+    return next((mailbox for mailbox in named if context.organisation.owns(mailbox)), None)
 
 
 def _on_our_side(address: str, context: Context) -> bool:
