@@ -278,6 +278,15 @@ def test_a_taken_port_is_told(tmp_path: Path) -> None:
     assert "in use" in ended.words
 
 
+def settled_descriptors(pid: int) -> int:
+    """Open descriptors of a process: the fewest of some looks, since a connection just served may still be closing."""
+    looks = []
+    for _ in range(20):
+        looks.append(sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir()))
+        time.sleep(0.02)
+    return min(looks)
+
+
 def test_no_file_descriptor_is_left_over_by_reloads(tmp_path: Path) -> None:
     capture = f'[capture]\nfiles = ["{SIEVE}"]\n[run]\nrecords = "records.jsonl"\n'
     with running(tmp_path, capture, web="allow_reload = true") as service:
@@ -286,8 +295,8 @@ def test_no_file_descriptor_is_left_over_by_reloads(tmp_path: Path) -> None:
         for number in range(4):
             change(service, f"{capture}drain_s = {number + 1}", web="allow_reload = true")
             assert service.ask("/-/reload", method="POST").status == 200
-            counts.append(sum(1 for _ in Path(f"/proc/{service.process.pid}/fd").iterdir()))
-        assert counts[-1] == counts[0]
+            counts.append(settled_descriptors(service.process.pid))
+        assert counts[-1] <= counts[0]
 
 
 def test_an_interface_is_captured_while_it_is_scraped(tmp_path: Path) -> None:
