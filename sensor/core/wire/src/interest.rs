@@ -81,8 +81,8 @@ pub struct Interest {
     reverse_path_marks: Option<AhoCorasick>,
     subject_prefixes: Vec<String>,
     body_marks: Option<AhoCorasick>,
-    /// The same patterns for a vector search that only says whether there is any; none where that can't be had.
-    any_body_mark: Option<packed::Searcher>,
+    /// The same patterns for vector searches that only say whether there is any; none where that can't be had.
+    any_body_mark: Option<Vec<packed::Searcher>>,
     reply_prefixes: Vec<String>,
     labels: HashMap<Vec<u8>, Vec<Label>, foldhash::fast::FixedState>,
     reply_marks: Vec<String>,
@@ -174,7 +174,7 @@ impl Interest {
     #[must_use]
     pub fn may_mark_body(&self, text: &[u8]) -> bool {
         let any = self.any_body_mark.as_ref();
-        self.body_marks.is_some() && any.is_none_or(|any| any.find(text).is_some())
+        self.body_marks.is_some() && any.is_none_or(|any| any.iter().any(|some| some.find(text).is_some()))
     }
 
     /// The matcher over body marks; a match's pattern number is the index into [`InterestSpec::body_marks`].
@@ -220,11 +220,15 @@ fn by_text(specs: &[LabelSpec]) -> Result<HashMap<Vec<u8>, Vec<Label>, foldhash:
     Ok(labels)
 }
 
-fn any_of(patterns: &[String]) -> Option<packed::Searcher> {
-    packed::Config::new()
-        .builder()
-        .extend(patterns.iter().map(|pattern| pattern.to_ascii_lowercase()))
-        .build()
+/// The packed matcher takes 64 patterns at most and builds nothing for more; half as many keep its buckets small.
+const PATTERNS_PACKED: usize = 32;
+
+fn any_of(patterns: &[String]) -> Option<Vec<packed::Searcher>> {
+    let mut folded: Vec<_> = patterns.iter().map(|pattern| pattern.to_ascii_lowercase()).collect();
+    folded.sort_unstable();
+    folded.dedup();
+    let packed = |some: &[String]| packed::Config::new().builder().extend(some).build();
+    folded.chunks(PATTERNS_PACKED).map(packed).collect()
 }
 
 fn matcher(patterns: &[String]) -> Result<Option<AhoCorasick>, String> {
@@ -243,6 +247,21 @@ fn matcher(patterns: &[String]) -> Result<Option<AhoCorasick>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn many_body_marks_are_still_searched_for_by_vectors() {
+        let body_marks: Vec<String> = (0..300).map(|number| format!("Mark number {number}!")).collect();
+        let interest = Interest::new(&InterestSpec {
+            body_marks: body_marks.clone(),
+            ..InterestSpec::default()
+        })
+        .unwrap();
+        assert!(interest.any_body_mark.is_some());
+        assert!(!interest.may_mark_body(b"mark number 300!"));
+        for mark in &body_marks {
+            assert!(interest.may_mark_body(format!("x {} y", mark.to_ascii_lowercase()).as_bytes()));
+        }
+    }
 
     fn interest() -> Interest {
         Interest::new(&InterestSpec {
