@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -96,6 +97,7 @@ def replay(options: ReplayOptions, environment: Mapping[str, str]) -> int:
     from sensor.taps.files import find_captures
 
     _check(options)
+    _collect_seldom()
     settings = load_settings(
         options.settings_path,
         environment,
@@ -154,6 +156,15 @@ def _tell_nothing_left(found: Found) -> None:
     if more > 0:
         lines.insert(COUNTED_SHOWN, f"and {more:,} more captures before")
     print_text("".join(f"mailsensor: {printable(each)}\n" for each in lines), to_stderr=True)
+
+
+def _collect_seldom() -> None:
+    """
+    Let Python look for cycles seldom: what a replay makes is freed by counting, and what it keeps (accounts, memory of
+    pairs) are many objects that each look would walk over. It saves an eighth of the time.
+    """
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 def _check(options: ReplayOptions) -> None:
