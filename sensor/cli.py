@@ -30,6 +30,29 @@ cli = typer.Typer(
 )
 
 
+# ---- options that several commands have
+
+AlertsOption = Annotated[
+    str | None, typer.Option(metavar="FILE|-", help="Write alerts, each time one opens, changes or is resolved.")
+]
+AlertsFormatOption = Annotated[
+    str, typer.Option(metavar="jsonl|ocsf", help="JSON Lines of our own, or OCSF Detection Findings.")
+]
+SettingsOption = Annotated[str | None, typer.Option(metavar="FILE", help="Settings file (TOML).")]
+InternalDomainOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="DOMAIN",
+        help="A domain of the protected organisation; .corp.example takes in all below it. Repeatable.",
+    ),
+]
+LimitOption = Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="Change a limit. Repeatable.")]
+JsonSummaryOption = Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")]
+
+
+# ---- commands
+
+
 def _version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import PackageNotFoundError, version
@@ -67,13 +90,8 @@ def replay(
             help="Write one JSON record a line for each mail. With - the summary goes to standard error.",
         ),
     ] = None,
-    alerts: Annotated[
-        str | None,
-        typer.Option(metavar="FILE|-", help="Write alerts, each time one opens, changes or is resolved."),
-    ] = None,
-    alerts_format: Annotated[
-        str, typer.Option(metavar="jsonl|ocsf", help="JSON Lines of our own, or OCSF Detection Findings.")
-    ] = "jsonl",
+    alerts: AlertsOption = None,
+    alerts_format: AlertsFormatOption = "jsonl",
     no_sinks: Annotated[
         bool, typer.Option("--no-sinks", help="Tell the sinks of the settings file nothing: to look at old captures.")
     ] = False,
@@ -90,19 +108,10 @@ def replay(
     once: Annotated[
         bool, typer.Option("--once", help="With --store: pass over captures that were counted before.")
     ] = False,
-    settings: Annotated[str | None, typer.Option(metavar="FILE", help="Settings file (TOML).")] = None,
-    internal_domain: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="DOMAIN",
-            help="A domain of the protected organisation; .corp.example takes in all below it. Repeatable.",
-        ),
-    ] = None,
-    limit: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="Change a limit. Repeatable."),
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")] = False,
+    settings: SettingsOption = None,
+    internal_domain: InternalDomainOption = None,
+    limit: LimitOption = None,
+    json: JsonSummaryOption = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="No summary and no progress bar; only warnings.")
     ] = False,
@@ -160,26 +169,12 @@ def sniff(
             help="Write one JSON record a line for each mail, at once. With - the summary goes to standard error.",
         ),
     ] = None,
-    alerts: Annotated[
-        str | None,
-        typer.Option(metavar="FILE|-", help="Write alerts, each time one opens, changes or is resolved."),
-    ] = None,
-    alerts_format: Annotated[
-        str, typer.Option(metavar="jsonl|ocsf", help="JSON Lines of our own, or OCSF Detection Findings.")
-    ] = "jsonl",
-    settings: Annotated[str | None, typer.Option(metavar="FILE", help="Settings file (TOML).")] = None,
-    internal_domain: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="DOMAIN",
-            help="A domain of the protected organisation; .corp.example takes in all below it. Repeatable.",
-        ),
-    ] = None,
-    limit: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="Change a limit. Repeatable."),
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")] = False,
+    alerts: AlertsOption = None,
+    alerts_format: AlertsFormatOption = "jsonl",
+    settings: SettingsOption = None,
+    internal_domain: InternalDomainOption = None,
+    limit: LimitOption = None,
+    json: JsonSummaryOption = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="No summary and no progress line; only warnings.")
     ] = False,
@@ -242,14 +237,8 @@ def explain(
             "seen. Repeatable.",
         ),
     ] = None,
-    internal_domain: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="DOMAIN",
-            help="A domain of the protected organisation; .corp.example takes in all below it. Repeatable.",
-        ),
-    ] = None,
-    settings: Annotated[str | None, typer.Option(metavar="FILE", help="Settings file (TOML).")] = None,
+    internal_domain: InternalDomainOption = None,
+    settings: SettingsOption = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line: file and forwarding.")] = False,
 ) -> None:
     """Show why a mail is, or is not, taken for a forward: each mark, each rule of trust, the verdict."""
