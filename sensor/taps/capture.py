@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
 
 from sensor import _core
 from sensor.model import InterestSpec, TapName, TlsSession, Transaction
@@ -13,7 +14,60 @@ from sensor.taps.base import Batch, DamageView, TapError
 TURN_S = 0.1
 
 
-class CaptureTap:
+class CoreSource(Protocol):
+    """What reads for a tap in the core, on threads of its own: files, or interfaces."""
+
+    def next_batch(self, timeout_s: float | None = None) -> _core.Batch | None: ...
+    def stop(self) -> None: ...
+    def counters(self) -> dict[str, int]: ...
+    def anomalies(self) -> dict[str, int]: ...
+
+
+class CoreTap:
+    """What the taps that the core reads for have in common."""
+
+    def __init__(self, source: CoreSource) -> None:
+        self._source = source
+        self._stopped = False
+
+    @property
+    def transaction_type(self) -> type[Transaction]:
+        return _core.Transaction
+
+    @property
+    def session_type(self) -> type[TlsSession]:
+        return _core.TlsSession
+
+    def batches(self) -> Iterator[Batch]:
+        """
+        Batches until the end, or until it is stopped and what was read is told.
+
+        Ctrl-C while waiting for one stops the reading, and what was read is still given out; a second one ends it.
+        """
+        while True:
+            try:
+                batch = self._source.next_batch(TURN_S)
+            except KeyboardInterrupt:
+                if self._stopped:
+                    raise
+                self.stop()
+                continue
+            if batch is None:
+                return
+            yield batch
+
+    def stop(self) -> None:
+        self._stopped = True
+        self._source.stop()
+
+    def counters(self) -> Mapping[str, int]:
+        return self._source.counters()
+
+    def anomalies(self) -> Mapping[str, int]:
+        return self._source.anomalies()
+
+
+class CaptureTap(CoreTap):
     """
     Reads *paths* (files, or ``-`` for standard input) in order. Raises ``TapError`` where the core refuses to start.
 
@@ -27,55 +81,19 @@ class CaptureTap:
         *,
         limits: Mapping[str, int] | None = None,
     ) -> None:
-        self._stopped = False
         wanted = core_interest(interest)
         try:
             self._replay = _core.Replay(paths, wanted, limits=limits)
         except _core.CaptureError as error:
             raise TapError(str(error)) from error
+        super().__init__(self._replay)
 
     @property
     def name(self) -> TapName:
         return "pcap"
 
-    @property
-    def transaction_type(self) -> type[Transaction]:
-        return _core.Transaction
-
-    @property
-    def session_type(self) -> type[TlsSession]:
-        return _core.TlsSession
-
-    def batches(self) -> Iterator[Batch]:
-        """
-        Batches until the end.
-
-        Ctrl-C while waiting for one stops the reading, and what was read is still given out; a second one ends it.
-        """
-        while True:
-            try:
-                batch = self._replay.next_batch(TURN_S)
-            except KeyboardInterrupt:
-                if self._stopped:
-                    raise
-                self.stop()
-                continue
-            if batch is None:
-                return
-            yield batch
-
-    def stop(self) -> None:
-        self._stopped = True
-        self._replay.stop()
-
     def progress(self) -> tuple[int, int, str]:
         return self._replay.progress()
-
-    def counters(self) -> Mapping[str, int]:
-        return self._replay.counters()
-
-    def anomalies(self) -> Mapping[str, int]:
-        return self._replay.anomalies()
 
     def damage(self) -> Sequence[DamageView]:
         return self._replay.damage()

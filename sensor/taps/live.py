@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sensor import _core
-from sensor.model import InterestSpec, TapName, TlsSession, Transaction
+from sensor.model import InterestSpec, TapName
 from sensor.settings import LiveSettings
 from sensor.taps.base import Batch, DamageView, TapError
-from sensor.taps.capture import TURN_S, core_interest
+from sensor.taps.capture import CoreTap, core_interest
 
 # How often it is looked whether an interface went down or frames were dropped. The core's own counts are as old.
 LOOK_S = 0.25
@@ -33,7 +33,7 @@ Watcher = Callable[[InterfaceStatus, InterfaceStatus], None]
 """Told of an interface whenever its state, problem or losses changed: as it was, and as it is."""
 
 
-class LiveTap:
+class LiveTap(CoreTap):
     """
     Captures *interfaces* as *settings* say, until stopped. Raises ``TapError`` for what can't be captured, and why.
 
@@ -65,48 +65,23 @@ class LiveTap:
             )
         except (_core.CaptureError, ValueError) as error:
             raise TapError(str(error)) from None
+        super().__init__(self._live)
         self._watch = watch
         self._told = self._live.interfaces()
-        self._stopped = False
 
     @property
     def name(self) -> TapName:
         return "live"
 
-    @property
-    def transaction_type(self) -> type[Transaction]:
-        return _core.Transaction
-
-    @property
-    def session_type(self) -> type[TlsSession]:
-        return _core.TlsSession
-
     def batches(self) -> Iterator[Batch]:
-        """
-        Batches until it is stopped and all that was captured is told.
-
-        Ctrl-C while waiting for one stops it, and what was captured is still given out; a second one ends it.
-        """
+        """As those of every tap of the core; between them the interfaces are looked at."""
         look_at = time.monotonic()
-        while True:
-            try:
-                batch = self._live.next_batch(TURN_S)
-            except KeyboardInterrupt:
-                if self._stopped:
-                    raise
-                self.stop()
-                continue
-            if batch is None:
-                self._look()
-                return
+        for batch in super().batches():
             yield batch
             if time.monotonic() >= look_at:
                 look_at = time.monotonic() + LOOK_S
                 self._look()
-
-    def stop(self) -> None:
-        self._stopped = True
-        self._live.stop()
+        self._look()
 
     def progress(self) -> tuple[int, int, str]:
         """Octets captured, no total, and in words how it goes."""
@@ -120,12 +95,6 @@ class LiveTap:
             0,
             f"{names}: {frames:,} frames, {mails:,} mails" + (f", {dropped:,} DROPPED" if dropped else ""),
         )
-
-    def counters(self) -> Mapping[str, int]:
-        return self._live.counters()
-
-    def anomalies(self) -> Mapping[str, int]:
-        return self._live.anomalies()
 
     def interfaces(self) -> Sequence[InterfaceStatus]:
         """How each interface is, and what was read of it."""
