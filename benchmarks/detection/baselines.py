@@ -10,6 +10,7 @@ Each alerts once for the same thing, and all know the allow-list.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Iterator
 from math import sqrt
@@ -22,7 +23,7 @@ WEEK_MS = 7 * DAY_MS
 _AUTOMATIC = ("auto_only", "auto_visible")
 
 
-class Baseline:
+class Baseline(ABC):
     """One rule: takes the forwards, in order, and gives alarms. ``name`` is how the tables call it."""
 
     name = ""
@@ -38,8 +39,9 @@ class Baseline:
         if outside:
             yield from self._forward(event, outside)
 
+    @abstractmethod
     def _forward(self, event: ForwardSeen, outside: list[str]) -> Iterator[Alarm]:
-        raise NotImplementedError
+        """Alarms for one forward, to those of its outside destinations that are not allowed."""
 
     def _alarm(self, at_ms: int, mailboxes: set[str], destination: str) -> Alarm:
         return Alarm(at_ms, self.name, frozenset(mailboxes), frozenset((destination,)))

@@ -18,6 +18,7 @@ blob, so the same detector runs in-process (``runner``) and on any stream engine
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -181,7 +182,7 @@ StateT = TypeVar("StateT", bound=State)
 EventT = TypeVar("EventT", bound=msgspec.Struct)
 
 
-class BaseDetector(Generic[StateT, EventT]):
+class BaseDetector(ABC, Generic[StateT, EventT]):
     """
     A detector of ours. It names ``event_type`` and ``state_type``, gives the key of an event, and observes.
 
@@ -203,13 +204,13 @@ class BaseDetector(Generic[StateT, EventT]):
     def __init__(self, options: Mapping[str, float] | None = None) -> None:
         self.options = option_values(self.OPTIONS, options or {})
 
+    @abstractmethod
     def key_of(self, event: EventT) -> str | None:
         """The key whose state *event* concerns; none, or empty, if none does."""
-        raise NotImplementedError
 
+    @abstractmethod
     def observe(self, state: StateT, event: EventT) -> Iterable[Finding]:
         """Take *event* into *state*, and tell what there is to tell."""
-        raise NotImplementedError
 
     def begin(self, event: EventT) -> StateT:
         """The state of a key that has none."""
