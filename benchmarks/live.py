@@ -241,7 +241,7 @@ def _highest_of(name: str, run_at: Callable[[str], Run], mails: int) -> float:
 
 
 def _is_whole(run: Run, mails: int) -> bool:
-    """True if nothing was lost on the way and every mail was told of, but for the few that Suricata always leaves out."""
+    """True if nothing was lost on the way and every mail was told of, but the few that Suricata always leaves out."""
     return not run.dropped and run.mails >= mails * WHOLE
 
 
