@@ -138,9 +138,7 @@ impl Inline {
     }
 
     fn take(&mut self) -> Batch {
-        Batch {
-            events: Arc::new(self.inner.take()),
-        }
+        Batch::of(self.inner.take())
     }
 
     fn counters(&self) -> HashMap<&'static str, u64> {

@@ -15,7 +15,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use capture::live::{self, Fanout, Lane, Lanes, Options, Pass, RING_OCTETS_MAX, RING_OCTETS_MIN};
-use crossbeam_channel::{bounded, Receiver, RecvTimeoutError, Sender};
+use crossbeam_channel::{bounded, Receiver, Sender};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use wire::anomaly::AnomalyCounts;
@@ -29,6 +29,7 @@ use crate::convert::Batch;
 use crate::error::CaptureError;
 use crate::interest::{limits_with, Interest};
 use crate::reading::lock;
+use crate::receive::next_events;
 
 /// Events that wait for Python before the workers wait too: some kilobytes each. A mail takes less room as an event than as frames
 /// in a ring, so this is where a slow moment of Python is best waited out.
@@ -171,26 +172,14 @@ impl Live {
 
     #[pyo3(signature = (timeout_s = None))]
     fn next_batch(&self, py: Python<'_>, timeout_s: Option<f64>) -> PyResult<Option<Batch>> {
-        let timeout = timeout_s
-            .map(Duration::try_from_secs_f64)
-            .transpose()
-            .map_err(|error| PyValueError::new_err(error.to_string()))?;
-        let received = py.detach(|| match timeout {
-            None => self.events.recv().map_err(|_| RecvTimeoutError::Disconnected),
-            Some(timeout) => self.events.recv_timeout(timeout),
-        });
-        let events = match received {
-            Ok(events) => events,
-            Err(RecvTimeoutError::Timeout) => Vec::new(),
-            Err(RecvTimeoutError::Disconnected) => return self.at_end(),
+        let Some(events) = next_events(py, &self.events, timeout_s)? else {
+            return self.at_end();
         };
         if events.is_empty() && self.shared.failed.load(Ordering::Acquire) {
             return Err(failed());
         }
         self.shared.waiting.fetch_sub(events.len(), Ordering::AcqRel);
-        Ok(Some(Batch {
-            events: Arc::new(events),
-        }))
+        Ok(Some(Batch::of(events)))
     }
 
     fn stop(&self) {
