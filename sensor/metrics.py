@@ -173,6 +173,11 @@ class Counts:
                 self._values[each.name][()] = (0, 0.0) if each.kind == "summary" else 0
         self.snapshot: Snapshot = MappingProxyType({})
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The families that can be counted."""
+        return tuple(self._values)
+
     def begin(self, family: str, each: Iterable[Labels]) -> None:
         """Let those series of a counter stand at zero before anything is counted: a rate then sees the first count."""
         for labels in each:

@@ -57,7 +57,7 @@ SEEN = Row(
         ),
         per_sensor(
             "Alerts firing", "short",
-            "Of mailboxes and destinations.",
+            "Of mailboxes and destinations. One sensor with far more than the others stands where forwards pass.",
             summed(of("alerts_firing"), EACH),
         ),
         per_sensor(
@@ -93,7 +93,7 @@ LOAD = Row(
             f"rate({process('cpu_seconds_total')}[$__rate_interval])",
             2,
         ),
-        per_sensor("Memory", "bytes", "Resident. Runbook: MailsensorMemory.", process("resident_memory_bytes")),
+        per_sensor("Memory", "bytes", "Resident; follows the number of mailboxes. Runbook: MailsensorMemory.", process("resident_memory_bytes")),
         per_sensor(
             "Batches waiting", "short",
             "Of at most 8. Runbook: MailsensorBehind.",

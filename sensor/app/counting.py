@@ -60,6 +60,8 @@ class Meter:
         self._top_due_s = 0.0
         self._last_seen_ns: int | None = None
         self._bases: dict[str, dict[tuple[str, ...], float]] = {}
+        self._core_families = [name for name in counts.names if name.startswith("capture_")]
+        self._workers_seen: set[str] = set()
 
     def build(self, version: str, sensor: str) -> None:
         """Say what runs."""
@@ -191,6 +193,10 @@ class Meter:
 
     def _gather_totals(self, worker: str, totals: Totals) -> None:
         counts = self.counts
+        if worker not in self._workers_seen:
+            self._workers_seen.add(worker)
+            for family in self._core_families:
+                counts.begin(family, [(worker,)])
         for name, number in totals.counters.items():
             counts.reach(f"capture_{name}", number, worker)
         for slug, number in totals.anomalies.items():
