@@ -93,7 +93,11 @@ LOAD = Row(
             f"rate({process('cpu_seconds_total')}[$__rate_interval])",
             2,
         ),
-        per_sensor("Memory", "bytes", "Resident; follows the number of mailboxes. Runbook: MailsensorMemory.", process("resident_memory_bytes")),
+        per_sensor(
+            "Memory", "bytes",
+            "Resident; follows the number of mailboxes. Runbook: MailsensorMemory.",
+            process("resident_memory_bytes"),
+        ),
         per_sensor(
             "Batches waiting", "short",
             "Of at most 8. Runbook: MailsensorBehind.",
