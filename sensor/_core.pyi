@@ -389,10 +389,11 @@ class Inline:
     Mail that passes through somebody's hands: sessions fed with octets, or mails begun with their envelope.
 
     Both have numbers, each used once. Events gather until they are taken; beyond the limit ``inline_events`` the newest
-    are dropped and counted. Time is the caller's. One thread at a time.
+    are dropped and counted. Time is the caller's. Any thread may call; each call is short and keeps the GIL.
 
     Raises ValueError for a number that is not open, and for an address, protocol, outcome or reply code that is none;
-    OverflowError where as much is open as the limits ``inline_sessions`` and ``session_octets`` allow.
+    OverflowError where as much is open as the limits ``inline_sessions`` and ``session_octets`` allow; RuntimeError for a
+    defect of the core.
     """
 
     def __new__(cls, interest: Interest, *, limits: Mapping[str, int] | None = None) -> Inline: ...
