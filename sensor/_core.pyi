@@ -392,8 +392,8 @@ class Inline:
     are dropped and counted. Time is the caller's. Any thread may call; each call is short and keeps the GIL.
 
     Raises ValueError for a number that is not open, and for an address, protocol, outcome or reply code that is none;
-    OverflowError where as much is open as the limits ``inline_sessions`` and ``session_octets`` allow; RuntimeError for a
-    defect of the core.
+    OverflowError where as much is open as the limits ``inline_sessions`` and ``session_octets`` allow; RuntimeError
+    for a defect of the core.
     """
 
     def __new__(cls, interest: Interest, *, limits: Mapping[str, int] | None = None) -> Inline: ...
