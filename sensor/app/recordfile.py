@@ -28,7 +28,9 @@ class RecordFile:
         if path == "-":
             self._file = os.dup(1)
         else:
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            # Of a pipe, whoever could read it too would be its own reader, and would wait for itself.
+            how = os.O_WRONLY if os.path.exists(path) and not os.path.isfile(path) else os.O_RDWR
+            self._file = os.open(path, how | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         # Pipes and devices can neither be cut nor synced.
         self._is_regular = path != "-" and stat.S_ISREG(os.fstat(self._file).st_mode)
         if self._is_regular:

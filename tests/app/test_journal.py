@@ -14,12 +14,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sensor.model import TransactionRecord, read_record
 from tests.craft.dialogue import lines
 from tests.running import COMMAND, environment, mailsensor
+from tests.service import free_port, running
 from tests.taps.journal.samples import ORIGINAL, REPORT, SAMPLES, report_mail
 
 OURS = "journal@sensor.example"
@@ -28,7 +30,7 @@ PATIENCE_S = 30.0
 
 @dataclass
 class Journal:
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[Any]
     port: int
     events: Path
 
@@ -191,3 +193,29 @@ def test_what_is_wrong_is_said_in_a_line(arguments: tuple[str, ...], words: str)
     assert ended.status == 1
     assert words in ended.words
     assert "Traceback" not in ended.words
+
+
+def test_the_service_takes_copies_in_beside_its_other_sources(tmp_path: Path) -> None:
+    """What `run` acknowledged is in its records, in its ledger and in its metrics; SIGTERM loses nothing."""
+    port, events = free_port(), tmp_path / "records.jsonl"
+    more = (
+        f'path = "{tmp_path / "ledger.db"}"\n[run]\nrecords = "{events}"\n'
+        f'[journal]\nlisten = "127.0.0.1:{port}"\naddresses = ["{OURS}"]\n'
+    )
+    with running(tmp_path, more) as service:
+        started = Journal(service.process, port, events)
+        for number in range(20):
+            assert started.send(numbered(number)) == 250
+            assert number in recorded(events)
+        service.until(lambda: service.metric("mailsensor_capture_journal_copies_recorded_total") == 20, "counts")
+        service.process.send_signal(signal.SIGTERM)
+        assert service.process.wait(PATIENCE_S) == 0
+    assert recorded(events) == set(range(20))
+
+
+def test_without_records_the_service_takes_no_copies(tmp_path: Path) -> None:
+    settings = tmp_path / "sensor.toml"
+    settings.write_text(f'[journal]\nlisten = "127.0.0.1:0"\naddresses = ["{OURS}"]\n')
+    ended = mailsensor("run", "--config", settings)
+    assert ended.status == 1
+    assert "journal.listen needs run.records" in ended.words

@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-import ssl
 import threading
 import time
 from collections import Counter
@@ -28,6 +27,7 @@ from sensor.taps.awaited import AwaitedBatch
 from sensor.taps.base import Batch, TapError
 from sensor.taps.capture import TURN_S
 from sensor.taps.inline import InlineCore, InlineTap, KnownPath
+from sensor.taps.journal.certificate import Certificate
 from sensor.taps.journal.copy import Copy, Recipient, Told
 from sensor.taps.journal.counts import COUNTERS
 from sensor.taps.journal.endpoint import Endpoint, Handler
@@ -61,7 +61,9 @@ class JournalTap(InlineTap):
         check(settings)
         super().__init__(InlineCore(interest, limits=limits))
         self._settings, self._log, self._clock = settings, log or Log(), clock
-        self._context = _tls_context(settings)
+        self._certificate = (
+            None if settings.tls == "off" else Certificate(settings.cert_file, settings.key_file, self._log)
+        )
         self._gate = Gate(settings)
         self._counts: Counter[str] = Counter()
         # What the loop ended and nobody took yet, and who waits for it: changed together.
@@ -171,8 +173,9 @@ class JournalTap(InlineTap):
     def _endpoint(self) -> Endpoint:
         assert self._loop is not None  # noqa: S101 - it runs
         handler = Handler(self._gate, self._take_in, self._failed)
+        context = None if self._certificate is None else self._certificate.context()
         endpoint = Endpoint(
-            handler, self._gate, self._settings, self._context, self._loop, _HOSTNAME, over=self._endpoints.discard
+            handler, self._gate, self._settings, context, self._loop, _HOSTNAME, over=self._endpoints.discard
         )
         self._endpoints.add(endpoint)
         return endpoint
@@ -246,18 +249,6 @@ def check(settings: JournalSettings) -> None:
         raise TapError("journal.peers is empty: name the networks that copies come from")
     if settings.tls != "off" and not (settings.cert_file and settings.key_file):
         raise TapError(f'journal.tls = "{settings.tls}" needs journal.cert_file and journal.key_file')
-
-
-def _tls_context(settings: JournalSettings) -> ssl.SSLContext | None:
-    if settings.tls == "off":
-        return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    try:
-        context.load_cert_chain(settings.cert_file, settings.key_file)
-    except (OSError, ssl.SSLError) as error:
-        why = getattr(error, "strerror", None) or str(error)
-        raise TapError(f"journal.cert_file and journal.key_file can't be used: {why}") from None
-    return context
 
 
 def _bound(listen: str) -> socket.socket:

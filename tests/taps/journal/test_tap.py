@@ -268,10 +268,16 @@ def test_a_second_journal_may_take_the_port_over() -> None:
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("certificate")
-    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost"
     files = folder / "cert.pem", folder / "key.pem"
-    subprocess.run([*command.split(), "-out", str(files[0]), "-keyout", str(files[1])], check=True, capture_output=True)
+    make_certificate(*files)
     return files
+
+
+def make_certificate(cert_file: Path, key_file: Path) -> None:
+    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost"
+    subprocess.run(
+        [*command.split(), "-out", str(cert_file), "-keyout", str(key_file)], check=True, capture_output=True
+    )
 
 
 def test_tls_is_offered_or_required_as_set(certificate: tuple[Path, Path]) -> None:
@@ -292,6 +298,30 @@ def test_tls_is_offered_or_required_as_set(certificate: tuple[Path, Path]) -> No
     with serving() as served, served.client() as client:
         client.ehlo()
         assert "starttls" not in client.esmtp_features
+
+
+def test_a_renewed_certificate_is_shown_to_the_next_session(certificate: tuple[Path, Path], tmp_path: Path) -> None:
+    files = tmp_path / "cert.pem", tmp_path / "key.pem"
+    log = io.StringIO()
+    for source, target in zip(certificate, files, strict=True):
+        target.write_bytes(source.read_bytes())
+    with serving(log, tls="may", cert_file=str(files[0]), key_file=str(files[1])) as served:
+        first = shown(served.tap.address)
+        make_certificate(*files)
+        assert shown(served.tap.address) != first
+        files[1].write_text("nothing")
+        shown(served.tap.address)
+    assert "journal_certificate_reloaded" in log.getvalue()
+    assert "journal_certificate_not_reloaded" in log.getvalue()
+
+
+def shown(address: tuple[str, int]) -> bytes | None:
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with smtplib.SMTP(*address, local_hostname="x", timeout=10) as client:
+        client.starttls(context=context)
+        assert isinstance(client.sock, ssl.SSLSocket)
+        return client.sock.getpeercert(binary_form=True)
 
 
 @pytest.mark.parametrize(
