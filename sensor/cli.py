@@ -20,6 +20,11 @@ Exit status: 0 captured until told to stop; 1 an interface can't be captured, or
 captured, but frames were dropped or an interface was away; 141 the reader of the output went away.
 """
 
+JOURNAL_STATUS = """
+Exit status: 0 took copies in until told to stop; 1 it can't listen or write, or a setting is wrong; 2 wrong usage; 3
+copies were deferred, or could not be read for what they claim to be; 141 the reader of the output went away.
+"""
+
 cli = typer.Typer(
     name="mailsensor",
     help="Reads mail flow off the wire and tells which mailbox forwards what, to whom, and how sure that is.",
@@ -187,6 +192,54 @@ def sniff(
         interfaces=interface or (),
         ports=port or (),
         all_traffic=all_traffic,
+        events=events,
+        alerts=alerts,
+        alerts_format=alerts_format,
+        settings_path=settings,
+        internal_domains=internal_domain or (),
+        limits=limit or (),
+        json=json,
+        quiet=quiet,
+    )
+    raise typer.Exit(_status_of(lambda: run(options, os.environ)))
+
+
+@cli.command(epilog=JOURNAL_STATUS)
+def journal(
+    events: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|-",
+            help="Add one JSON record a line for each mail. A copy is acknowledged when its records are on disk.",
+        ),
+    ] = None,
+    listen: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Where to listen in place of journal.listen.")
+    ] = None,
+    address: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ADDRESS", help="An address that copies are sent to; others are refused. Repeatable."),
+    ] = None,
+    peer: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NETWORK", help="Where copies may come from. Repeatable; by default this machine alone."),
+    ] = None,
+    alerts: AlertsOption = None,
+    alerts_format: AlertsFormatOption = "jsonl",
+    settings: SettingsOption = None,
+    internal_domain: InternalDomainOption = None,
+    limit: LimitOption = None,
+    json: JsonSummaryOption = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No summary; only warnings.")] = False,
+) -> None:
+    """Take copies of mail in by SMTP (Exchange journal, Workspace routing, Postfix BCC) until Ctrl-C."""
+    from sensor.app.journal import JournalOptions
+    from sensor.app.journal import journal as run
+
+    options = JournalOptions(
+        listen=listen,
+        addresses=address or (),
+        peers=peer or (),
         events=events,
         alerts=alerts,
         alerts_format=alerts_format,

@@ -94,6 +94,11 @@ FAMILIES: tuple[Family, ...] = (
     Family("batches", "counter", "Batches of mail taken through the analysis."),
     Family("batch_duration_seconds", "summary", "Time that the analysis took for each batch."),
     Family("batches_waiting", "gauge", "Batches that wait for the analysis, of at most 8."),
+    Family(
+        "inline_verdicts", "counter",
+        "Verdicts on mail in its passage, by what a rule says (rule is empty where none fitted); in a dry run it is "
+        "only said.", ("worker", "action", "rule", "dry_run"),
+    ),
     # ---- ledger and detectors
     Family("active_mailboxes", "gauge", "Mailboxes that had mail in the last 7 days."),
     Family("active_forwarders", "gauge", "Mailboxes that forwarded to outside by a rule in the last 7 days."),

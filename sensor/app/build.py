@@ -49,7 +49,13 @@ def plan_of(path: str, environment: Mapping[str, str]) -> Plan:
     core, own = split_limits(settings.limits, core_limits())
     plan = Plan(settings, table, environment, core, own)
     if not taps_of(plan, set()):
-        raise SettingsError(f"{path}: nothing to read: set live.interfaces, capture.folder or capture.files")
+        raise SettingsError(
+            f"{path}: nothing to read: set live.interfaces, capture.folder, capture.files or journal.listen"
+        )
+    if settings.journal.listen and not settings.run.records:
+        raise SettingsError(
+            f"{path}: journal.listen needs run.records: a copy is acknowledged when its record is there"
+        )
     return plan
 
 
@@ -103,7 +109,17 @@ def taps_of(plan: Plan, begun: set[str]) -> dict[str, TapPlan]:
         taps["files"] = TapPlan(
             lambda: _captures(plan, capture.files, begun, watches=False), goes_on=False, what=capture.files
         )
+    journal = plan.settings.journal
+    if journal.listen:
+        taps["journal"] = TapPlan(lambda: _journal(plan), goes_on=True, what=journal)
     return taps
+
+
+def _journal(plan: Plan) -> Tap:
+    # Imported where it is needed: the SMTP server takes a while, and few sensors have one.
+    from sensor.taps.journal.tap import JournalTap
+
+    return JournalTap(plan.table.interest, plan.settings.journal, limits=plan.core_limits)
 
 
 def _live(plan: Plan) -> Tap:

@@ -204,6 +204,8 @@ class Meter:
                 counts.reach("anomalies", number, worker, slug)
         for (interface, count), number in totals.interfaces.items():
             counts.reach(f"interface_{count}", number, worker, interface)
+        for (action, rule, dry_run), number in totals.verdicts.items():
+            counts.reach("inline_verdicts", number, worker, action, rule, "yes" if dry_run else "no")
         counts.reach("damage", totals.damage, worker)
 
     # ---- the top mailboxes

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import Self
 
 from sensor.alert.alert import Alert
 from sensor.alert.out import AlertWriter, open_alerts
+from sensor.app.recordfile import RecordFile
 from sensor.app.replay import ForwardingBlocks
 from sensor.log import Log
 from sensor.metrics import Counts
@@ -33,7 +33,7 @@ class Output:
         self._settings, self._counts, self._log = settings, counts, log
         self._blocks = ForwardingBlocks()
         self._opened = ExitStack()
-        self._records: BinaryIO | None = None
+        self._records: RecordFile | None = None
         self._alerts: AlertWriter | None = None
         self._failing = False
         with ExitStack() as undo:
@@ -53,22 +53,34 @@ class Output:
         """Close the files. May be called twice."""
         self._opened.close()
 
-    def write_records(self, batch: Batch, forwardings: Mapping[int, Forwarding], tap: TapName) -> None:
-        """Write a line for each event of *batch*."""
+    def write_records(self, batch: Batch, forwardings: Mapping[int, Forwarding], tap: TapName) -> bool:
+        """Write a line for each event of *batch*. True if all are written, false if none is, or none is to be."""
         if self._records is None or not len(batch):
-            return
+            return False
         lines = batch.to_json_lines(
             self._blocks.encode(forwardings), self._blocks.none, sensor=self._settings.sensor.name, tap=tap
         )
         try:
-            self._records.write(lines)
-            self._records.flush()
+            self._records.append(lines)
         except OSError as error:
             self._counts.add("record_failures", 1)
             self._told(f"{self._settings.run.records}: {error.strerror}")
-        else:
-            self._failing = False
-            self._counts.add("record_octets", len(lines))
+            return False
+        self._failing = False
+        self._counts.add("record_octets", len(lines))
+        return True
+
+    def sync_records(self) -> bool:
+        """Wait until the records written so far are on disk; true if they are."""
+        if self._records is None:
+            return False
+        try:
+            self._records.sync()
+        except OSError as error:
+            self._counts.add("record_failures", 1)
+            self._told(f"{self._settings.run.records}: {error.strerror}")
+            return False
+        return True
 
     def write_alerts(self, alerts: Sequence[Alert]) -> None:
         """Tell *alerts*; with none, try again what is owed."""
@@ -122,9 +134,8 @@ class Output:
             self._log.error("records_not_written", why=why)
 
 
-def _appending(path: str) -> BinaryIO:
-    """Mode 0600 where it is made: it says who writes to whom. Unbuffered, so that a failed write is not tried again."""
+def _appending(path: str) -> RecordFile:
     try:
-        return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600), "ab", buffering=0)
+        return RecordFile(path)
     except OSError as error:
         raise SettingsError(f"run.records: {path}: can't be written: {error.strerror}") from None

@@ -39,7 +39,8 @@ from sensor.metrics import Counts, Snapshot, families
 from sensor.pseudonym import Pseudonyms, key_from
 from sensor.recent import RecentRecords
 from sensor.settings import SettingsError
-from sensor.taps.capture import core_counters
+from sensor.taps.awaited import AwaitedBatch
+from sensor.taps.counters import tap_counters
 from sensor.taps.folder import EndOfCaptures
 from sensor.version import version
 from sensor.view import View
@@ -83,7 +84,7 @@ class Sensor:
     def _open(self, plan: Plan) -> None:
         settings = plan.settings
         names = Pseudonyms(key_from(settings.privacy.key_file))
-        self.families = families(core_counters())
+        self.families = families(tap_counters())
         self.counts = Counts(self.families)
         name_of = (lambda mailbox: mailbox) if settings.privacy.clear_labels else names.name
         self._meter = Meter(self.counts, top=settings.web.top_mailboxes, name_of=name_of)
@@ -227,9 +228,11 @@ class Sensor:
         drawn = batch.tally(classify_all=self._analysis.pipeline.classifies_all)
         step = self._analysis.take(drawn)
         self._meter.see(drawn, step, time.perf_counter() - began)
-        self._output.write_records(batch, step.forwardings, parcel.tap.name)
+        written = self._output.write_records(batch, step.forwardings, parcel.tap.name)
         self._view.take(drawn, step, sensor=self._plan.settings.sensor.name, tap=parcel.tap.name)
         self._tell(step.alerts)
+        if isinstance(batch, AwaitedBatch):
+            batch.settle(written and self._output.sync_records())
 
     def _end_captures(self, worker: str, captures: EndOfCaptures) -> None:
         self._in_captures.discard(worker)

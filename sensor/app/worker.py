@@ -48,6 +48,7 @@ class Totals:
     anomalies: dict[str, int] = field(default_factory=dict)
     interfaces: dict[tuple[str, str], int] = field(default_factory=dict)
     damage: int = 0
+    verdicts: dict[tuple[str, str, bool], int] = field(default_factory=dict)
 
     def __add__(self, other: Totals) -> Totals:
         return Totals(
@@ -55,13 +56,20 @@ class Totals:
             _sum(self.anomalies, other.anomalies),
             _sum(self.interfaces, other.interfaces),
             self.damage + other.damage,
+            _sum(self.verdicts, other.verdicts),
         )
 
 
 def totals_of(tap: Tap) -> Totals:
     """What one tap counted."""
     damaged: int = getattr(tap, "damaged", 0)  # of taps that read captures
-    return Totals(dict(tap.counters()), dict(tap.anomalies()), interface_counts(tap), damaged)
+    return Totals(dict(tap.counters()), dict(tap.anomalies()), interface_counts(tap), damaged, verdict_counts(tap))
+
+
+def verdict_counts(tap: Tap) -> dict[tuple[str, str, bool], int]:
+    """By action, rule and whether it was only said, the verdicts of a tap that judges mail; nothing of other taps."""
+    told = getattr(tap, "verdicts", None)
+    return dict(told()) if callable(told) else {}
 
 
 def interface_counts(tap: Tap) -> dict[tuple[str, str], int]:

@@ -13,6 +13,7 @@ from sensor.settings.alerts import ALERTS, AlertSettings
 from sensor.settings.artifacts import ARTIFACTS, ArtifactSettings
 from sensor.settings.capture import CAPTURE, CaptureSettings
 from sensor.settings.inline import INLINE, InlineSettings
+from sensor.settings.journal import JOURNAL, JournalSettings
 from sensor.settings.live import LIVE, LiveSettings
 from sensor.settings.organisation import ORGANISATION, OrganisationSettings
 from sensor.settings.privacy import PRIVACY, PrivacySettings
@@ -36,6 +37,7 @@ SECTIONS: tuple[Section, ...] = (
     WEB,
     PRIVACY,
     INLINE,
+    JOURNAL,
 )
 
 
@@ -58,5 +60,6 @@ class Settings:
     web: WebSettings = field(default_factory=WebSettings)
     privacy: PrivacySettings = field(default_factory=PrivacySettings)
     inline: InlineSettings = field(default_factory=InlineSettings)
+    journal: JournalSettings = field(default_factory=JournalSettings)
     detect: Mapping[str, Mapping[str, float | bool]] = field(default_factory=dict)
     limits: Mapping[str, int] = field(default_factory=dict)

@@ -1,0 +1,14 @@
+"""Every counter that a tap may have, whichever kind it is of."""
+
+from __future__ import annotations
+
+from sensor.taps.capture import core_counters
+from sensor.taps.journal.counts import COUNTERS as JOURNAL
+
+
+def tap_counters() -> list[tuple[str, str]]:
+    """Name and meaning: the core's first, then what the taps in line count."""
+    return [
+        *core_counters(),
+        *((f"journal_{name}", meaning) for name, meaning in JOURNAL.items()),
+    ]
