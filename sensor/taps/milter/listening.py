@@ -1,0 +1,113 @@
+"""Where MTAs reach us: UNIX sockets, with mode and group, and TCP ports."""
+
+from __future__ import annotations
+
+import errno
+import grp
+import os
+import socket
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+
+from sensor.settings.checks import split_listen
+from sensor.taps.base import TapError
+
+BACKLOG = 256
+"""Connections that wait to be accepted. A burst of smtpd processes connects at once; the kernel may cap it lower."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who may connect to UNIX sockets: their mode, and the group they belong to where it is not our own."""
+
+    mode: int = 0o660
+    group: str = ""
+
+
+@contextmanager
+def listening(addresses: Sequence[str], access: Access) -> Iterator[list[socket.socket]]:
+    """
+    A listening socket for each of *addresses* (``unix:PATH``, ``inet:HOST:PORT``); paths are removed at the end.
+
+    Raises ``TapError`` for what can't be listened on, and then leaves nothing behind.
+    """
+    with ExitStack() as opened:
+        yield [opened.enter_context(_listening(each, access)) for each in addresses]
+
+
+@contextmanager
+def _listening(address: str, access: Access) -> Iterator[socket.socket]:
+    kind, _, where = address.partition(":")
+    try:
+        listener = _unix(where, access) if kind == "unix" else _inet(where)
+    except (OSError, KeyError) as error:
+        why = f"there is no group {access.group}" if isinstance(error, KeyError) else error.strerror or str(error)
+        raise TapError(f"{address}: can't listen there: {why}") from None
+    inode = os.lstat(where).st_ino if kind == "unix" else None
+    with listener:
+        try:
+            yield listener
+        finally:
+            if inode is not None:
+                _remove(where, inode)
+
+
+def told(listener: socket.socket) -> str:
+    """Where it listens, in the form in which it is asked for."""
+    name = listener.getsockname()
+    if listener.family == socket.AF_UNIX:
+        return f"unix:{name}"
+    host, port = name[:2]
+    return f"inet:[{host}]:{port}" if ":" in host else f"inet:{host}:{port}"
+
+
+def _inet(where: str) -> socket.socket:
+    host, port = split_listen(where)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=BACKLOG)
+
+
+def _unix(path: str, access: Access) -> socket.socket:
+    _make_way(path)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        # Nobody may connect before mode and group are right.
+        umask = os.umask(0o777)
+        try:
+            listener.bind(path)
+        finally:
+            os.umask(umask)
+        if access.group:
+            os.chown(path, -1, grp.getgrnam(access.group).gr_gid)
+        os.chmod(path, access.mode)
+        listener.listen(BACKLOG)
+    except BaseException:
+        listener.close()
+        raise
+    return listener
+
+
+def _make_way(path: str) -> None:
+    """Remove a socket that nobody listens on any more, as a process that was killed leaves it."""
+    try:
+        if not stat.S_ISSOCK(os.lstat(path).st_mode):
+            raise OSError(errno.EEXIST, "there is a file of that name, which is no socket")
+    except FileNotFoundError:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1.0)
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            os.unlink(path)
+            return
+    raise OSError(errno.EADDRINUSE, "another process listens there")
+
+
+def _remove(path: str, inode: int) -> None:
+    """Remove a socket of ours; not that of another process which has taken its place since."""
+    with suppress(FileNotFoundError):
+        if os.lstat(path).st_ino == inode:
+            os.unlink(path)
