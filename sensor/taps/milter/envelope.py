@@ -13,10 +13,8 @@ from sensor.taps.milter.protocol import Connect
 Address = tuple[str, int | None]
 """An IP address and a port, none where it is not told."""
 
-NOWHERE = "0.0.0.0"  # noqa: S104 - nothing is bound to it
-"""RFC 1122 3.2.1.3: "this host", the address of one that is not told."""
-
-LOCAL = "127.0.0.1"
+LOCAL: Address = ("127.0.0.1", None)
+"""Where mail of local programs comes from, whose socket has no address."""
 
 Macros = Mapping[bytes, bytes]
 
@@ -39,11 +37,15 @@ class ForwardPath:
 
 @dataclass(slots=True)
 class Envelope:
-    """All that is known of a mail when its content begins. ``started_at_ns`` is when MAIL was told."""
+    """
+    All that is known of a mail when its content begins. ``started_at_ns`` is when MAIL was told, ``connected_at_ns``
+    when its client was. ``transaction_index`` of a client's first mail is 0.
+    """
 
     started_at_ns: int
-    client: Address
-    server: Address
+    connected_at_ns: int
+    client: Address | None
+    server: Address | None
     protocol: SessionProtocol | None
     helo: str | None
     auth_user: str | None
@@ -54,20 +56,20 @@ class Envelope:
     forward_paths: list[ForwardPath] = field(default_factory=list)
 
 
-def client_of(connection: Connect | None, macros: Macros) -> Address:
-    """Address and port of the SMTP client. A local one has that of loopback, one that is not told ``NOWHERE``."""
-    told = macros.get(b"client_addr"), macros.get(b"client_port")
-    if connection is not None and connection.family in {b"4", b"6"}:
-        return _address(connection.address) or NOWHERE, connection.port or _port(told[1])
+def client_of(connection: Connect | None, macros: Macros) -> Address | None:
+    """Address and port of the SMTP client."""
     if connection is not None and connection.family == b"L":
-        return LOCAL, None
-    return _address(told[0]) or NOWHERE, _port(told[1])
+        return LOCAL
+    told = _address(macros.get(b"client_addr")), _port(macros.get(b"client_port"))
+    if connection is not None and connection.family in {b"4", b"6"}:
+        told = _address(connection.address) or told[0], connection.port or told[1]
+    return None if told[0] is None else (told[0], told[1])
 
 
-def server_of(macros: Macros) -> Address:
+def server_of(macros: Macros) -> Address | None:
     """Address and port at which the MTA took the connection: Postfix tells both, Sendmail the address."""
-    address = _address(macros.get(b"daemon_addr")) or _address(macros.get(b"if_addr")) or NOWHERE
-    return address, _port(macros.get(b"daemon_port"))
+    address = _address(macros.get(b"daemon_addr")) or _address(macros.get(b"if_addr"))
+    return None if address is None else (address, _port(macros.get(b"daemon_port")))
 
 
 def protocol_of(macros: Macros, parameters: Mapping[str, str | None]) -> SessionProtocol | None:

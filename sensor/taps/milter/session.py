@@ -100,6 +100,7 @@ class Session:
         self._answered: frozenset[type[Event]] = frozenset()
         self._macros: dict[int, _Told] = {}
         self._client: Connect | None = None
+        self._connected_at_ns: int | None = None
         self._of_client: _Told = {}
         self._helo: str | None = None
         self._of_helo: _Told = {}
@@ -164,6 +165,7 @@ class Session:
     def _connect(self, event: Connect, at_ns: int) -> bytes:
         self._client, self._of_client = event, self._macros.pop(_CONNECT, {})
         self._helo, self._of_helo, self._mails = None, {}, 0
+        self._connected_at_ns = at_ns
         return b""
 
     def _greet(self, event: Helo, at_ns: int) -> bytes:
@@ -182,10 +184,10 @@ class Session:
     def _begin(self, event: Mail, at_ns: int) -> bytes:
         self._end("aborted", at_ns)
         told = {**self._of_client, **self._of_helo, **self._macros.pop(_MAIL, {})}
-        self._mails += 1
         parameters = parameters_of(event.arguments[1:])
         envelope = Envelope(
             started_at_ns=at_ns,
+            connected_at_ns=at_ns if self._connected_at_ns is None else self._connected_at_ns,
             client=client_of(self._client, told),
             server=server_of(told),
             protocol=protocol_of(told, parameters),
@@ -196,6 +198,7 @@ class Session:
             reverse_path=path_of(event.arguments[0]),
             parameters=parameters,
         )
+        self._mails += 1
         self._message = Message(envelope, self._observer, self._conduct, leading_space=self._terms.leading_space)
         self._note_queue_id(told)
         return b""
