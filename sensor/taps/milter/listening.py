@@ -7,43 +7,42 @@ import grp
 import os
 import socket
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 
-from sensor.settings.checks import split_listen
+from sensor.settings import split_listen
+from sensor.settings.milter import SocketAccess
 from sensor.taps.base import TapError
 
 BACKLOG = 256
 """Connections that wait to be accepted. A burst of smtpd processes connects at once; the kernel may cap it lower."""
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
-    """Who may connect to UNIX sockets: their mode, and the group they belong to where it is not our own."""
-
-    mode: int = 0o660
-    group: str = ""
+_MODES: Mapping[SocketAccess, int] = {"owner": 0o600, "group": 0o660, "everybody": 0o666}
 
 
 @contextmanager
-def listening(addresses: Sequence[str], access: Access) -> Iterator[list[socket.socket]]:
+def listening(
+    addresses: Sequence[str], access: SocketAccess = "owner", group: str = ""
+) -> Iterator[list[socket.socket]]:
     """
     A listening socket for each of *addresses* (``unix:PATH``, ``inet:HOST:PORT``); paths are removed at the end.
+
+    UNIX sockets belong to *group* ("": our own), and *access* says who may connect.
 
     Raises ``TapError`` for what can't be listened on, and then leaves nothing behind.
     """
     with ExitStack() as opened:
-        yield [opened.enter_context(_listening(each, access)) for each in addresses]
+        yield [opened.enter_context(_listening(each, access, group)) for each in addresses]
 
 
 @contextmanager
-def _listening(address: str, access: Access) -> Iterator[socket.socket]:
+def _listening(address: str, access: SocketAccess, group: str) -> Iterator[socket.socket]:
     kind, _, where = address.partition(":")
     try:
-        listener = _unix(where, access) if kind == "unix" else _inet(where)
+        listener = _unix(where, access, group) if kind == "unix" else _inet(where)
     except (OSError, KeyError) as error:
-        why = f"there is no group {access.group}" if isinstance(error, KeyError) else error.strerror or str(error)
+        why = f"there is no group {group}" if isinstance(error, KeyError) else error.strerror or str(error)
         raise TapError(f"{address}: can't listen there: {why}") from None
     inode = os.lstat(where).st_ino if kind == "unix" else None
     with listener:
@@ -69,7 +68,7 @@ def _inet(where: str) -> socket.socket:
     return socket.create_server((host, port), family=family, backlog=BACKLOG)
 
 
-def _unix(path: str, access: Access) -> socket.socket:
+def _unix(path: str, access: SocketAccess, group: str) -> socket.socket:
     _make_way(path)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
@@ -79,9 +78,9 @@ def _unix(path: str, access: Access) -> socket.socket:
             listener.bind(path)
         finally:
             os.umask(umask)
-        if access.group:
-            os.chown(path, -1, grp.getgrnam(access.group).gr_gid)
-        os.chmod(path, access.mode)
+        if group:
+            os.chown(path, -1, grp.getgrnam(group).gr_gid)
+        os.chmod(path, _MODES[access])
         listener.listen(BACKLOG)
     except BaseException:
         listener.close()

@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from sensor.log import Log
+from sensor.taps.milter.counts import Counts
 from sensor.taps.milter.protocol import Reader, ViolationError
-from sensor.taps.milter.session import Counts, Session
+from sensor.taps.milter.session import Session
 
 SWEEP_S = 5.0
 """How often connections are looked over for those that were silent too long."""
@@ -52,7 +53,7 @@ class Connection(asyncio.Protocol):
         self._transport = transport
         desk = self._desk
         if len(desk.current) >= desk.connections:
-            desk.counts.refused_connections += 1
+            desk.counts.connections_refused += 1
             transport.abort()
             return
         desk.counts.connections += 1
@@ -154,7 +155,7 @@ async def _sweep(desk: Desk) -> None:
         await asyncio.sleep(SWEEP_S)
         now_s = time.monotonic()
         for connection in [each for each in desk.current if each.is_silent(now_s)]:
-            desk.counts.silent_connections += 1
+            desk.counts.connections_silent += 1
             connection.drop()
 
 

@@ -11,11 +11,11 @@ and macros are used up by the command that they come before.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 from sensor.model import Outcome, Transaction
 from sensor.taps.milter import answers
+from sensor.taps.milter.counts import Counts
 from sensor.taps.milter.deed import MAX_STRIPPED, Deed, VerdictView, deed_of, strip
 from sensor.taps.milter.envelope import (
     Envelope,
@@ -64,30 +64,7 @@ class Judge(Protocol):
     """Says what becomes of a mail. Never raises."""
 
     def judge(self, transaction: Transaction) -> VerdictView: ...
-
-
-@dataclass(slots=True)
-class Counts:
-    """
-    What all sessions of a tap came to.
-
-    ``lost_mails`` are those whose connection went away, ``unjudged`` those that could not be read, ``not_done`` what
-    the MTA does not let us do, ``fields_left`` mails with more copies of our own field than are taken out.
-    """
-
-    connections: int = 0
-    refused_connections: int = 0
-    silent_connections: int = 0
-    violations: int = 0
-    failures: int = 0
-    out_of_order: int = 0
-    mails: int = 0
-    lost_mails: int = 0
-    unjudged: int = 0
-    not_done: int = 0
-    stripped_fields: int = 0
-    fields_left: int = 0
-    cut_envelopes: int = 0
+    def counters(self) -> Mapping[str, int]: ...
 
 
 class Session:
@@ -135,7 +112,7 @@ class Session:
         """
         message, self._message = self._message, None
         if message is not None:
-            self._counts.lost_mails += 1
+            self._counts.mails_lost += 1
             message.truncated = True
             message.end(at_ns, "unknown")
         self._state = State.DONE
@@ -211,7 +188,7 @@ class Session:
         path = forward_path_of(event.arguments, self._macros.pop(_RCPT, {}))
         message = self._message
         if message is not None and not message.add(path, sum(map(len, event.arguments))):
-            self._counts.cut_envelopes += 1
+            self._counts.envelopes_cut += 1
         return b""
 
     def _add_field(self, event: Field, at_ns: int) -> bytes:
@@ -242,14 +219,14 @@ class Session:
         deed = self._deed(message)
         message.end(at_ns, deed.outcome, deed.reply)
         self._counts.mails += 1
-        self._counts.not_done += deed.not_done is not None
+        self._counts.verdicts_not_done += deed.not_done is not None
         return self._stripped(message) + deed.packets if deed.outcome == "delivered" else deed.packets
 
     def _deed(self, message: Message) -> Deed:
         drafted = message.drafted()
         if drafted is not None:
             return deed_of(self._judge.judge(drafted), self._terms)
-        self._counts.unjudged += 1
+        self._counts.mails_unjudged += 1
         if self._conduct.fails_open:
             return Deed(answers.CONTINUE, "delivered")
         return Deed(answers.TEMPFAIL, "deferred")
@@ -257,7 +234,7 @@ class Session:
     def _stripped(self, message: Message) -> bytes:
         if self._conduct.own_field is None or not message.own_fields:
             return b""
-        self._counts.stripped_fields += min(message.own_fields, MAX_STRIPPED)
+        self._counts.fields_stripped += min(message.own_fields, MAX_STRIPPED)
         self._counts.fields_left += message.own_fields > MAX_STRIPPED
         return strip(self._conduct.own_field, message.own_fields, self._terms)
 

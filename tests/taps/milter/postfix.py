@@ -61,7 +61,7 @@ keep      unix - n n - 4 pipe
 """
 _KEEP = """\
 #!/bin/sh
-exec cat > "$1/.$2" && mv "$1/.$2" "$1/$2"
+cat > "$1/.$2" && mv "$1/.$2" "$1/$2"
 """
 
 
@@ -156,9 +156,7 @@ def running(folder: Path, settings: Mapping[str, str]) -> Iterator[Postfix]:
     keep = folder / "keep"
     keep.write_text(_KEEP)
     keep.chmod(0o755)
-    (folder / "etc" / "master.cf").write_text(
-        _MASTER.format(port=own.port, user="nobody", keep=keep, mails=own.mails)
-    )
+    (folder / "etc" / "master.cf").write_text(_MASTER.format(port=own.port, user="nobody", keep=keep, mails=own.mails))
     main = _MAIN | {
         "queue_directory": str(folder / "queue"),
         "data_directory": str(folder / "data"),

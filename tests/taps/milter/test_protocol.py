@@ -63,7 +63,9 @@ GOLDEN: list[tuple[str, Event]] = [
     ("00000007 55 484f574459 00", Unknown(b"HOWDY")),
 ]
 # The lengths above are for the eye; each is written anew from what follows it.
-PACKETS = [(struct.pack(">I", len(rest)) + rest, event) for rest, event in ((bytes.fromhex(t)[4:], e) for t, e in GOLDEN)]
+PACKETS = [
+    (struct.pack(">I", len(rest)) + rest, event) for rest, event in ((bytes.fromhex(t)[4:], e) for t, e in GOLDEN)
+]
 
 
 def run(pieces: list[bytes]) -> list[Event]:
@@ -135,9 +137,9 @@ def test_any_data_of_a_command_gives_an_event_or_a_violation(command: int, data:
 def test_what_is_no_packet_is_a_violation_that_says_why_and_ends_the_stream(octets: bytes, why: str) -> None:
     reader = Reader()
     first = packet(b"A")
-    events = []
+    events: list[Event] = []
     with pytest.raises(ViolationError, match="^" + why.replace("?", r"\?") + "$"):
-        events += [events.append(event) for event in reader.feed(first + octets)]  # type: ignore[func-returns-value]
+        events.extend(reader.feed(first + octets))
     assert events == [Abort()]
     assert list(reader.feed(first)) == []
     assert reader.held_octets == 0
@@ -162,9 +164,10 @@ def test_of_a_packet_that_is_too_long_nothing_is_held() -> None:
 
 
 def test_a_long_packet_in_single_octets_is_joined_once() -> None:
-    """Each octet costs the same, however many came before it: 256 KB octet by octet is a quarter of a million of them."""
+    """Each octet costs the same, however many came before it: so many of them take no more than a moment."""
     octets = packet(b"B", b"x" * 200_000)
-    reader, events = Reader(), []
+    reader = Reader()
+    events: list[Event] = []
     for at in range(len(octets)):
         events += reader.feed(octets[at : at + 1])
     assert events == [Body(b"x" * 200_000)]

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from sensor.model import Outcome, Transaction
+from sensor.taps.milter.counts import Counts
 from sensor.taps.milter.deed import Reply
 from sensor.taps.milter.envelope import Envelope
 from sensor.taps.milter.message import Conduct
 from sensor.taps.milter.protocol import Reader
-from sensor.taps.milter.session import Counts, Session
+from sensor.taps.milter.session import Session
 
 
 @dataclass(slots=True)
@@ -75,6 +76,9 @@ class Saying:
     def judge(self, transaction: Transaction) -> Verdict:
         seen: Any = transaction
         return self.verdict_of(seen)
+
+    def counters(self) -> Mapping[str, int]:
+        return {}
 
 
 @dataclass(slots=True)
