@@ -7,6 +7,7 @@ import grp
 import os
 import socket
 import stat
+import struct
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 
@@ -53,43 +54,46 @@ def _listening(address: str, access: SocketAccess, group: str) -> Iterator[socke
                 _remove(where, inode)
 
 
-def told(listener: socket.socket) -> str:
-    """Where it listens, in the form in which it is asked for."""
-    name = listener.getsockname()
+def told(address: str, listener: socket.socket) -> str:
+    """Where it listens, in the form in which it was asked for, with the port that it got."""
     if listener.family == socket.AF_UNIX:
-        return f"unix:{name}"
-    host, port = name[:2]
+        return address
+    host, port = listener.getsockname()[:2]
     return f"inet:[{host}]:{port}" if ":" in host else f"inet:{host}:{port}"
 
 
 def _inet(where: str) -> socket.socket:
     host, port = split_listen(where)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    # The port may be shared among the processes of one user, and by a reload's new listener with the old one.
+    return socket.create_server((host, port), family=family, backlog=BACKLOG, reuse_port=True)
 
 
 def _unix(path: str, access: SocketAccess, group: str) -> socket.socket:
-    _make_way(path)
+    """Made under another name and then put in place: nobody finds it before mode and group are right."""
+    _make_sure(path)
+    own = f"{path}.{os.getpid()}"
+    with suppress(FileNotFoundError):
+        os.unlink(own)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        # Nobody may connect before mode and group are right.
-        umask = os.umask(0o777)
-        try:
-            listener.bind(path)
-        finally:
-            os.umask(umask)
+        listener.bind(own)
+        os.chmod(own, 0)
         if group:
-            os.chown(path, -1, grp.getgrnam(group).gr_gid)
-        os.chmod(path, _MODES[access])
+            os.chown(own, -1, grp.getgrnam(group).gr_gid)
+        os.chmod(own, _MODES[access])
         listener.listen(BACKLOG)
+        os.replace(own, path)
     except BaseException:
         listener.close()
+        with suppress(FileNotFoundError):
+            os.unlink(own)
         raise
     return listener
 
 
-def _make_way(path: str) -> None:
-    """Remove a socket that nobody listens on any more, as a process that was killed leaves it."""
+def _make_sure(path: str) -> None:
+    """Raise ``OSError`` if a file stands at *path*, or a socket on which another process listens."""
     try:
         if not stat.S_ISSOCK(os.lstat(path).st_mode):
             raise OSError(errno.EEXIST, "there is a file of that name, which is no socket")
@@ -100,9 +104,18 @@ def _make_way(path: str) -> None:
         try:
             probe.connect(path)
         except ConnectionRefusedError:
-            os.unlink(path)
-            return
-    raise OSError(errno.EADDRINUSE, "another process listens there")
+            return  # nobody does any more: it was left by a process that was killed
+        if _listener_of(probe) != os.getpid():
+            raise OSError(errno.EADDRINUSE, "another process listens there")
+
+
+def _listener_of(probe: socket.socket) -> int:
+    """The process at the other end (``SO_PEERCRED``, unix(7)); 0 where the system does not tell."""
+    option = getattr(socket, "SO_PEERCRED", None)
+    if option is None:
+        return 0
+    process, _, _ = struct.unpack("3i", probe.getsockopt(socket.SOL_SOCKET, option, struct.calcsize("3i")))
+    return int(process)
 
 
 def _remove(path: str, inode: int) -> None:

@@ -63,7 +63,7 @@ class MilterTap(InlineTap):
         self._listeners = self._opened.enter_context(
             listening(settings.listen, settings.socket_access, settings.socket_group)
         )
-        self.addresses = tuple(map(told, self._listeners))
+        self.addresses = tuple(map(told, settings.listen, self._listeners))
         self.run(self._loop)
 
     @property

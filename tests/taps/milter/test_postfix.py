@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import smtplib
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,8 +10,8 @@ import pytest
 
 from tests.running import ROOT
 from tests.taps.milter import postfix
-from tests.taps.milter.postfix import Postfix, queue_id_of, send
-from tests.taps.milter.serving import Milter, serving
+from tests.taps.milter.postfix import queue_id_of, send
+from tests.taps.milter.serving import serving
 
 # What Gmail's forwarding leaves behind: fields that say both mailbox and destination.
 FORWARD = (
