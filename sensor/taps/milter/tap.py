@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from typing import TypeVar
 
 from sensor.log import Log
 from sensor.model import Outcome, TapName, Transaction
 from sensor.settings import MilterSettings
+from sensor.taps.base import DamageView
 from sensor.taps.inline import InlineCore, InlineTap
 from sensor.taps.milter.counts import Counts
 from sensor.taps.milter.deed import Reply
@@ -20,8 +21,19 @@ from sensor.taps.milter.listening import listening, told
 from sensor.taps.milter.message import Conduct
 from sensor.taps.milter.server import Desk, serve
 from sensor.taps.milter.session import Judge, Session
+from sensor.taps.milter.unseen import Watch
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """Mail that passed unseen, as the log at *path* says."""
+
+    path: str
+    detail: str
+    kind: str = "unseen"
+    offset: int | None = None
 
 
 class MilterTap(InlineTap):
@@ -49,7 +61,10 @@ class MilterTap(InlineTap):
         self._counts, self._judge = Counts(), judge
         self._close = close
         observer = CoreObserver(core, self._counts, self._log)
+        self._watch = Watch(settings, self._counts, self._log) if settings.log_path else None
         conduct = Conduct(settings.body, settings.body_window_octets, own_field, fails_open)
+        if self._watch is not None:
+            conduct = replace(conduct, passed=self._watch.show)
         self._desk = Desk(
             lambda: Session(observer, judge, conduct, self._counts),
             self._counts,
@@ -79,9 +94,18 @@ class MilterTap(InlineTap):
         own = {f"milter_{name}": number for name, number in asdict(self._counts).items()}
         return {**super().counters(), **verdicts, **own}
 
+    def damage(self) -> Sequence[DamageView]:
+        unseen = self._counts.mails_unseen
+        if not unseen:
+            return ()
+        mails = "1 mail" if unseen == 1 else f"{unseen:,} mails"
+        return (Unseen(self._settings.log_path, detail=f"{mails} passed unseen: queued, and not shown to the sensor"),)
+
     def _loop(self) -> None:
         with self._opened:
             self._opened.callback(self._close)
+            if self._watch is not None:
+                self._opened.callback(self._watch.finish)
             asyncio.run(self._serve())
 
     async def _serve(self) -> None:
@@ -89,10 +113,13 @@ class MilterTap(InlineTap):
         self._wake = lambda: loop.call_soon_threadsafe(stop.set)
         if self._stopping.is_set():
             stop.set()
+        watching = None if self._watch is None else loop.create_task(self._watch.run())
         try:
             await serve(self._listeners, self._desk, stop, drain_s=self._settings.drain_s)
         finally:
             self._wake = lambda: None
+            if watching is not None:
+                watching.cancel()
 
 
 class CoreObserver:
