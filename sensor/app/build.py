@@ -8,6 +8,7 @@ from typing import Any
 
 from sensor.alert.policy import Policy
 from sensor.app.common import settings_of, split_limits, table_in_force
+from sensor.app.milter import open_milter
 from sensor.app.sniff import tell_change
 from sensor.app.timing import Timed
 from sensor.classify import Organisation, Table
@@ -50,7 +51,7 @@ def plan_of(path: str, environment: Mapping[str, str]) -> Plan:
     plan = Plan(settings, table, environment, core, own)
     if not taps_of(plan, set()):
         raise SettingsError(
-            f"{path}: nothing to read: set live.interfaces, capture.folder, capture.files or journal.listen"
+            f"{path}: nothing to read: set live.interfaces, capture.folder, capture.files, milter.listen or journal.listen"
         )
     if settings.journal.listen and not settings.run.records:
         raise SettingsError(
@@ -108,6 +109,13 @@ def taps_of(plan: Plan, begun: set[str]) -> dict[str, TapPlan]:
     if capture.files:
         taps["files"] = TapPlan(
             lambda: _captures(plan, capture.files, begun, watches=False), goes_on=False, what=capture.files
+        )
+    settings = plan.settings
+    if settings.milter.listen:
+        taps["milter"] = TapPlan(
+            lambda: open_milter(settings, plan.table, plan.core_limits, Log()),
+            goes_on=True,
+            what=(settings.milter, settings.inline, settings.organisation),
         )
     journal = plan.settings.journal
     if journal.listen:

@@ -14,6 +14,7 @@ from sensor.settings.inline import Action, InlineRule, InlineSettings
 from sensor.settings.journal import JournalSettings
 from sensor.settings.live import LiveSettings
 from sensor.settings.loading import load_settings
+from sensor.settings.milter import MilterSettings
 from sensor.settings.organisation import OrganisationSettings
 from sensor.settings.privacy import PrivacySettings
 from sensor.settings.replay import ReplaySettings
@@ -55,6 +56,7 @@ __all__ = [
     "JournalSettings",
     "Limit",
     "LiveSettings",
+    "MilterSettings",
     "Network",
     "OrganisationSettings",
     "PrivacySettings",

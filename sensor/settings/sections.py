@@ -15,6 +15,7 @@ from sensor.settings.capture import CAPTURE, CaptureSettings
 from sensor.settings.inline import INLINE, InlineSettings
 from sensor.settings.journal import JOURNAL, JournalSettings
 from sensor.settings.live import LIVE, LiveSettings
+from sensor.settings.milter import MILTER, MilterSettings
 from sensor.settings.organisation import ORGANISATION, OrganisationSettings
 from sensor.settings.privacy import PRIVACY, PrivacySettings
 from sensor.settings.replay import REPLAY, ReplaySettings
@@ -36,6 +37,7 @@ SECTIONS: tuple[Section, ...] = (
     STORE,
     WEB,
     PRIVACY,
+    MILTER,
     INLINE,
     JOURNAL,
 )
@@ -59,6 +61,7 @@ class Settings:
     store: StoreSettings = field(default_factory=StoreSettings)
     web: WebSettings = field(default_factory=WebSettings)
     privacy: PrivacySettings = field(default_factory=PrivacySettings)
+    milter: MilterSettings = field(default_factory=MilterSettings)
     inline: InlineSettings = field(default_factory=InlineSettings)
     journal: JournalSettings = field(default_factory=JournalSettings)
     detect: Mapping[str, Mapping[str, float | bool]] = field(default_factory=dict)
