@@ -15,7 +15,9 @@ class Kind(Enum):
     """What has to be known of a command."""
 
     PASS = auto()
-    GREET = auto()  # EHLO, HELO, LHLO: ends a transaction; the reply says what the next hop offers
+    EHLO = auto()  # ends a transaction; the reply says what the next hop offers
+    HELO = auto()  # the same without offers
+    LHLO = auto()  # the same for LMTP (RFC 2033)
     MAIL = auto()  # begins a transaction
     RCPT = auto()  # LMTP answers the final dot once for each that was accepted
     RESET = auto()
@@ -30,9 +32,9 @@ class Kind(Enum):
 
 
 VERBS: Mapping[bytes, Kind] = {
-    b"EHLO": Kind.GREET,
-    b"HELO": Kind.GREET,
-    b"LHLO": Kind.GREET,
+    b"EHLO": Kind.EHLO,
+    b"HELO": Kind.HELO,
+    b"LHLO": Kind.LHLO,
     b"MAIL": Kind.MAIL,
     b"RCPT": Kind.RCPT,
     b"RSET": Kind.RESET,
@@ -48,7 +50,9 @@ VERBS: Mapping[bytes, Kind] = {
     b"HELP": Kind.NOTHING,
 }
 
-IN_CLEAR = frozenset((Kind.GREET, Kind.RESET, Kind.QUIT, Kind.STARTTLS, Kind.NOTHING))
+GREETINGS = frozenset((Kind.EHLO, Kind.HELO, Kind.LHLO))
+
+IN_CLEAR = frozenset((*GREETINGS, Kind.RESET, Kind.QUIT, Kind.STARTTLS, Kind.NOTHING))
 """What may be asked before TLS where TLS is required (RFC 3207 4)."""
 
 
