@@ -15,6 +15,7 @@ from sensor.settings.live import LiveSettings
 from sensor.settings.loading import load_settings
 from sensor.settings.organisation import OrganisationSettings
 from sensor.settings.privacy import PrivacySettings
+from sensor.settings.relay import RelaySettings
 from sensor.settings.replay import ReplaySettings
 from sensor.settings.run import RunSettings
 from sensor.settings.schema import DetectorOptions, Limit
@@ -56,6 +57,7 @@ __all__ = [
     "Network",
     "OrganisationSettings",
     "PrivacySettings",
+    "RelaySettings",
     "ReplaySettings",
     "RunSettings",
     "SecretSource",

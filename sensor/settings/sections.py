@@ -16,6 +16,7 @@ from sensor.settings.inline import INLINE, InlineSettings
 from sensor.settings.live import LIVE, LiveSettings
 from sensor.settings.organisation import ORGANISATION, OrganisationSettings
 from sensor.settings.privacy import PRIVACY, PrivacySettings
+from sensor.settings.relay import RELAY, RelaySettings
 from sensor.settings.replay import REPLAY, ReplaySettings
 from sensor.settings.run import RUN, RunSettings
 from sensor.settings.section import Section
@@ -36,6 +37,7 @@ SECTIONS: tuple[Section, ...] = (
     WEB,
     PRIVACY,
     INLINE,
+    RELAY,
 )
 
 
@@ -58,5 +60,6 @@ class Settings:
     web: WebSettings = field(default_factory=WebSettings)
     privacy: PrivacySettings = field(default_factory=PrivacySettings)
     inline: InlineSettings = field(default_factory=InlineSettings)
+    relay: RelaySettings = field(default_factory=RelaySettings)
     detect: Mapping[str, Mapping[str, float | bool]] = field(default_factory=dict)
     limits: Mapping[str, int] = field(default_factory=dict)

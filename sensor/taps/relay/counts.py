@@ -38,9 +38,8 @@ COUNTERS: Mapping[str, str] = {
     "identity_not_passed": "Sessions whose next hop would not hear of the true client, though it should.",
     "proxy_headers": "PROXY headers taken from trusted peers.",
     "proxy_headers_refused": "Connections of trusted peers whose PROXY header was wrong, missing or late.",
-    "verdict_timeouts": "Verdicts that came too late, or were not asked for since too many hung.",
-    "verdict_failures": "Verdicts that ended in an error.",
-    "observer_failures": "Sessions that went on unobserved after an error in the observer.",
+    "mails_unjudged": "Mails that could not be observed, and so passed unjudged or, failing closed, were deferred.",
+    "observer_failures": "Errors of the observer; the session went on unobserved.",
 }
 
 
