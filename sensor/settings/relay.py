@@ -56,7 +56,9 @@ def _next_hop(value: object) -> str:
     rule = 'must be a host and port such as "192.0.2.25:25", "[2001:db8::1]:25" or "mx.corp.example:25", or "" for none'
     if value == "":
         return ""
-    found = re.fullmatch(r"(?:\[([0-9a-fA-F:.]+)\]|([^:\[\]]+)):([0-9]{1,5})", value) if isinstance(value, str) else None
+    found = (
+        re.fullmatch(r"(?:\[([0-9a-fA-F:.]+)\]|([^:\[\]]+)):([0-9]{1,5})", value) if isinstance(value, str) else None
+    )
     if found is None or not 1 <= int(found[3]) <= 65_535:
         raise ValueError(rule)
     try:

@@ -33,7 +33,9 @@ def filtered(reply: Reply, passed: Iterable[bytes], added: Iterable[bytes] = ())
     greeting, *lines = reply.octets.splitlines()
     kept = [greeting[4:], *(line[4:] for line in lines if _split(line)[0] in allowed), *added]
     code = b"%d" % reply.code
-    return b"".join(code + (b" " if number == len(kept) else b"-") + line + b"\r\n" for number, line in enumerate(kept, 1))
+    return b"".join(
+        code + (b" " if number == len(kept) else b"-") + line + b"\r\n" for number, line in enumerate(kept, 1)
+    )
 
 
 def _split(line: bytes) -> tuple[bytes, bytes]:

@@ -55,12 +55,15 @@ class RelayServer:
 
     # ---- its life
 
+    def listen(self) -> None:
+        """Let clients in: from here on the kernel holds them until ``run`` takes them."""
+        for each in self.sockets:
+            each.listen(BACKLOG)
+
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until *stop* is set, then let the sessions end within ``drain_s``."""
         self.loop = asyncio.get_running_loop()
-        servers = [
-            await self.loop.create_server(self._accept, sock=each, backlog=BACKLOG) for each in self.sockets
-        ]
+        servers = [await self.loop.create_server(self._accept, sock=each, backlog=BACKLOG) for each in self.sockets]
         await stop.wait()
         # What the kernel has accepted for this socket would be reset with it: a turn takes it in.
         await asyncio.sleep(0)

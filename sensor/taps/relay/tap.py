@@ -59,6 +59,7 @@ class RelayTap(InlineTap):
 
     def batches(self) -> Iterator[Batch]:
         """As those of every tap in line. The first call begins to listen."""
+        self._server.listen()
         self.run(self._serve)
         return super().batches()
 

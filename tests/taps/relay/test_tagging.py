@@ -50,7 +50,9 @@ def test_a_section_without_an_end_is_all_header() -> None:
 def test_an_overlong_section_goes_on_without_strange_tags(step: int) -> None:
     filler = b"".join(b"F-%06d: %s\r\n" % (number, b"x" * 60) for number in range(HELD_OCTETS // 60))
     long_line = b"G: " + b"y" * 20_000 + b"\r\n"
-    content = filler + b"X-Tag: forged\r\n" + long_line + b"x-tag" + b" " * 9_000 + b": forged\r\nZ: 1\r\n\r\nX-Tag: body\r\n"
+    content = (
+        filler + b"X-Tag: forged\r\n" + long_line + b"x-tag" + b" " * 9_000 + b": forged\r\nZ: 1\r\n\r\nX-Tag: body\r\n"
+    )
     out, removed, overlong = released([content[at : at + step] for at in range(0, len(content), step)], None)
     assert out == filler + long_line + b"Z: 1\r\n\r\nX-Tag: body\r\n"
     assert removed == 2
