@@ -50,7 +50,7 @@ class _Awaited(Enum):
 
 class Approach:
     """
-    The dialogue with a next hop up to the banner that the client is to hear. With nothing to arrange, that is the first.
+    The dialogue with a next hop up to the banner that the client is to hear: the first, with nothing to arrange.
 
     *identity* is told by XCLIENT where it is given and the next hop offers that. *hello* names this relay.
     """
@@ -60,6 +60,7 @@ class Approach:
         self._awaited = _Awaited.BANNER
         self._is_secured = False
         self._banner: Reply | None = None
+        self._xclient: bytes | None = None
 
     def reply(self, reply: Reply) -> Step:
         """What follows from the next reply."""
@@ -85,19 +86,18 @@ class Approach:
 
     def _after_hello(self, reply: Reply) -> Step:
         offered = offers(reply)
+        self._xclient = offered.get(b"XCLIENT")
         if self._tls != "off" and not self._is_secured:
             if b"STARTTLS" in offered:
                 self._awaited = _Awaited.TLS
                 return Send(b"STARTTLS\r\n")
             if self._tls == "require":
                 return Failed()
-        return self._introduce(offered.get(b"XCLIENT"))
+        return self._introduce(self._xclient)
 
     def _without_tls(self, reply: Reply) -> Step:
-        # Refused though offered. What was offered beside it is asked for again: it is not remembered for this.
-        if self._tls == "require" or reply.code >= 500:
-            return Failed() if self._tls == "require" else self._arrived()
-        return self._arrived()
+        """STARTTLS was offered, and then refused."""
+        return Failed() if self._tls == "require" else self._introduce(self._xclient)
 
     def _introduce(self, attributes: bytes | None) -> Step:
         if self._identity is None:

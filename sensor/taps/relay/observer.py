@@ -15,7 +15,7 @@ from sensor.log import Log
 from sensor.model import Transaction
 from sensor.taps.inline import Peer
 from sensor.taps.relay.counts import Counts
-from sensor.taps.relay.splice import PASS, Ruling
+from sensor.taps.relay.port import PASS, Ruling
 
 NOT_JUDGED = Ruling(refusal=b"451 4.3.0 This mail could not be checked, try again later\r\n")
 """Where nothing passes unjudged, what a mail gets that could not be observed. Never a 5xx: the fault is ours."""

@@ -16,7 +16,7 @@ V1_OCTETS = 107
 """The longest header of version 1, its CRLF included (2.1)."""
 
 V2_OCTETS = 4_096
-"""The longest of version 2 that is read. Addresses take 16 + 216 octets (2.2), extensions seldom more than some dozen."""
+"""The longest of version 2 that is read: addresses take 16 + 216 octets (2.2), extensions seldom more than dozens."""
 
 _V2_SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 _V1_START = b"PROXY "

@@ -14,8 +14,8 @@ from sensor.taps.base import TapError
 from sensor.taps.relay.counts import Counts
 from sensor.taps.relay.identity import Identity
 from sensor.taps.relay.observer import Observer
+from sensor.taps.relay.port import Conduct
 from sensor.taps.relay.session import LINGER_S, LOOP_REFUSED, REFUSED, Session, next_hop_of, plain_address
-from sensor.taps.relay.splice import Conduct
 from sensor.taps.relay.tls import client_context, next_hop_context
 
 BACKLOG = 1_024
@@ -75,18 +75,18 @@ class RelayServer:
     async def _drain(self) -> None:
         for session in tuple(self._sessions):
             session.stop()
+        await self._empty(self.settings.drain_s)
+        for session in tuple(self._sessions):
+            session.abort()
+        await self._empty(LINGER_S)
+
+    async def _empty(self, within_s: float) -> None:
+        """Wait until the last session is over."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self.settings.drain_s):
+            async with asyncio.timeout(within_s):
                 while self._sessions:
                     self._all_gone.clear()
                     await self._all_gone.wait()
-        for session in tuple(self._sessions):
-            session.abort()
-        # A turn for what closing calls for.
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(LINGER_S):
-                while self._sessions:
-                    await asyncio.sleep(0.01)
 
     def _accept(self) -> asyncio.Protocol:
         session = Session(self)
@@ -214,5 +214,5 @@ def _is_local(address: str) -> bool:
 
 def _token(name: str, settings: RelaySettings) -> bytes:
     """What this relay is known by to itself; the same for all processes that share its port."""
-    text = "\0".join((name, settings.listen, settings.next_hop))
+    text = f"{name}\0{settings.listen}\0{settings.next_hop}"
     return b"relay-" + hashlib.sha256(text.encode()).hexdigest()[:16].encode("ascii")

@@ -13,7 +13,9 @@ from sensor.taps.relay.approach import Approach
 from sensor.taps.relay.counts import Counts
 from sensor.taps.relay.identity import Identity
 from sensor.taps.relay.observer import Observer, View
-from sensor.taps.relay.splice import Conduct, Ruling, Splice, State
+from sensor.taps.relay.port import Conduct, Ruling
+from sensor.taps.relay.splice import Splice
+from sensor.taps.relay.state import State
 
 PROXY_TIMEOUT_S = 3.0
 """For the header of a trusted peer, which sends it at once (proxy-protocol.txt 2: at least 3 seconds)."""
@@ -146,7 +148,7 @@ class Session:
         self._view: View | None = None
         self._early = b""
         self._expects_proxy = False
-        self._is_over = False
+        self._is_over = self._is_reset = self._is_trusted = False
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
         self._active_at = house.loop.time()
@@ -321,7 +323,7 @@ class Session:
             if self.next_hop.transport is None:
                 self._cancel_timer()
                 if self._view is not None:
-                    self._view.close(reset=getattr(self, "_is_reset", False))
+                    self._view.close(reset=self._is_reset)
                     self._view = None
                 self.house.leave(self)
 

@@ -9,135 +9,24 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from enum import Enum, auto
-from typing import Protocol
+from typing import ClassVar
 
-from sensor.taps.relay import commands, ehlo
+from sensor.taps.relay import answers, commands, ehlo
 from sensor.taps.relay.approach import Approach, Arrived, Failed, Secure, Send, Step
 from sensor.taps.relay.commands import Kind
+from sensor.taps.relay.content import Content
 from sensor.taps.relay.counts import Counts
-from sensor.taps.relay.data import END, DataScanner
-from sensor.taps.relay.identity import Identity, xforward
+from sensor.taps.relay.data import END
+from sensor.taps.relay.identity import xforward
+from sensor.taps.relay.port import PASS, Conduct, Port
 from sensor.taps.relay.replies import Reply, ReplyReader
-from sensor.taps.relay.tagging import HeaderHold
+from sensor.taps.relay.state import AFTER, GO_AHEADS, Mark, Own, State, Then
 
 MAX_PIPELINED = 1_000
 """Commands whose replies are awaited; more wait unread. RFC 2920 sets no bound; Postfix's clients send 20 or so."""
 
 BUFFERED_OCTETS = 65_536
 """Of a client, before it is read no further: what TCP gives at once. What was read by then is kept."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ruling:
-    """What is to become of a mail: a header field to put above it (whole, with its line end), or a reply to refuse it."""
-
-    tag: bytes | None = None
-    refusal: bytes | None = None
-
-
-PASS = Ruling()
-
-
-class Port(Protocol):
-    """What a splice may do. Nothing here calls back into the splice."""
-
-    def to_client(self, octets: bytes) -> None: ...
-    def to_next_hop(self, octets: bytes) -> None: ...
-    def close_client(self) -> None:
-        """Once what was written is sent."""
-
-    def close_next_hop(self, *, abort: bool) -> None:
-        """At once where *abort*: what it was sent last is not to be acted upon."""
-
-    def secure_client(self) -> None:
-        """Begin TLS; ``Splice.client_secured`` is told."""
-
-    def secure_next_hop(self) -> None:
-        """Begin TLS; ``Splice.next_hop_secured`` is told."""
-
-    def seen(self, octets: bytes, *, from_client: bool) -> None:
-        """For the observer: the dialogue as the client has it, without what TLS hides and what never was a command."""
-
-    def judge(self) -> Ruling:
-        """The verdict on the mail whose content was seen so far."""
-
-
-@dataclass(frozen=True, slots=True)
-class Conduct:
-    """How sessions of one client are treated."""
-
-    offers_tls: bool = False
-    requires_tls: bool = False
-    is_trusted: bool = False
-    judges: bool = False
-    tag_name: bytes | None = None
-    refuses_smuggling: bool = False
-    xforward: Identity | None = None
-    token: bytes = b""
-
-
-class State(Enum):
-    """What the client's next octets are, or what they wait for."""
-
-    APPROACH = auto()  # wait: the next hop has not greeted
-    COMMANDS = auto()
-    DATA_ASKED = auto()  # wait for the reply to DATA
-    CONTENT = auto()
-    DRAINING = auto()  # content that nobody gets; its reply is known
-    AUTH_ASKED = auto()  # wait for the reply to AUTH or to a line of it
-    SECRET = auto()  # one line that is no command
-    SECURING = auto()  # wait for TLS
-    ENDING = auto()  # wait for the replies that are still to come; the last one ends the session
-    LEAVING = auto()  # commands that are answered 421, but for QUIT
-    OVER = auto()
-
-
-class Mark(Enum):
-    """Replies that are awaited though no command of the client asks for them, or that are more than a command's."""
-
-    APPROACH = auto()
-    SWALLOWED = auto()  # to a command of the relay's own
-    DOT = auto()
-
-
-class Then(Enum):
-    """What follows a reply of the relay's own."""
-
-    NOTHING = auto()
-    CLOSE = auto()
-    SECURE = auto()
-
-
-@dataclass(frozen=True, slots=True)
-class Own:
-    """A reply of the relay's own, given when those before it were."""
-
-    octets: bytes
-    then: Then = Then.NOTHING
-
-
-NO_NEXT_HOP = b"421 4.3.2 Next hop is not available, try again later\r\n"
-LOST = b"421 4.3.2 Connection to the next hop was lost, try again later\r\n"
-LEAVE = b"421 4.3.2 Service shutting down, try again later\r\n"
-NOT_TAKEN = b"451 4.3.0 Next hop was lost, nothing was delivered, try again later\r\n"
-AMBIGUOUS = b"451 4.3.0 Next hop gave no answer, try again later\r\n"
-NO_TLS = b"421 4.7.4 Next hop does not offer the TLS that is required\r\n"
-CLIENT_SILENT = b"421 4.4.2 Timeout, closing connection\r\n"
-BARE_NEWLINE = b"521 5.5.2 Command line not ended by CR LF, closing connection\r\n"
-TOO_LONG = b"500 5.5.2 Command line too long, closing connection\r\n"
-NUL = b"500 5.5.2 Command line has a NUL\r\n"
-NO_CHUNKING = b"502 5.5.1 CHUNKING is not offered, closing connection\r\n"
-NOT_TRUSTED = b"550 5.7.0 Not authorized\r\n"
-NO_PROXY = b"554 5.7.0 Not authorized, closing connection\r\n"
-LOOP = b"554 5.4.6 Mail loop: this relay greets itself, closing connection\r\n"
-TLS_FIRST = b"530 5.7.0 Must issue a STARTTLS command first\r\n"
-NO_STARTTLS = b"502 5.5.1 STARTTLS is not offered\r\n"
-GO_AHEAD = b"220 2.0.0 Ready to start TLS\r\n"
-INJECTION = b"554 5.5.1 Octets behind STARTTLS, closing connection\r\n"
-SMUGGLING = b"550 5.5.2 Line ends other than CR LF around a dot\r\n"
-BYE = b"221 2.0.0 Bye\r\n"
 
 
 class Splice:
@@ -162,9 +51,7 @@ class Splice:
         self._is_lmtp = self._in_mail = False
         self._accepted = 0
         self._xforward: bytes | None = None
-        self._scanner = DataScanner()
-        self._hold: HeaderHold | None = None
-        self._is_released = self._is_tagged = False
+        self._content: Content = self._new_content()
         self._reply_to_content = b""
 
     # ---- what is asked of it
@@ -206,7 +93,7 @@ class Splice:
     def next_hop_failed(self) -> None:
         """It could not be reached."""
         self._next_hop_is_gone = True
-        self._fail_approach(NO_NEXT_HOP)
+        self._fail_approach(answers.NO_NEXT_HOP)
         self._go_on()
 
     def next_hop_lost(self) -> None:
@@ -241,7 +128,7 @@ class Splice:
             return
         self._counts.add("client_timeouts")
         self._abort_mail()
-        self._say(CLIENT_SILENT)
+        self._say(answers.CLIENT_SILENT)
         self._end()
         self._flush()
 
@@ -251,7 +138,7 @@ class Splice:
         self.state = State.COMMANDS
         self._counts.add("tls_clients")
         if self._in_mail:
-            self._send_own(b"RSET\r\n")
+            self._send(b"RSET\r\n", Mark.SWALLOWED)
             self._end_mail()
         self._go_on()
 
@@ -272,7 +159,7 @@ class Splice:
     def _go_on(self) -> None:
         """Read what can be read, see what has ended, and let out what gathered."""
         while self._buffer:
-            read = _READERS.get(self.state)
+            read = self._READERS.get(self.state)
             if read is None or not read(self):
                 break
         self._see_the_end()
@@ -283,7 +170,7 @@ class Splice:
             self._buffer = b""
             return
         if self._is_stopping and self._is_idle:
-            self._say(LEAVE)
+            self._say(answers.LEAVE)
             self._end()
         elif self._client_is_done and not self._may_yet_matter:
             self._abort_mail()
@@ -310,7 +197,7 @@ class Splice:
             end = buffer.find(b"\n", at) + 1
             if not end:
                 if len(buffer) - at > commands.LINE_OCTETS:
-                    self._refuse(TOO_LONG, Then.CLOSE)
+                    self._refuse(answers.TOO_LONG, Then.CLOSE)
                 break
             line, at = buffer[at:end], end
             self._command(line, is_last=at == len(buffer))
@@ -324,7 +211,7 @@ class Splice:
             return False
         line, self._buffer = self._buffer[:end], self._buffer[end:]
         if not line.endswith(b"\r\n"):
-            self._refuse(BARE_NEWLINE if end else TOO_LONG, Then.CLOSE)
+            self._refuse(answers.BARE_NEWLINE if end else answers.TOO_LONG, Then.CLOSE)
         else:
             self._port.seen(line, from_client=True)
             self._send(line, Kind.AUTH)
@@ -332,9 +219,9 @@ class Splice:
         return True
 
     def _read_content(self) -> bool:
-        scanned = self._scanner.feed(self._buffer)
+        scanned = self._content.scan(self._buffer)
         self._port.seen(scanned.seen, from_client=True)
-        self._pass_content(scanned.passed, is_last=scanned.rest is not None)
+        self._content.pass_on(scanned.passed, is_last=scanned.rest is not None)
         if scanned.rest is None:
             self._buffer = b""
             return False
@@ -344,7 +231,7 @@ class Splice:
 
     def _read_in_vain(self) -> bool:
         """Content that nobody gets is read to its end all the same: only then a client hears a reply."""
-        scanned = self._scanner.feed(self._buffer)
+        scanned = self._content.scan(self._buffer)
         self._port.seen(scanned.seen, from_client=True)
         self._buffer = scanned.rest or b""
         if scanned.rest is not None:
@@ -356,7 +243,7 @@ class Splice:
         if end or len(self._buffer) > commands.LINE_OCTETS:
             line = self._buffer[:end]
             self._port.seen(line, from_client=True)
-            self._say(BYE if commands.kind_of(line) is Kind.QUIT else LOST)
+            self._say(answers.BYE if commands.kind_of(line) is Kind.QUIT else answers.LOST)
             self._end()
         return False
 
@@ -365,41 +252,41 @@ class Splice:
     def _command(self, line: bytes, *, is_last: bool) -> None:
         if not line.endswith(b"\r\n"):
             self._counts.add("bare_newlines_refused")
-            self._refuse(BARE_NEWLINE, Then.CLOSE)
+            self._refuse(answers.BARE_NEWLINE, Then.CLOSE)
             return
         self._port.seen(line, from_client=True)
         kind = commands.kind_of(line)
         if b"\0" in line:
-            self._refuse(NUL)
+            self._refuse(answers.NUL)
         elif self._conduct.requires_tls and not self._is_secured and kind not in commands.IN_CLEAR:
-            self._refuse(TLS_FIRST)
+            self._refuse(answers.TLS_FIRST)
         elif kind is Kind.STARTTLS:
             self._start_tls(is_last=is_last)
         elif kind in commands.GREETINGS and self._conduct.token and self._conduct.token in line.lower():
             self._counts.add("loops_refused")
-            self._refuse(LOOP, Then.CLOSE)
+            self._refuse(answers.LOOP, Then.CLOSE)
         elif kind is Kind.CHUNK or kind is Kind.PROXY:
-            self._refuse(NO_CHUNKING if kind is Kind.CHUNK else NO_PROXY, Then.CLOSE)
+            self._refuse(answers.NO_CHUNKING if kind is Kind.CHUNK else answers.NO_PROXY, Then.CLOSE)
         elif kind is Kind.IDENTITY and not self._conduct.is_trusted:
-            self._refuse(NOT_TRUSTED)
+            self._refuse(answers.NOT_TRUSTED)
         elif kind is Kind.AUTH and self._hides_auth:
-            self._refuse(TLS_FIRST)
+            self._refuse(answers.TLS_FIRST)
         else:
             if kind is Kind.MAIL and self._xforward is not None:
                 self._send(self._xforward, Mark.SWALLOWED)
             self._send(line, kind)
-            self.state = _AFTER.get(kind, self.state)
+            self.state = AFTER.get(kind, self.state)
 
     def _start_tls(self, *, is_last: bool) -> None:
         if not self._conduct.offers_tls or self._is_secured:
-            self._refuse(NO_STARTTLS)
+            self._refuse(answers.NO_STARTTLS)
         elif not is_last:
             self._counts.add("tls_injections")
-            self._refuse(INJECTION, Then.CLOSE)
+            self._refuse(answers.INJECTION, Then.CLOSE)
         else:
             self._buffer = b""
             self.state = State.SECURING
-            self._queue(Own(GO_AHEAD, Then.SECURE))
+            self._queue(Own(answers.GO_AHEAD, Then.SECURE))
 
     def _refuse(self, octets: bytes, then: Then = Then.NOTHING) -> None:
         """Answer a command ourselves, when its turn has come."""
@@ -419,7 +306,7 @@ class Splice:
             assert isinstance(own, Own)  # noqa: S101 - looked at above
             if own.then is Then.SECURE and self._buffer:
                 self._counts.add("tls_injections")
-                own = Own(INJECTION, Then.CLOSE)
+                own = Own(answers.INJECTION, Then.CLOSE)
             self._say(own.octets)
             if own.then is Then.CLOSE:
                 self._end()
@@ -443,12 +330,12 @@ class Splice:
         asked = self._awaited.popleft()
         if asked is Mark.APPROACH:
             self._step(self._approach.reply(reply), is_clean=is_last and not self._replies.is_amid)
-        elif 300 <= reply.code < 400 and (asked, reply.code) not in _GO_AHEADS:
+        elif 300 <= reply.code < 400 and (asked, reply.code) not in GO_AHEADS:
             # Whatever it thinks it was told, its state and ours are not the same any more.
             self._awaited.appendleft(asked)
             self._give_up_next_hop()
         else:
-            _TAKERS.get(asked, Splice._pass_reply)(self, reply)
+            self._TAKERS.get(asked, Splice._pass_reply)(self, reply)
         self._give_own()
 
     def _pass_reply(self, reply: Reply) -> None:
@@ -495,9 +382,7 @@ class Splice:
             self.state = State.COMMANDS
             return
         self.state = State.CONTENT
-        self._scanner = DataScanner()
-        self._hold = HeaderHold(self._conduct.tag_name) if self._conduct.tag_name is not None else None
-        self._is_released = self._is_tagged = False
+        self._content = self._new_content()
 
     def _take_auth(self, reply: Reply) -> None:
         self._say(reply.octets)
@@ -519,9 +404,9 @@ class Splice:
         if reply.code != 421:
             self._counts.add("next_hop_nonsense")
         if self.state is State.CONTENT:
-            self._fail_content(reply.octets if reply.code >= 400 else NOT_TAKEN)
+            self._fail_content(reply.octets if reply.code >= 400 else answers.NOT_TAKEN)
         elif self.state is not State.SECURING:
-            self._say(reply.octets if reply.code == 421 else LOST)
+            self._say(reply.octets if reply.code == 421 else answers.LOST)
             self._end()
         else:
             self._end()
@@ -542,7 +427,7 @@ class Splice:
             self._port.secure_next_hop()
         else:
             self._counts.add("tls_next_hop_failures" if isinstance(step, Failed) else "tls_injections")
-            self._fail_approach(NO_TLS)
+            self._fail_approach(answers.NO_TLS)
 
     def _fail_approach(self, octets: bytes) -> None:
         self._counts.add("next_hop_failed")
@@ -559,81 +444,57 @@ class Splice:
         self._fore.clear()
         dots = self._awaited.count(Mark.DOT)
         if self.state is State.APPROACH:
-            self._fail_approach(NO_NEXT_HOP)
+            self._fail_approach(answers.NO_NEXT_HOP)
         elif self.state in (State.OVER, State.LEAVING, State.DRAINING):
             return
         elif self._awaited and self._awaited[0] is Kind.QUIT:
-            self._say(BYE)
+            self._say(answers.BYE)
             self._end()
         elif dots:
             self._lose_verdict(dots)
         elif self.state is State.CONTENT:
             self._counts.add("next_hop_lost")
-            self._fail_content(NOT_TAKEN)
+            self._fail_content(answers.NOT_TAKEN)
         else:
             self._counts.add("next_hop_lost")
             if self.state is not State.SECURING:
-                self._say(LOST)
+                self._say(answers.LOST)
             self._end()
 
     def _lose_verdict(self, dots: int) -> None:
         """The next hop may have taken the mail or not; the client is told to come again, and never are we."""
         self._counts.add("next_hop_lost")
         self._counts.add("mails_ambiguous")
-        self._say(AMBIGUOUS * dots)
+        self._say(answers.AMBIGUOUS * dots)
         self._end_mail()
         asks_more = len(self._awaited) > dots or self.state is not State.COMMANDS
         self._awaited.clear()
         self.state = State.LEAVING
         if asks_more:
-            self._say(LOST)
+            self._say(answers.LOST)
             self._end()
 
     # ---- content
 
-    def _pass_content(self, content: bytes, *, is_last: bool) -> None:
-        hold = self._hold
-        if hold is None:
-            self._fore.append(content)
-        elif self._is_released:
-            self._fore.append(hold.strip(content, is_last=is_last))
-        else:
-            hold.feed(content)
-            if hold.is_ready and not is_last:
-                self._release(hold, self._port.judge())
+    def _new_content(self) -> Content:
+        return Content(self._conduct.tag_name, self._forward, self._port.judge, self._counts)
 
-    def _release(self, hold: HeaderHold, ruling: Ruling) -> None:
-        """Let the header section go, with what the ruling, which knows no body yet, puts above it."""
-        tag = None if hold.overlong else ruling.tag
-        self._counts.add("headers_too_long", hold.overlong)
-        self._counts.add("mails_tagged", tag is not None)
-        self._fore.append(hold.release(tag))
-        self._is_released, self._is_tagged = True, tag is not None
-        if not hold.overlong:
-            self._forget(hold)
-
-    def _forget(self, hold: HeaderHold) -> None:
-        self._counts.add("strange_tags_removed", hold.removed)
-        self._hold = None
+    def _forward(self, content: bytes) -> None:
+        self._fore.append(content)
 
     def _end_content(self) -> None:
         """All of the content but its dot has passed: now it is told whether the dot follows."""
-        self._counts.add("smuggled_dots", self._scanner.smuggled)
-        if self._scanner.smuggled and self._conduct.refuses_smuggling:
+        self._counts.add("smuggled_dots", self._content.smuggled)
+        if self._content.smuggled and self._conduct.refuses_smuggling:
             self._counts.add("mails_smuggling_refused")
-            self._refuse_mail(SMUGGLING)
+            self._refuse_mail(answers.SMUGGLING)
             return
         ruling = self._port.judge() if self._conduct.judges else PASS
         if ruling.refusal is not None:
             self._counts.add("mails_refused")
             self._refuse_mail(ruling.refusal)
             return
-        if self._hold is not None and not self._is_released:
-            self._release(self._hold, ruling)
-        elif ruling.tag is not None and not self._is_tagged:
-            self._counts.add("mails_tag_too_late")
-        if self._hold is not None:
-            self._forget(self._hold)
+        self._content.end(ruling)
         self._port.seen(END, from_client=True)
         self._counts.add("mails_passed")
         self._fore.append(END)
@@ -709,37 +570,28 @@ class Splice:
             self._next_hop_is_gone = True
             self._port.close_next_hop(abort=False)
 
+    # ---- the tables
 
-_READERS: Mapping[State, Callable[[Splice], bool]] = {
-    State.COMMANDS: Splice._read_commands,
-    State.SECRET: Splice._read_secret,
-    State.CONTENT: Splice._read_content,
-    State.DRAINING: Splice._read_in_vain,
-    State.LEAVING: Splice._read_farewell,
-}
-"""What reads the client's next octets; in other states they wait. True if what is left may be read by another."""
+    _READERS: ClassVar[Mapping[State, Callable[[Splice], bool]]] = {
+        State.COMMANDS: _read_commands,
+        State.SECRET: _read_secret,
+        State.CONTENT: _read_content,
+        State.DRAINING: _read_in_vain,
+        State.LEAVING: _read_farewell,
+    }
+    """What reads the client's next octets; in other states they wait. True if what is left may be read by another."""
 
-_AFTER: Mapping[Kind, State] = {
-    Kind.DATA: State.DATA_ASKED,
-    Kind.AUTH: State.AUTH_ASKED,
-    Kind.QUIT: State.ENDING,
-}
-"""Where a command leads that the next one has to wait for."""
-
-_GO_AHEADS = frozenset(((Kind.DATA, 354), (Kind.AUTH, 334)))
-"""RFC 5321 4.2.1, RFC 4954 4: who may be told to go on."""
-
-_TAKERS: Mapping[Kind | Mark | Own, Callable[[Splice, Reply], None]] = {
-    Kind.EHLO: Splice._take_greeting,
-    Kind.HELO: Splice._take_reset,
-    Kind.LHLO: Splice._take_lmtp_greeting,
-    Kind.RESET: Splice._take_reset,
-    Kind.MAIL: Splice._take_mail,
-    Kind.RCPT: Splice._take_recipient,
-    Kind.DATA: Splice._take_data,
-    Kind.AUTH: Splice._take_auth,
-    Kind.QUIT: Splice._take_goodbye,
-    Mark.SWALLOWED: Splice._swallow,
-    Mark.DOT: Splice._take_verdict,
-}
-"""What becomes of the reply to what was asked. Other replies pass as they come."""
+    _TAKERS: ClassVar[Mapping[Kind | Mark | Own, Callable[[Splice, Reply], None]]] = {
+        Kind.EHLO: _take_greeting,
+        Kind.HELO: _take_reset,
+        Kind.LHLO: _take_lmtp_greeting,
+        Kind.RESET: _take_reset,
+        Kind.MAIL: _take_mail,
+        Kind.RCPT: _take_recipient,
+        Kind.DATA: _take_data,
+        Kind.AUTH: _take_auth,
+        Kind.QUIT: _take_goodbye,
+        Mark.SWALLOWED: _swallow,
+        Mark.DOT: _take_verdict,
+    }
+    """What becomes of the reply to what was asked. Other replies pass as they come."""

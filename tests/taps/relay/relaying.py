@@ -6,7 +6,7 @@ import socket
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Self
 
 from sensor.classify import Organisation, load_table
 from sensor.inline import Judge
@@ -72,7 +72,7 @@ class Client:
         self._buffer = b""
         self.text = b""
 
-    def __enter__(self) -> Client:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -1,7 +1,6 @@
 """Mail through the relay to a real Postfix: what passes, what it is called, and what Postfix thinks of its client."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -33,5 +32,6 @@ def test_mail_passes_and_is_seen(server: Postfix, loop: str) -> None:
     assert b"CHUNKING" not in offered
     (mail,) = relay.transactions
     assert (mail.outcome, mail.reverse_path) == ("delivered", "ann@corp.example")
+    assert mail.header is not None
     assert mail.header.message_id == f"{loop}@corp.example"
     assert [path.address for path in mail.forward_paths] == ["bob@corp.example"]
