@@ -175,7 +175,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Octets<'a> {
     }
 }
 
-/// A text; what was no UTF-8 where it came from, and stands in it as lone surrogates, becomes U+FFFD.
+/// A text. Octets that were no UTF-8, and stand in it as lone surrogates (PEP 383), become U+FFFD as they do on the wire.
 struct Text(String);
 
 impl FromPyObject<'_, '_> for Text {
@@ -183,7 +183,15 @@ impl FromPyObject<'_, '_> for Text {
 
     fn extract(object: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
         let text = object.cast::<PyString>()?;
-        Ok(Self(text.to_string_lossy().into_owned()))
+        if let Ok(plain) = text.to_str() {
+            return Ok(Self(plain.to_owned()));
+        }
+        let octets = text.call_method1("encode", ("utf-8", "surrogateescape"));
+        let octets: PyResult<Vec<u8>> = octets.and_then(|octets| octets.extract());
+        Ok(Self(match octets {
+            Ok(octets) => String::from_utf8_lossy(&octets).into_owned(),
+            Err(_) => text.to_string_lossy().into_owned(), // other surrogates stand for no octet
+        }))
     }
 }
 
