@@ -14,6 +14,7 @@ from sensor.settings.artifacts import ARTIFACTS, ArtifactSettings
 from sensor.settings.capture import CAPTURE, CaptureSettings
 from sensor.settings.inline import INLINE, InlineSettings
 from sensor.settings.live import LIVE, LiveSettings
+from sensor.settings.milter import MILTER, MilterSettings
 from sensor.settings.organisation import ORGANISATION, OrganisationSettings
 from sensor.settings.privacy import PRIVACY, PrivacySettings
 from sensor.settings.relay import RELAY, RelaySettings
@@ -36,6 +37,7 @@ SECTIONS: tuple[Section, ...] = (
     STORE,
     WEB,
     PRIVACY,
+    MILTER,
     INLINE,
     RELAY,
 )
@@ -59,6 +61,7 @@ class Settings:
     store: StoreSettings = field(default_factory=StoreSettings)
     web: WebSettings = field(default_factory=WebSettings)
     privacy: PrivacySettings = field(default_factory=PrivacySettings)
+    milter: MilterSettings = field(default_factory=MilterSettings)
     inline: InlineSettings = field(default_factory=InlineSettings)
     relay: RelaySettings = field(default_factory=RelaySettings)
     detect: Mapping[str, Mapping[str, float | bool]] = field(default_factory=dict)
