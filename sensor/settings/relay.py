@@ -52,7 +52,8 @@ class RelaySettings:
     event_loop: LoopUse = "auto"
 
 
-def _next_hop(value: object) -> str:
+def next_hop(value: object) -> str:
+    """Host and port of the next hop, "" for none."""
     rule = 'must be a host and port such as "192.0.2.25:25", "[2001:db8::1]:25" or "mx.corp.example:25", or "" for none'
     if value == "":
         return ""
@@ -77,7 +78,7 @@ RELAY = Section(
     RelaySettings,
     {
         "listen": listen,
-        "next_hop": _next_hop,
+        "next_hop": next_hop,
         "next_hop_protocol": one_of("smtp", "lmtp"),
         "identity": one_of(*get_args(IdentityUse)),
         "trusted_peers": networks,

@@ -9,7 +9,7 @@ import socket
 from collections import Counter
 from ipaddress import ip_address
 
-from sensor.settings import InlineSettings, RelaySettings, split_listen
+from sensor.settings import RelaySettings, split_listen
 from sensor.taps.base import TapError
 from sensor.taps.relay.counts import Counts
 from sensor.taps.relay.identity import Identity
@@ -35,13 +35,13 @@ class RelayServer:
         observer: Observer,
         counts: Counts,
         *,
-        inline: InlineSettings | None = None,
+        judges: bool = False,
         tag_name: bytes | None = None,
     ) -> None:
         self.settings, self.observer, self.counts = settings, observer, counts
         self.client_tls, self.next_hop_tls = client_context(settings), next_hop_context(settings)
         self.is_stopping = False
-        self._judges = inline is not None and bool(inline.rules)
+        self._judges = judges
         self._tag_name = tag_name
         self._hello_name = settings.hello_name or socket.gethostname()
         self._token = _token(self._hello_name, settings)
@@ -112,7 +112,6 @@ class RelayServer:
             return False
         self._admitted[client] += 1
         self.counts.add("sessions")
-        self.counts.add("sessions_open")
         return True
 
     def is_trusted(self, address: str) -> bool:
@@ -154,7 +153,6 @@ class RelayServer:
             self._admitted[client] -= 1
             if not self._admitted[client]:
                 del self._admitted[client]
-            self.counts.add("sessions_open", -1)
         if not self._sessions:
             self._all_gone.set()
 

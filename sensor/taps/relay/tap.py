@@ -10,7 +10,7 @@ from sensor.inline import Judge
 from sensor.log import Log
 from sensor.model import InterestSpec, TapName
 from sensor.settings import InlineSettings, RelaySettings
-from sensor.taps.base import Batch
+from sensor.taps.base import Batch, TapError
 from sensor.taps.inline import InlineCore, InlineTap
 from sensor.taps.relay.counts import Counts
 from sensor.taps.relay.observer import Observer
@@ -28,38 +28,44 @@ class RelayTap(InlineTap):
         settings: RelaySettings,
         interest: InterestSpec,
         *,
-        judge: Judge | None = None,
-        inline: InlineSettings | None = None,
+        judge: Judge,
+        inline: InlineSettings,
         limits: Mapping[str, int] | None = None,
         log: Log | None = None,
     ) -> None:
+        if not settings.next_hop:
+            raise TapError("relay.next_hop: names nobody to pass mail on to")
         core = InlineCore(interest, limits=limits)
         super().__init__(core)
         self.counts = Counts()
         self._settings, self._judge = settings, judge
-        judges = judge is not None and inline is not None and bool(inline.rules)
+        judges = bool(inline.rules)
         observer = Observer(
             core,
             judge if judges else None,
             self.counts,
-            fails_closed=inline is not None and inline.on_failure == "closed" and acts(inline),
+            fails_closed=inline.on_failure == "closed" and acts(inline),
             log=log,
         )
         self._server = RelayServer(
             settings,
             observer,
             self.counts,
-            inline=inline if judges else None,
-            tag_name=judge.strips if judge is not None else None,
+            judges=judges,
+            tag_name=judge.strips,
         )
         self._stop: asyncio.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stops = False
-        self.addresses = [each.getsockname()[:2] for each in self._server.sockets]
+        self.addresses = tuple(told(each.getsockname()) for each in self._server.sockets)
+
+    def listen(self) -> None:
+        """Let clients in. They are served once batches are taken."""
+        self._server.listen()
 
     def batches(self) -> Iterator[Batch]:
-        """As those of every tap in line. The first call begins to listen."""
-        self._server.listen()
+        """As those of every tap in line. They are what mail is served for: it begins here."""
+        self.listen()
         self.run(self._serve)
         return super().batches()
 
@@ -75,9 +81,10 @@ class RelayTap(InlineTap):
             loop.call_soon_threadsafe(stop.set)
 
     def counters(self) -> Mapping[str, int]:
-        """Those of the core and, by a name of their own, those of the relay."""
-        relayed = {f"relay_{name}": value for name, value in self.counts.all().items()}
-        return {**super().counters(), **relayed}
+        """Those of the core, of the judge and of the relay, the latter two by names of their own."""
+        verdicts = {f"inline_{name}": value for name, value in self._judge.counters().items()}
+        own = {f"relay_{name}": value for name, value in self.counts.all().items()}
+        return {**super().counters(), **verdicts, **own}
 
     def _serve(self) -> None:
         with asyncio.Runner(loop_factory=loop_factory(self._settings.event_loop)) as runner:
@@ -89,8 +96,13 @@ class RelayTap(InlineTap):
         if self._stops:
             self._stop.set()
         await self._server.run(self._stop)
-        if self._judge is not None:
-            self._judge.close()
+        self._judge.close()
+
+
+def told(address: tuple[str, int]) -> str:
+    """A socket's address as settings have it."""
+    host, port = address[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def acts(inline: InlineSettings) -> bool:

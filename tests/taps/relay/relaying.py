@@ -24,7 +24,7 @@ class Relay:
 
     def __init__(self, tap: RelayTap) -> None:
         self.tap = tap
-        self.port: int = tap.addresses[0][1]
+        self.port = int(tap.addresses[0].rpartition(":")[2])
         self.events: list[Any] = []
         self._reader = threading.Thread(target=self._read, args=(tap.batches(),))
         self._reader.start()

@@ -22,15 +22,15 @@ CASES = [
 
 
 def released(pieces: list[bytes], tag: bytes | None = TAG) -> tuple[bytes, int, bool]:
-    hold, out = HeaderHold(b"X-Tag"), b""
+    hold, out, is_released = HeaderHold(b"X-Tag"), b"", False
     for piece in pieces:
-        if hold.is_ready:
+        if is_released:
             out += hold.strip(piece) if hold.overlong else piece
             continue
         hold.feed(piece)
-        if hold.is_ready:
-            out += hold.release(tag)
-    if not hold.is_ready:
+        is_released = hold.is_ready
+        out += hold.release(tag) if is_released else b""
+    if not is_released:
         out += hold.release(tag)
     return out, hold.removed, hold.overlong
 
