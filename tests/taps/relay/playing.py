@@ -23,6 +23,7 @@ OKS = b"250 2.1.0 Ok\r\n250 2.1.5 Ok\r\n"
 GO_ON = b"354 End data with <CR><LF>.<CR><LF>\r\n"
 CONTENT = b"Subject: a\r\n\r\nbody\r\n..stuffed\r\n"
 TAKEN = b"250 2.0.0 Ok: queued as 4F7\r\n"
+PLAIN = Conduct()
 
 
 @dataclass
@@ -78,7 +79,7 @@ class Play:
 
     def __init__(
         self,
-        conduct: Conduct = Conduct(),
+        conduct: Conduct = PLAIN,
         *,
         tls: TlsUse = "off",
         identity: Identity | None = None,
