@@ -78,7 +78,7 @@ UP_TO_DATA = [220, 250, 250, 250, 354]
         ({"committed": b"What?\r\n"}, [*UP_TO_DATA, 451, 221], 1),
         ({"QUIT": CLOSE}, [*UP_TO_DATA, 250, 221], 1),
     ],
-    ids=str,
+    ids=lambda value: str(value)[:48],
 )
 def test_what_a_client_hears(faults: dict[str, Fault], codes: list[int], kept: int, loop: str) -> None:
     with (
