@@ -18,6 +18,7 @@ from sensor.settings.live import LIVE, LiveSettings
 from sensor.settings.milter import MILTER, MilterSettings
 from sensor.settings.organisation import ORGANISATION, OrganisationSettings
 from sensor.settings.privacy import PRIVACY, PrivacySettings
+from sensor.settings.relay import RELAY, RelaySettings
 from sensor.settings.replay import REPLAY, ReplaySettings
 from sensor.settings.run import RUN, RunSettings
 from sensor.settings.section import Section
@@ -40,6 +41,7 @@ SECTIONS: tuple[Section, ...] = (
     MILTER,
     INLINE,
     JOURNAL,
+    RELAY,
 )
 
 
@@ -64,5 +66,6 @@ class Settings:
     milter: MilterSettings = field(default_factory=MilterSettings)
     inline: InlineSettings = field(default_factory=InlineSettings)
     journal: JournalSettings = field(default_factory=JournalSettings)
+    relay: RelaySettings = field(default_factory=RelaySettings)
     detect: Mapping[str, Mapping[str, float | bool]] = field(default_factory=dict)
     limits: Mapping[str, int] = field(default_factory=dict)
