@@ -117,6 +117,10 @@ lab: $(DONE)/packages-test $(DONE)/packages-lab ## record the captures of real s
 reference: $(CORE) ## write docs/reference from the core's own lists
 	$(BIN)/python docs/make_reference.py
 
+.PHONY: dashboards
+dashboards: $(DONE)/venv ## write grafana/dashboards from grafana/boards
+	$(BIN)/python -m grafana.make
+
 .PHONY: clean
 clean: ## remove what was built; the virtual environment too
 	rm -rf .build .venv sensor/_core*.so sensor/core/target sensor/core/fuzz/target \
