@@ -9,7 +9,7 @@ sent the copy on. Some are named only where no forward is found, to say what the
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from sensor.classify.road import related
 from sensor.classify.text import domain_of, split_subject
@@ -17,6 +17,34 @@ from sensor.classify.trust import Context, Weighed, delivered_to, taken_for
 
 # These say what the forward is, not that there was none: the verdict keeps its kind, and the ledger leaves it out.
 STILL_A_FORWARD = frozenset(("alias_service", "meeting_forward", "foreign_forward"))
+
+# What each is, and what tells it; docs/artifacts.md shows the table.
+MEANINGS: Mapping[str, str] = {
+    "journal": "a journal's copy: X-MS-Journal-Report, or made by the Journal Agent",
+    "delivery_report": "a DSN (RFC 3464): what is inside is quoted, not forwarded",
+    "receipt": "an MDN (RFC 8098)",
+    "abuse_report": "ARF (RFC 5965)",
+    "moderation": "a request for approval: X-MS-Exchange-Moderation-Loop",
+    "policy_notice": "a notice or report of a mail flow rule or a filter: X-MS-Exchange-Transport-Rules-Notification, "
+    "or made by one of Exchange's other agents",
+    "auto_reply": "an automatic reply: Auto-Submitted: auto-replied (RFC 3834), X-Autoreply, X-Sieve-Action: vacation, "
+    "the subject, or a rule's mail in the mailbox's own name that looks like no forward",
+    "list": "a mailing list on the side that sends: List-Id (RFC 2919), the list manager's fields, or its form of "
+    "reverse-path",
+    "digest": "a list's digest: multipart/digest",
+    "ticket": "a ticket system's mail: fields of RT, OTRS, Znuny",
+    "group_expansion": "a rewritten reverse-path, several recipients at once, and no marker that proves a mailbox",
+    "admin_copy": "a mail flow rule's copy of what our side wrote: a record, archive or blind copy",
+    "shared_mailbox": "a shared mailbox's copy of a sent mail, or a delegate's copy of meeting mail",
+    "phish_report": "a mail attached for those who look into abuse",
+    "wrapped_message": "a mail inside a signature (RFC 8551 3.1), or wrapped by a spam filter",
+    "tenant_relay": "mail that a tenant of Exchange Online relays: bounces+SRS= without a mailbox",
+    "gateway_hop": "a hop inside a house: rewritten or aliased on the way to a recipient of the same side",
+    "stale_marker": "a marker of another journey of this mail, or of its sender's hand",
+    "alias_service": "an alias or a domain's forwarding at a service: no mailbox stands behind it",
+    "meeting_forward": "an invitation that somebody else than its organiser passes on",
+    "foreign_forward": "a forward by somebody else's mailbox, often into ours",
+}
 
 # How the local part of a list's own reverse-path looks: owner-x, x-owner, x-bounces, x-bounces+member=domain,
 # x-request, and Google Groups' x+bncTOKEN.
@@ -133,7 +161,11 @@ def _moderation(context: Context, weighed: Sequence[Weighed]) -> bool:
 
 
 def _policy_notice(context: Context, weighed: Sequence[Weighed]) -> bool:
-    return context.has_field("x-ms-exchange-transport-rules-notification")
+    """What Exchange's agents, mail flow rules and filters, write themselves."""
+    if context.has_field("x-ms-exchange-transport-rules-notification"):
+        return True
+    by_agent = any(each.match.row.slug == "exchange_other_agent" for each in weighed)
+    return by_agent and not _passed_on(context)
 
 
 def _auto_reply(context: Context, weighed: Sequence[Weighed]) -> bool:
@@ -150,6 +182,8 @@ def _is_declared_reply(context: Context) -> bool:
     ):
         return True
     if context.has_field("x-autoreply") or context.has_field("x-autorespond"):
+        return True
+    if (context.value_of("x-sieve-action") or "").lower() in ("reject", "vacation"):
         return True
     return (context.value_of("precedence") or "").lower() == "auto_reply"
 

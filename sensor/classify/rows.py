@@ -57,7 +57,10 @@ SHAPES = (
     "recipient_unaddressed",
     "null_sender",
     "sender_rewritten",
+    "authors_signature",
     "topic_behind_prefix",
+    "thread_goes_on",
+    "redirected_by_hand",
 )
 NOT_A_FORWARD = (
     "journal",

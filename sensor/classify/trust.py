@@ -302,7 +302,8 @@ def _looks_forwarded(context: Context) -> bool:
     visible = [other for other in context.matches if other.row.kind == "visible"]
     if any(other.row.evidence != "weak" and _requirements_hold(other, context) for other in visible):
         return True
-    return {"structure", "body"} <= {other.row.place for other in visible}
+    unknown_prefix = any(other.row.shape == "topic_behind_prefix" for other in visible)
+    return unknown_prefix and any(other.row.place == "body" for other in visible)
 
 
 def _requirements_hold(match: Match, context: Context) -> bool:

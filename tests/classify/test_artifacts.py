@@ -21,6 +21,7 @@ from sensor.classify.artifacts import (
     check_rows,
     split_subject,
 )
+from sensor.classify.lookalike import MEANINGS
 from sensor.classify.rows import languages
 from sensor.classify.trust import RULE_NAMES
 from sensor.report.artifacts import artifacts_page, rows_as_json, unexplained_sources
@@ -99,6 +100,10 @@ def test_every_rule_and_look_alike_of_the_table_exists_in_code() -> None:
     assert {name for row in rows for name in row.requires} <= set(RULE_NAMES)
     assert set(RULE_NAMES) == set(REQUIREMENTS)
     assert {name for row in rows for name in row.spoken_against_by} <= set(LOOK_ALIKES)
+
+
+def test_every_look_alike_is_explained() -> None:
+    assert MEANINGS.keys() == set(LOOK_ALIKES)
 
 
 def test_what_the_core_is_asked_to_find_is_folded() -> None:
