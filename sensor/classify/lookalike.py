@@ -31,6 +31,7 @@ MEANINGS: Mapping[str, str] = {
     "the subject, or a rule's mail in the mailbox's own name that looks like no forward",
     "list": "a mailing list on the side that sends: List-Id (RFC 2919), the list manager's fields, or its form of "
     "reverse-path",
+    "bulk_mail": "mail that a program sends to many: List-Unsubscribe (RFC 2369), and written to its recipient",
     "digest": "a list's digest: multipart/digest",
     "ticket": "a ticket system's mail: fields of RT, OTRS, Znuny",
     "group_expansion": "a rewritten reverse-path, several recipients at once, and no marker that proves a mailbox",
@@ -70,6 +71,19 @@ _AUTO_REPLY_PREFIXES = frozenset(
         "automaattinen vastaus",
         "automatická odpověď",
         "odpowiedź automatyczna",
+        "automatisk svar",
+        "automatická odpoveď",
+        "automatikus válasz",
+        "răspuns automat",
+        "automatski odgovor",
+        "samodejni odgovor",
+        "otomatik yan\u0131t",
+        "автоматический ответ",
+        "автоматична відповідь",
+        "αυτόματη απάντηση",
+        "תשובה אוטומטית",
+        "رد تلقائي",
+        "자동 회신",
         "自动答复",
         "自動回覆",
         "自動応答",
@@ -83,6 +97,8 @@ _TICKET_FIELDS = (
     "x-otrs-loop",
     "x-znuny-loop",
 )
+# "[corp #1234]", "[Ticket#2026112210000017]", "[#4711]": as RT, OTRS and others begin a subject.
+_TICKET_NUMBER = re.compile(r"\s*\[[^\]#]{0,40}#\s?\d+\]")
 _SECURITY_DESKS = frozenset(
     (
         "abuse",
@@ -90,6 +106,14 @@ _SECURITY_DESKS = frozenset(
         "phishing",
         "reportphishing",
         "report-phishing",
+        "phishalert",
+        "phish-alert",
+        "phishreport",
+        "phish-report",
+        "reportspam",
+        "report-spam",
+        "spamreport",
+        "spam-report",
         "spam",
         "junk",
         "not_junk",
@@ -192,7 +216,11 @@ def _is_declared_reply(context: Context) -> bool:
 
 
 def _ticket(context: Context, weighed: Sequence[Weighed]) -> bool:
-    return any(context.has_field(name) for name in _TICKET_FIELDS)
+    """Says so, or begins with a ticket's number: a person's forward of it begins with his client's prefix."""
+    if any(context.has_field(name) for name in _TICKET_FIELDS):
+        return True
+    header = context.header
+    return header is not None and _TICKET_NUMBER.match(header.subject or "") is not None
 
 
 def _list(context: Context, weighed: Sequence[Weighed]) -> bool:
@@ -223,6 +251,11 @@ def _left_by_a_member(context: Context, weighed: Sequence[Weighed], list_domain:
     proved = [each.match.mailbox for each in weighed if each.evidence != "weak" and each.match.row.kind == "auto"]
     reached = [*delivered_to(context), *taken_for(context), *filter(None, proved)]
     return any(organisation.owns(address) for address in reached)
+
+
+def _bulk_mail(context: Context, weighed: Sequence[Weighed]) -> bool:
+    """Says how to be rid of it (RFC 2369 3.2), as no person's client does; sent on by a mailbox it is a forward."""
+    return context.has_field("list-unsubscribe") and not _passed_on(context)
 
 
 def _digest(context: Context, weighed: Sequence[Weighed]) -> bool:
@@ -319,6 +352,7 @@ _TESTS: tuple[tuple[str, Test], ...] = (
     ("policy_notice", _policy_notice),
     ("auto_reply", _auto_reply),
     ("list", _list),
+    ("bulk_mail", _bulk_mail),
     ("digest", _digest),
     ("ticket", _ticket),
     ("group_expansion", _group_expansion),

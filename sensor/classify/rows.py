@@ -74,6 +74,7 @@ NOT_A_FORWARD = (
 LOOK_ALIKES = (
     *NOT_A_FORWARD,
     "list",
+    "bulk_mail",
     "digest",
     "ticket",
     "group_expansion",

@@ -120,6 +120,7 @@ _SOURCES = {
     "MS-LOOP": "Microsoft, loop prevention in Exchange Online demystified",
     "MS-OXCMAIL": "Microsoft, [MS-OXCMAIL] 2.1.3.2.21",
     "MS-OXOMSG": "Microsoft, [MS-OXOMSG] 2.2.1.3",
+    "MS-PA": "Microsoft, email exfiltration controls for connectors",
     "MS-RD": "Microsoft, remote domains",
     "MS-RR": "Microsoft, recipient resolution",
     "MS-SRS": "Microsoft, Sender Rewriting Scheme in Exchange Online",

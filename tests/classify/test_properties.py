@@ -34,6 +34,7 @@ FORGED = {
     "exchange_auto_forwarded": "X-MS-Exchange-Organization-AutoForwarded: true",
     "exchange_processed_external_forward": "X-LD-Processed: 44d81603-6a98-429d-8ab9-bb947b669639,ExtFwd",
     "exchange_processed_external_address": "X-LD-Processed: 44d81603-6a98-429d-8ab9-bb947b669639,ExtAddr",
+    "power_automate_forward": "x-ms-mail-operation-type: Forward",
     "resent_from_alone": "Resent-From: <M>",
     "google_forwarded_for": "X-Forwarded-For: M D",
     "google_forwarded_to": "X-Forwarded-To: D",
