@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 from sensor.classify.road import related
-from sensor.classify.text import domain_of, split_subject
+from sensor.classify.text import MAX_VALUE_CHARS, domain_of, split_subject
 from sensor.classify.trust import Context, Weighed, delivered_to, taken_for
 
 # These say what the forward is, not that there was none: the verdict keeps its kind, and the ledger leaves it out.
@@ -89,6 +89,8 @@ _AUTO_REPLY_PREFIXES = frozenset(
         "自動応答",
     )
 )
+_LIST_FIELDS = ("x-beenthere", "x-mailman-version", "mailing-list")
+_ADDRESS_IN_TEXT = re.compile(r"[^\s<>:;,@]@([\w.-]+)")
 _TICKET_FIELDS = (
     "x-rt-loop-prevention",
     "rt-ticket",
@@ -216,11 +218,17 @@ def _is_declared_reply(context: Context) -> bool:
 
 
 def _ticket(context: Context, weighed: Sequence[Weighed]) -> bool:
-    """Says so, or begins with a ticket's number: a person's forward of it begins with his client's prefix."""
-    if any(context.has_field(name) for name in _TICKET_FIELDS):
-        return True
+    """
+    Says so, or begins with a ticket's number: a person's forward of it begins with his client's prefix.
+
+    One from a system elsewhere that a mailbox of ours sends on is that mailbox's forward.
+    """
     header = context.header
-    return header is not None and _TICKET_NUMBER.match(header.subject or "") is not None
+    subject, authors = (header.subject or "", header.from_) if header is not None else ("", ())
+    is_told = any(context.has_field(name) for name in _TICKET_FIELDS)
+    if not is_told and _TICKET_NUMBER.match(subject) is None:
+        return False
+    return not _left_by_a_member(context, weighed, domain_of(authors[0]) if authors else "")
 
 
 def _list(context: Context, weighed: Sequence[Weighed]) -> bool:
@@ -236,13 +244,23 @@ def _list(context: Context, weighed: Sequence[Weighed]) -> bool:
         return not _left_by_a_member(context, weighed, domain_of(reverse_path))
     if header is not None and header.list_id is not None:
         return not _left_by_a_member(context, weighed, header.list_id)
-    if context.has_field("x-beenthere") or context.has_field("x-mailman-version") or context.has_field("mailing-list"):
-        return True
-    return (context.value_of("precedence") or "").lower() == "list"
+    is_lists = any(context.has_field(name) for name in _LIST_FIELDS)
+    if not is_lists and (context.value_of("precedence") or "").lower() != "list":
+        return False
+    return not _left_by_a_member(context, weighed, _list_domain(context))
+
+
+def _list_domain(context: Context) -> str:
+    """Whose list it is where no List-Id says so: the first address that a list manager's field names."""
+    for name in ("x-beenthere", "list-post", "mailing-list"):
+        named = _ADDRESS_IN_TEXT.search((context.value_of(name) or "")[:MAX_VALUE_CHARS])
+        if named is not None:
+            return named[1].lower()
+    return domain_of((context.transaction.reverse_path or "").lower())
 
 
 def _left_by_a_member(context: Context, weighed: Sequence[Weighed], list_domain: str) -> bool:
-    """True if the mail of a list elsewhere reached a mailbox of ours and now leaves it: that is a forward."""
+    """True if the mail of a list or ticket system elsewhere reached a mailbox of ours and now leaves it: a forward."""
     organisation = context.organisation
     if not organisation.known or len(context.recipients) != 1:
         return False
@@ -335,7 +353,8 @@ def _gateway_hop(context: Context, weighed: Sequence[Weighed]) -> bool:
     """A hop inside a house: rewritten or aliased on the way to a recipient of the same side."""
     if not context.recipients:
         return False
-    if any("recipient_elsewhere" in each.failed and each.match.mailbox is not None for each in weighed):
+    inside = [each for each in weighed if "recipient_elsewhere" in each.failed and each.match.mailbox is not None]
+    if any("mailbox_is_not_recipient" not in each.failed for each in inside):
         return True
     rewritten = any(each.match.row.slug in ("srs0", "srs1") for each in weighed)
     sender = domain_of(context.transaction.reverse_path or "")

@@ -53,6 +53,22 @@ def related(one: str, other: str) -> bool:
     return "." in shorter.strip(".") and (below(one, other) or below(other, one))
 
 
+def routes_to(mailbox: str, recipient: str) -> bool:
+    """
+    True if *recipient* is where the house's own servers hand the mail of *mailbox* to a service that hosts it.
+
+    Exchange routes to ``ann@corp.mail.onmicrosoft.com``, dual delivery at Google to ``ann@corp.example.test-google-a.com``.
+    A tenant's name is its own in all the service, so only one that says the mailbox's domain is taken for it.
+    """
+    (local, _, domain), (same, _, routing) = mailbox.lower().rpartition("@"), recipient.lower().rpartition("@")
+    if local != same:
+        return False
+    if routing == f"{domain}.test-google-a.com":
+        return True
+    tenant = routing.removesuffix(".onmicrosoft.com").removesuffix(".mail")
+    return routing.endswith(".onmicrosoft.com") and tenant in (domain.partition(".")[0], domain.replace(".", ""))
+
+
 def is_own_hop(line: ReceivedView, domains: Sequence[str], organisation: Organisation) -> bool:
     """True if the line tells of a hop on the side of *domains*: a local pick-up, a filter, a relay of the house."""
     if line.from_ is None or _is_inside_exchange(line) or _is_submission(line):

@@ -16,6 +16,8 @@ SUBJECT_TAGS = 3
 SUBJECT_TAG_CHARS = 32
 # Clients of Mozilla's up to 2009, SquirrelMail and Evolution wrote it so in every language.
 _IN_BRACKETS = re.compile(r"\[(fwd|fw):", re.IGNORECASE)
+# "Re[2]:", "RE(2):", "Re^2:" count how often.
+_COUNTER = re.compile(r"(?:\[[0-9]{1,3}\]|\([0-9]{1,3}\)|\^[0-9]{1,3})$")
 _UNSEEN = re.compile("[\\s\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]+")
 
 
@@ -40,7 +42,8 @@ def split_subject(subject: str | None) -> tuple[str, str]:
     ends = [at for at in (head.find(":"), head.find("：")) if at >= 0]
     if not ends:
         return "", whole
-    return text[: min(ends)].rstrip().lower(), text[min(ends) + 1 :].strip()
+    prefix = _COUNTER.sub("", text[: min(ends)].rstrip())
+    return prefix.lower(), text[min(ends) + 1 :].strip()
 
 
 def _seen(text: str) -> str:

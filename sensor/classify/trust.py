@@ -23,7 +23,7 @@ from itertools import takewhile
 
 from sensor.classify.artifacts import Match
 from sensor.classify.direction import Organisation, below, below_any, sender_inside
-from sensor.classify.road import is_own_hop, is_shared, related
+from sensor.classify.road import is_own_hop, is_shared, related, routes_to
 from sensor.classify.rows import languages
 from sensor.classify.text import bare_address, domain_of, original_recipient, split_subject
 from sensor.model import Evidence, HeaderView, Transaction
@@ -245,7 +245,7 @@ def _never_alone(match: Match, context: Context) -> bool:
 
 def _same_side(one: str, other: str, context: Context) -> bool:
     owns = context.organisation.owns
-    return related(domain_of(one), domain_of(other)) or (owns(one) and owns(other))
+    return related(domain_of(one), domain_of(other)) or (owns(one) and owns(other)) or routes_to(other, one)
 
 
 def _mailbox_is_not_recipient(match: Match, context: Context) -> bool:

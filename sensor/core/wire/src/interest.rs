@@ -202,7 +202,21 @@ fn subject_prefix(subject: &str) -> Option<String> {
     }
     let mut near = rest.char_indices().take(PREFIX_CHARS_MAX);
     let (colon, _) = near.find(|(_, c)| matches!(c, ':' | '：'))?;
-    Some(rest[..colon].trim_end().to_lowercase())
+    Some(without_counter(rest[..colon].trim_end()).to_lowercase())
+}
+
+/// *prefix* without how often: `Re[2]`, `RE(2)`, `Re^2`.
+fn without_counter(prefix: &str) -> &str {
+    const DIGITS_MAX: usize = 3;
+    let (inner, opening) = match prefix.as_bytes().last() {
+        Some(b']') => (&prefix[..prefix.len() - 1], '['),
+        Some(b')') => (&prefix[..prefix.len() - 1], '('),
+        _ => (prefix, '^'),
+    };
+    let before = inner.trim_end_matches(|c: char| c.is_ascii_digit());
+    let digits = inner.len() - before.len();
+    let name = before.strip_suffix(opening);
+    name.filter(|_| (1..=DIGITS_MAX).contains(&digits)).unwrap_or(prefix)
 }
 
 /// Blanks, and the marks that clients of languages written to the left put before a subject.
@@ -314,6 +328,12 @@ mod tests {
             ("[EXT] [List-1] Fw: x", true),
             ("[a][b][c][d] Fw: x", false),
             ("[open Fw: x", false),
+            ("Fw[2]: x", true),
+            ("FW(12): x", true),
+            ("fw^3 : x", true),
+            ("Fw[]: x", false),
+            ("Fw[2345]: x", false),
+            ("Fw[2): x", false),
             ("[Fw: x]", true),
             ("[EXT] [FW: a subject longer than any tag can be]", true),
             ("[Fw x]", false),
