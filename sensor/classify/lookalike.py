@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from sensor.classify.road import related
 from sensor.classify.text import MAX_VALUE_CHARS, domain_of, split_subject
-from sensor.classify.trust import Context, Weighed, delivered_to, taken_for
+from sensor.classify.trust import Context, Weighed, addressees, delivered_to, taken_for
 
 # These say what the forward is, not that there was none: the verdict keeps its kind, and the ledger leaves it out.
 STILL_A_FORWARD = frozenset(("alias_service", "meeting_forward", "foreign_forward"))
@@ -224,11 +224,21 @@ def _ticket(context: Context, weighed: Sequence[Weighed]) -> bool:
     One from a system elsewhere that a mailbox of ours sends on is that mailbox's forward.
     """
     header = context.header
-    subject, authors = (header.subject or "", header.from_) if header is not None else ("", ())
+    subject = (header.subject or "") if header is not None else ""
     is_told = any(context.has_field(name) for name in _TICKET_FIELDS)
     if not is_told and _TICKET_NUMBER.match(subject) is None:
         return False
-    return not _left_by_a_member(context, weighed, domain_of(authors[0]) if authors else "")
+    return not _left_by_a_member(context, weighed, _ticket_domain(context, weighed))
+
+
+def _ticket_domain(context: Context, weighed: Sequence[Weighed]) -> str:
+    """Whose ticket system it is: that of who sends, unless the reverse-path is a mailbox' that the mail reached."""
+    reverse_path = (context.transaction.reverse_path or "").lower()
+    rewritten = any(each.match.row.place == "reverse_path" for each in weighed)
+    if reverse_path and not rewritten and reverse_path not in addressees(context):
+        return domain_of(reverse_path)
+    header = context.header
+    return domain_of(header.from_[0].lower()) if header is not None and header.from_ else ""
 
 
 def _list(context: Context, weighed: Sequence[Weighed]) -> bool:

@@ -57,7 +57,8 @@ def routes_to(mailbox: str, recipient: str) -> bool:
     """
     True if *recipient* is where the house's own servers hand the mail of *mailbox* to a service that hosts it.
 
-    Exchange routes to ``ann@corp.mail.onmicrosoft.com``, dual delivery at Google to ``ann@corp.example.test-google-a.com``.
+    Exchange routes to ``ann@corp.mail.onmicrosoft.com``, Google's dual delivery to
+    ``ann@corp.example.test-google-a.com``.
     A tenant's name is its own in all the service, so only one that says the mailbox's domain is taken for it.
     """
     (local, _, domain), (same, _, routing) = mailbox.lower().rpartition("@"), recipient.lower().rpartition("@")
