@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from ipaddress import ip_address
 
 from sensor.classify import Judgement, Organisation, Table, judge
-from sensor.classify.road import is_own_hop
+from sensor.classify.road import is_own_hop, related
 from sensor.classify.text import bare_address, domain_of
 from sensor.model import InterestSpec, ReceivedView, Transaction
 from sensor.taps.mailfiles import MailEnvelope, MailReader
@@ -219,14 +219,17 @@ def _assume_last_hop(assumed: _Assumed, stored: Transaction) -> None:
 def _entry_line(file: _StoredMail, recipients: Sequence[str]) -> ReceivedView | None:
     """The Received line by which the recipient's side took the mail in; none if it is not there."""
     folded = {address.lower() for address in recipients}
-    for line in file.lines:
-        # A line without a client tells of no hop: the sending host wrote it, as Google's do.
-        if line.from_ is not None and line.for_address is not None and line.for_address.lower() in folded:
-            return line
-    if not file.is_delivered:
-        return None
-    entry = file.first_foreign({domain_of(address) for address in folded})
-    return entry or next((line for line in file.lines if line.from_ is not None), None)
+    sides = {domain_of(address) for address in folded}
+    foreign = file.first_foreign(sides)
+    # A line without a client tells of no hop: the sending host wrote it, as Google's do.
+    hops = [line for line in file.lines if line.from_ is not None]
+    named = next((line for line in hops if line.for_address is not None and line.for_address.lower() in folded), None)
+    if named is not None and foreign is not None and foreign.position > named.position:
+        # Filters and stores of the recipient's side name him above the line by which the mail came in.
+        return foreign if any(related(foreign.by or "", side) for side in (*sides, named.by or "")) else named
+    if named is not None or not file.is_delivered:
+        return named
+    return foreign or next(iter(hops), None)
 
 
 def _address_or_none(text: str | None) -> str | None:

@@ -64,6 +64,19 @@ X-MS-Exchange-Organization-AuthSource: DB1PEPF000509E4.eurprd03.prod.outlook.com
 
 Come.
 """
+STORED_BEHIND_A_FILTER = """\
+Return-Path: <bill@shop.example>
+Delivered-To: ann@corp.example
+Received: from localhost (localhost [127.0.0.1]) by mx.corp.example (Postfix) with ESMTP id 1
+ for <ann@corp.example>; Sun, 22 Nov 2026 01:00:03 +0000
+Received: from mx.shop.example (mx.shop.example [203.0.113.9]) by mx.corp.example (Postfix) with ESMTPS id 3
+ for <ann@corp.example>; Sun, 22 Nov 2026 01:00:02 +0000
+From: Bill <bill@shop.example>
+To: ann@corp.example
+Subject: Offer
+
+Hello.
+"""
 ORDINARY = "From: ann@corp.example\nTo: bill@shop.example\nSubject: Hello\nMessage-ID: <o@corp.example>\n\nHi.\n"
 
 
@@ -126,8 +139,15 @@ def test_a_delivered_copy_is_judged_as_it_was_on_the_wire(console: Console, mail
                 "as the Received line of DB1PEPF000509E4.mail.protection.outlook.com says",
             ],
         ),
+        (
+            STORED_BEHIND_A_FILTER,
+            [
+                "no forward",
+                "the sending host is assumed to be mx.shop.example, as the Received line of mx.corp.example",
+            ],
+        ),
     ],
-    ids=["gmail", "exchange"],
+    ids=["gmail", "exchange", "filter"],
 )
 def test_the_envelope_is_found_where_each_store_leaves_it(
     console: Console, tmp_path: Path, content: str, words: list[str]

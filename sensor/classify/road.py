@@ -42,6 +42,20 @@ _PRIVATE = tuple(
 )
 
 
+# Mailbox providers whose hosts bear other names than their mailboxes' domains: hosts, then domains.
+_PROVIDERS = (
+    ((".apple.com", ".me.com", ".icloud.com"), ("icloud.com", "me.com", "mac.com")),
+    ((".google.com",), ("gmail.com", "googlemail.com")),
+    ((".outlook.com",), ("outlook.com", "hotmail.com", "live.com", "msn.com")),
+    ((".yahoo.com",), ("yahoo.com", "ymail.com", "aol.com")),
+    ((".gmx.net", ".web.de"), ("gmx.de", "gmx.net", "gmx.at", "gmx.ch", "web.de")),
+    ((".messagingengine.com",), ("fastmail.com", "fastmail.fm")),
+    ((".protonmail.ch", ".proton.ch"), ("proton.me", "protonmail.com", "pm.me")),
+    ((".yandex.net",), ("yandex.ru", "yandex.com", "ya.ru")),
+    ((".mail.ru",), ("mail.ru", "inbox.ru", "list.ru", "bk.ru")),
+)
+
+
 # Pairs of names remembered, some MB at most: a mail compares its few names many times, and those of a house come again.
 _PAIRS = 4_096
 
@@ -85,6 +99,11 @@ def is_own_hop(line: ReceivedView, domains: Sequence[str], organisation: Organis
     if _is_private(address):
         return by_name or _are_neighbours(line)
     return by_name and not organisation.knows_networks
+
+
+def is_providers(host: str, domain: str) -> bool:
+    """True if *host* is of the mailbox provider whose mailboxes are in *domain*."""
+    return any(domain in domains and _is_below(host, hosts) for hosts, domains in _PROVIDERS)
 
 
 def is_shared(host: str) -> bool:

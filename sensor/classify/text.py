@@ -69,7 +69,11 @@ def bare_address(text: str) -> str | None:
     if not re.match(r'"[^"]+"@', address):
         address = address.strip("\"'")
     address = address.rstrip(".").lower()
-    return address if "@" in address.strip("@") else None
+    if "@" not in address.strip("@"):
+        return None
+    # qmail delivers a virtual domain's mail to "corp.example-ann@corp.example".
+    local, _, domain = address.rpartition("@")
+    return f"{local.removeprefix(f'{domain}-') or local}@{domain}"
 
 
 def domain_of(address: str) -> str:

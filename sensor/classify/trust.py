@@ -23,7 +23,7 @@ from itertools import takewhile
 
 from sensor.classify.artifacts import Match
 from sensor.classify.direction import Organisation, below, below_any, sender_inside
-from sensor.classify.road import is_own_hop, is_shared, related, routes_to
+from sensor.classify.road import is_own_hop, is_providers, is_shared, related, routes_to
 from sensor.classify.rows import languages
 from sensor.classify.text import bare_address, domain_of, original_recipient, split_subject
 from sensor.model import Evidence, HeaderView, Transaction
@@ -184,7 +184,7 @@ def _sends_now(mailbox: str, hosts: Sequence[str], context: Context) -> bool:
     if organisation.knows_networks and organisation.owns(mailbox) and client_ip is not None:
         return organisation.owns_ip(client_ip)
     helo = transaction.session.helo
-    if helo is not None and (related(helo, domain) or below_any(helo, hosts)):
+    if helo is not None and (related(helo, domain) or below_any(helo, hosts) or is_providers(helo, domain)):
         return True
     if _is_its_tenant(domain, context):
         return True
