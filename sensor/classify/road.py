@@ -42,6 +42,20 @@ _PRIVATE = tuple(
 )
 
 
+# Mailbox providers whose hosts bear other names than their mailboxes' domains: hosts, then domains.
+_PROVIDERS = (
+    ((".apple.com", ".me.com", ".icloud.com"), ("icloud.com", "me.com", "mac.com")),
+    ((".google.com",), ("gmail.com", "googlemail.com")),
+    ((".outlook.com",), ("outlook.com", "hotmail.com", "live.com", "msn.com")),
+    ((".yahoo.com",), ("yahoo.com", "ymail.com", "aol.com")),
+    ((".gmx.net", ".web.de"), ("gmx.de", "gmx.net", "gmx.at", "gmx.ch", "web.de")),
+    ((".messagingengine.com",), ("fastmail.com", "fastmail.fm")),
+    ((".protonmail.ch", ".proton.ch"), ("proton.me", "protonmail.com", "pm.me")),
+    ((".yandex.net",), ("yandex.ru", "yandex.com", "ya.ru")),
+    ((".mail.ru",), ("mail.ru", "inbox.ru", "list.ru", "bk.ru")),
+)
+
+
 # Pairs of names remembered, some MB at most: a mail compares its few names many times, and those of a house come again.
 _PAIRS = 4_096
 
@@ -51,6 +65,23 @@ def related(one: str, other: str) -> bool:
     """True if one name is the other or below it. A name of one label (``com``, ``localhost``) is related to none."""
     shorter = min(one, other, key=len)
     return "." in shorter.strip(".") and (below(one, other) or below(other, one))
+
+
+def routes_to(mailbox: str, recipient: str) -> bool:
+    """
+    True if *recipient* is where the house's own servers hand the mail of *mailbox* to a service that hosts it.
+
+    Exchange routes to ``ann@corp.mail.onmicrosoft.com``, Google's dual delivery to
+    ``ann@corp.example.test-google-a.com``.
+    A tenant's name is its own in all the service, so only one that says the mailbox's domain is taken for it.
+    """
+    (local, _, domain), (same, _, routing) = mailbox.lower().rpartition("@"), recipient.lower().rpartition("@")
+    if local != same:
+        return False
+    if routing == f"{domain}.test-google-a.com":
+        return True
+    tenant = routing.removesuffix(".onmicrosoft.com").removesuffix(".mail")
+    return routing.endswith(".onmicrosoft.com") and tenant in (domain.partition(".")[0], domain.replace(".", ""))
 
 
 def is_own_hop(line: ReceivedView, domains: Sequence[str], organisation: Organisation) -> bool:
@@ -68,6 +99,11 @@ def is_own_hop(line: ReceivedView, domains: Sequence[str], organisation: Organis
     if _is_private(address):
         return by_name or _are_neighbours(line)
     return by_name and not organisation.knows_networks
+
+
+def is_providers(host: str, domain: str) -> bool:
+    """True if *host* is of the mailbox provider whose mailboxes are in *domain*."""
+    return any(domain in domains and _is_below(host, hosts) for hosts, domains in _PROVIDERS)
 
 
 def is_shared(host: str) -> bool:

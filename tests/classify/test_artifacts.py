@@ -21,6 +21,7 @@ from sensor.classify.artifacts import (
     check_rows,
     split_subject,
 )
+from sensor.classify.lookalike import MEANINGS
 from sensor.classify.rows import languages
 from sensor.classify.trust import RULE_NAMES
 from sensor.report.artifacts import artifacts_page, rows_as_json, unexplained_sources
@@ -101,6 +102,10 @@ def test_every_rule_and_look_alike_of_the_table_exists_in_code() -> None:
     assert {name for row in rows for name in row.spoken_against_by} <= set(LOOK_ALIKES)
 
 
+def test_every_look_alike_is_explained() -> None:
+    assert MEANINGS.keys() == set(LOOK_ALIKES)
+
+
 def test_what_the_core_is_asked_to_find_is_folded() -> None:
     interest = builtin_table().interest
     assert all(prefix == prefix.lower() for prefix in interest.subject_prefixes)
@@ -123,6 +128,16 @@ def test_what_the_core_is_asked_to_find_is_folded() -> None:
         ("转发：你好", ("转发", "你好")),
         ("İLT: merhaba", ("i̇lt", "merhaba")),
         ("Fwd: Re: x", ("fwd", "Re: x")),
+        ("Re[2]: x", ("re", "x")),
+        ("FW(12) : x", ("fw", "x")),
+        ("Fwd^3: x", ("fwd", "x")),
+        ("Fw[2): x", ("fw[2)", "x")),
+        ("Fw[2345]: x", ("fw[2345]", "x")),
+        ("[Fwd: Offer 12]", ("fwd", "Offer 12")),
+        ("[EXT] [FW: a subject longer than any tag can be]", ("fw", "a subject longer than any tag can be")),
+        ("[fwd-list: x] y", ("", "[fwd-list: x] y")),
+        ("Re: [Fwd: x]", ("re", "[Fwd: x]")),
+        ("\u200f\u202bFW: x", ("fw", "x")),
         ("no prefix", ("", "no prefix")),
         ("x" * 40 + ": y", ("", "x" * 40 + ": y")),
         ("", ("", "")),
