@@ -369,6 +369,34 @@ def allow(
     raise typer.Exit(_status_of(lambda: run(settings, parts, os.environ, today)))
 
 
+@cli.command()
+def reveal(
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PSEUDONYM", help="What is to be revealed; - for all pseudonyms in a text on standard input."
+        ),
+    ],
+    key: Annotated[str, typer.Option(metavar="FILE", help="The key file (privacy.key_file); required.")],
+) -> None:
+    """Turn pseudonyms back into addresses, by the key that they were made with."""
+    from sensor.app.reveal import RevealOptions
+    from sensor.app.reveal import reveal as run
+
+    raise typer.Exit(_status_of(lambda: run(RevealOptions(names, key))))
+
+
+@cli.command()
+def key(
+    path: Annotated[str, typer.Argument(metavar="FILE", help="The key file (privacy.key_file).")],
+    add: Annotated[bool, typer.Option("--add", help="Put a new key in: it names from the next start on.")] = False,
+) -> None:
+    """Print the ids of the keys in a key file, as pseudonyms carry them; or put a new key in."""
+    from sensor.app.reveal import show_keys
+
+    raise typer.Exit(_status_of(lambda: show_keys(path, adds=add)))
+
+
 def run_cli() -> int:
     """Run the command line of this process and return its exit status."""
     _open_closed_streams()

@@ -13,7 +13,7 @@ from sensor.detect import Runner
 from sensor.ledger import Ledger
 from sensor.metrics import FAMILIES, MAX_SERIES, WEB_FAMILIES, Counts, families, render
 from sensor.pipeline import Pipeline
-from sensor.pseudonym import Pseudonyms
+from sensor.pseudonym import Key, KeyRing, Pseudonyms
 from sensor.settings import AlertSettings
 from sensor.taps.capture import core_counters
 from tests.ledger.forwards import forward
@@ -109,7 +109,7 @@ def test_a_million_mailboxes_make_no_more_series_than_the_top() -> None:
     for number in range(2_000):
         forwarding(ledger, f"f{number}@corp.example", 1 + number % 3)
     forwarding(ledger, "most@corp.example", 9)
-    meter = Meter(Counts(), top=50, name_of=Pseudonyms(b"k" * 32).name)
+    meter = Meter(Counts(), top=50, name_of=Pseudonyms(KeyRing([Key(b"k" * 32)])).address)
     series = gathered(meter, analysis_of(ledger))
     assert len({labels[0] for labels in series}) == 50
     total = sum(len(each) for each in meter.counts.snapshot.values())
@@ -117,13 +117,6 @@ def test_a_million_mailboxes_make_no_more_series_than_the_top() -> None:
     assert 9 in series.values()
     _, text = render(EVERY, [meter.counts.snapshot])
     assert b"corp.example" not in text
-
-
-def test_pseudonyms_follow_the_key_alone() -> None:
-    one, same, other = Pseudonyms(b"1" * 32), Pseudonyms(b"1" * 32), Pseudonyms(b"2" * 32)
-    assert one.name("fay@corp.example") == same.name("fay@corp.example")
-    assert one.name("fay@corp.example") != other.name("fay@corp.example")
-    assert one.name("fay@corp.example") != one.name("kim@corp.example")
 
 
 def test_parts_made_anew_count_on() -> None:

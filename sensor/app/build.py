@@ -16,6 +16,7 @@ from sensor.detect import Runner, detectors
 from sensor.ledger import Ledger
 from sensor.log import Log
 from sensor.pipeline import Pipeline
+from sensor.privacy import Veil
 from sensor.settings import Settings, SettingsError
 from sensor.taps.base import Tap
 from sensor.taps.capture import core_limits, transaction_types
@@ -73,9 +74,9 @@ def runner_of(plan: Plan, observe: Observe) -> Runner:
     return Runner(timed, limits=plan.own_limits)
 
 
-def policy_of(plan: Plan) -> Policy:
+def policy_of(plan: Plan, veil: Veil) -> Policy:
     """What makes alerts of findings."""
-    return Policy(plan.settings.alerts)
+    return Policy(plan.settings.alerts, veil)
 
 
 @dataclass(frozen=True, slots=True)

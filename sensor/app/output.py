@@ -15,6 +15,7 @@ from sensor.app.replay import ForwardingBlocks
 from sensor.log import Log
 from sensor.metrics import Counts
 from sensor.model import Forwarding, TapName
+from sensor.privacy import CLEAR, Veil
 from sensor.settings import Settings, SettingsError
 from sensor.taps.base import Batch
 
@@ -29,8 +30,8 @@ class Output:
     A record file that was moved away (logrotate) is made anew on ``reopen``.
     """
 
-    def __init__(self, settings: Settings, counts: Counts, log: Log) -> None:
-        self._settings, self._counts, self._log = settings, counts, log
+    def __init__(self, settings: Settings, counts: Counts, log: Log, veil: Veil = CLEAR) -> None:
+        self._settings, self._counts, self._log, self._veil = settings, counts, log, veil
         self._blocks = ForwardingBlocks()
         self._opened = ExitStack()
         self._records: BinaryIO | None = None
@@ -61,6 +62,7 @@ class Output:
             self._blocks.encode(forwardings), self._blocks.none, sensor=self._settings.sensor.name, tap=tap
         )
         try:
+            lines = self._veil.lines(lines)
             self._records.write(lines)
             self._records.flush()
         except OSError as error:

@@ -30,10 +30,11 @@ from sensor.app.keeping import Keeper, once_only, open_keeper
 from sensor.classify import NONE, Organisation, Table
 from sensor.database import DatabaseError
 from sensor.detect import Runner, detectors, known_options
-from sensor.ledger import Ledger
-from sensor.log import Log, printable
+from sensor.ledger import Ledger, LedgerView
+from sensor.log import Log, hiding, printable
 from sensor.model import Direction, Forwarding
 from sensor.pipeline import Pipeline
+from sensor.privacy import CLEAR, Veil, veil_of
 from sensor.settings import Settings, SettingsError, load_settings
 from sensor.taps.base import Tap
 from sensor.taps.files import Found
@@ -109,7 +110,9 @@ def replay(options: ReplayOptions, environment: Mapping[str, str]) -> int:
     table = table_in_force(settings, options.settings_path)
     found = find_captures(options.paths)
     core, own = split_limits(settings.limits, core_limits())
+    veil = veil_of(settings.privacy, settings.organisation.internal_domains)
     with ExitStack() as opened:
+        opened.enter_context(hiding(veil.log))
         keeper = opened.enter_context(open_keeper(options.store)) if options.store is not None else None
         paths = found.paths
         if keeper is not None:
@@ -125,6 +128,7 @@ def replay(options: ReplayOptions, environment: Mapping[str, str]) -> int:
             settings,
             table=table,
             own_limits=own,
+            veil=veil,
             sink=opened.enter_context(records_to(options.events)),
             tell=alert_writer(
                 options.alerts,
@@ -185,11 +189,17 @@ class Run:
 
     analysis: Analysis
     interrupted: bool
+    veil: Veil = CLEAR
     inferred_domains: tuple[str, ...] = ()
     alerts: Mapping[str, Alert] = field(default_factory=dict)
     alerts_dropped: int = 0
     states_lost: int = 0
     not_kept: str | None = None
+
+    @property
+    def ledger(self) -> LedgerView:
+        """Who forwards, under the names that may be told."""
+        return self.veil.ledger(self.pipeline.ledger)
 
     @property
     def pipeline(self) -> Pipeline:
@@ -202,6 +212,7 @@ def run_tap(
     *,
     table: Table | None = None,
     own_limits: Mapping[str, int] | None = None,
+    veil: Veil = CLEAR,
     sink: Sink | None = None,
     tell: AlertWriter | None = None,
     keeper: Keeper | None = None,
@@ -224,16 +235,15 @@ def run_tap(
             if not inferred:
                 inferred, batches = inferred_from(batches, tap.transaction_type)
         organisation = Organisation(domains or inferred, settings.organisation.internal_networks)
-        analysis = analysis_of(tap, settings, organisation, table=table, own_limits=own_limits)
+        analysis = analysis_of(tap, settings, organisation, table=table, own_limits=own_limits, veil=veil)
         states_lost = keeper.restore(analysis) if keeper is not None else 0
         for batch in batches:
             step = analysis.take(batch.tally(classify_all=analysis.pipeline.classifies_all))
             if sink is not None and len(batch):
-                sink.write(
-                    batch.to_json_lines(
-                        blocks.encode(step.forwardings), blocks.none, sensor=settings.sensor.name, tap=tap.name
-                    )
+                lines = batch.to_json_lines(
+                    blocks.encode(step.forwardings), blocks.none, sensor=settings.sensor.name, tap=tap.name
                 )
+                sink.write(veil.lines(lines))
             alerts.take(step.alerts)
             if progress is not None:
                 progress.update(*tap.progress())
@@ -241,7 +251,7 @@ def run_tap(
         not_kept = None
         if keeper is not None:
             not_kept = _keep(keeper, analysis, alerts, settings.sensor.name, interrupted=interrupted.is_set())
-    return Run(analysis, interrupted.is_set(), inferred, alerts.latest, alerts.dropped, states_lost, not_kept)
+    return Run(analysis, interrupted.is_set(), veil, inferred, alerts.latest, alerts.dropped, states_lost, not_kept)
 
 
 def _keep(keeper: Keeper, analysis: Analysis, alerts: _Told, sensor: str, *, interrupted: bool) -> str | None:
@@ -262,6 +272,7 @@ def analysis_of(
     *,
     table: Table | None = None,
     own_limits: Mapping[str, int] | None = None,
+    veil: Veil = CLEAR,
 ) -> Analysis:
     """Pipeline, detectors and policy as the settings have them."""
     pipeline = Pipeline(
@@ -272,7 +283,7 @@ def analysis_of(
         table=table,
         limits=own_limits,
     )
-    return Analysis(pipeline, Runner(detectors(settings.detect), limits=own_limits), Policy(settings.alerts))
+    return Analysis(pipeline, Runner(detectors(settings.detect), limits=own_limits), Policy(settings.alerts, veil))
 
 
 @dataclass(slots=True)
@@ -389,7 +400,7 @@ def print_summary(run: Run, tap: Tap, settings: Settings, found: Found, *, as_js
     from sensor.report.summary import summarise
 
     summary = summarise(
-        run.pipeline.ledger,
+        run.ledger,
         run.pipeline.coverage,
         top_mailboxes=settings.replay.top_mailboxes,
         direction_known=bool(settings.organisation.internal_domains or run.inferred_domains),

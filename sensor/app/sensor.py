@@ -34,9 +34,9 @@ from sensor.app.reload import Change, change_between
 from sensor.app.worker import INBOX_BATCHES, Inbox, Parcel, Worker
 from sensor.database import DatabaseError
 from sensor.errors import UserError
-from sensor.log import Log
+from sensor.log import Log, hiding
 from sensor.metrics import Counts, Snapshot, families
-from sensor.pseudonym import Pseudonyms, key_from
+from sensor.privacy import veil_of
 from sensor.recent import RecentRecords
 from sensor.settings import SettingsError
 from sensor.taps.capture import core_counters
@@ -82,21 +82,21 @@ class Sensor:
 
     def _open(self, plan: Plan) -> None:
         settings = plan.settings
-        names = Pseudonyms(key_from(settings.privacy.key_file))
+        self._veil = veil_of(settings.privacy, settings.organisation.internal_domains)
+        self._opened.enter_context(hiding(self._veil.log))
         self.families = families(core_counters())
         self.counts = Counts(self.families)
-        name_of = (lambda mailbox: mailbox) if settings.privacy.clear_labels else names.name
-        self._meter = Meter(self.counts, top=settings.web.top_mailboxes, name_of=name_of)
+        self._meter = Meter(self.counts, top=settings.web.top_mailboxes, name_of=self._veil.label)
         self._meter.build(version(), settings.sensor.name)
         self._keeper = self._opened.enter_context(open_keeper(settings.store.path)) if settings.store.path else None
         self._passing: Keeper | None = None
         self._analysis = self._analysis_of(plan)
         if self._keeper is not None:
             self._keeper.restore(self._analysis)
-        self._view = View(self._analysis, RecentRecords(settings.web.recent_records))
+        self._view = View(self._analysis, RecentRecords(settings.web.recent_records, self._veil.record), self._veil)
         if self._keeper is not None:
             self._view.restore_alerts(self._keeper.told())
-        self._output = Output(settings, self.counts, self._log)
+        self._output = Output(settings, self.counts, self._log, self._veil)
         self._opened.callback(self._close_output)
         self._sinks = self._opened.enter_context(
             open_sinks(settings.alerts, plan.environment, sensor=settings.sensor.name, log=self._log)
@@ -284,7 +284,7 @@ class Sensor:
         self.counts.observe("store_save_duration_seconds", time.perf_counter() - began)
 
     def _analysis_of(self, plan: Plan) -> Analysis:
-        return Analysis(pipeline_of(plan), runner_of(plan, self._observe), policy_of(plan))
+        return Analysis(pipeline_of(plan), runner_of(plan, self._observe), policy_of(plan, self._veil))
 
     def _observe(self, detector: str, seconds: float) -> None:
         self.counts.observe("detector_duration_seconds", seconds, detector)
@@ -339,7 +339,7 @@ class Sensor:
             raise SettingsError(f"{', '.join(reading)}: a capture is being read; reload again when it has been")
         analysis = self._analysis_after(plan, change)
         workers = self._workers_of(plan, change.workers)
-        output = Output(plan.settings, self.counts, self._log) if change.output else None
+        output = Output(plan.settings, self.counts, self._log, self._veil) if change.output else None
         # From here on nothing fails.
         self._plan = plan
         if output is not None:
@@ -361,7 +361,7 @@ class Sensor:
         analysis = Analysis(
             pipeline_of(plan) if change.pipeline else old.pipeline,
             runner_of(plan, self._observe) if change.runner else old.runner,
-            policy_of(plan) if change.policy else old.policy,
+            policy_of(plan, self._veil) if change.policy else old.policy,
         )
         states = self._states()
         states.keep(old, self._view.unsaved_alerts(), sensor=plan.settings.sensor.name)

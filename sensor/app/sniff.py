@@ -13,7 +13,8 @@ from sensor.app.common import OWN_LIMITS, READ_WHOLE, READ_WITH_DAMAGE, split_li
 from sensor.app.console import progress_bar, records_to
 from sensor.app.replay import alert_writer, print_summary, run_tap
 from sensor.detect import known_options
-from sensor.log import Log
+from sensor.log import Log, hiding
+from sensor.privacy import veil_of
 from sensor.settings import LiveSettings, Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:
@@ -58,8 +59,9 @@ def sniff(options: SniffOptions, environment: Mapping[str, str]) -> int:
     how, interfaces = _how(options, settings)
     table = table_in_force(settings, options.settings_path)
     core, own = split_limits(settings.limits, core_limits())
-    log = Log()
+    log, veil = Log(), veil_of(settings.privacy, settings.organisation.internal_domains)
     with ExitStack() as opened:
+        opened.enter_context(hiding(veil.log))
         # Before anything is opened: what is told from here on, is told in full.
         opened.enter_context(_terminate_as_interrupt())
         tap = LiveTap(
@@ -73,6 +75,7 @@ def sniff(options: SniffOptions, environment: Mapping[str, str]) -> int:
             settings,
             table=table,
             own_limits=own,
+            veil=veil,
             sink=None if sink is None else AtOnce(sink),
             tell=alert_writer(options.alerts, settings, environment, opened, form=options.alerts_format, append=False),
             progress=opened.enter_context(progress_bar(quiet=options.quiet)),

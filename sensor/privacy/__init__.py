@@ -1,0 +1,6 @@
+"""What of addresses leaves the sensor: the one edge at which clear text turns into pseudonyms."""
+
+from sensor.privacy.names import Names, keeping_domains
+from sensor.privacy.veil import CLEAR, ClearVeil, PseudonymVeil, Veil, veil_of
+
+__all__ = ["CLEAR", "ClearVeil", "Names", "PseudonymVeil", "Veil", "keeping_domains", "veil_of"]
