@@ -45,13 +45,18 @@ class AlertStateError(Exception):
 
 
 class Held(msgspec.Struct, kw_only=True):
-    """An alert as it was last told, with the findings it unites as they are now, and when the latest was heard of."""
+    """
+    An alert as it was last told, with the findings it unites as they are now, and when the latest was heard of.
+
+    ``is_veiled`` if it was told under other names than those that its findings have.
+    """
 
     alert: Alert
     subject: str
     parts: dict[str, Finding]
     known_ids: list[str]
     active_ms: int
+    is_veiled: bool = False
 
 
 @dataclass(slots=True)
@@ -175,6 +180,7 @@ class Policy:
             parts={finding.id: finding},
             known_ids=[finding.id],
             active_ms=max(now_ms, finding.last_seen_ms),
+            is_veiled=self._veil.hides,
         )
         self._keep(held)
         self.counters.opened += 1
@@ -283,7 +289,11 @@ class Policy:
             yield alert_id, b"" if held is None else bytes([BLOB_VERSION]) + msgspec.msgpack.encode(held)
 
     def restore(self, alert_id: str, blob: bytes) -> None:
-        """Take back what ``changed`` gave. Raises ``AlertStateError`` for anything else."""
+        """
+        Take back what ``changed`` gave. Raises ``AlertStateError`` for anything else.
+
+        An alert that was told under names of the other kind is forgotten: it opens anew with its next finding.
+        """
         if not blob or blob[0] != BLOB_VERSION:
             raise AlertStateError(f"the state of alert {alert_id} is of version {blob[0] if blob else 'none'}")
         try:
@@ -292,8 +302,24 @@ class Policy:
             raise AlertStateError(f"the state of alert {alert_id} can't be read: {error}") from None
         if held.alert.id != alert_id:
             raise AlertStateError(f"the state of alert {alert_id} is that of {held.alert.id}")
+        if held.is_veiled != self._veil.hides:
+            self._touched[alert_id] = None
+            return
         self._keep(held)
         self._touched.pop(alert_id, None)
+
+    def forget(self, alert_id: str) -> bool:
+        """Forget an alert that is over; false if it fires, and so has to be kept."""
+        held = self._held.get(alert_id)
+        if held is not None and held.alert.status == "firing":
+            return False
+        if held is not None:
+            self._forget(held)
+        return True
+
+    def holds(self, alert_id: str) -> bool:
+        """True if the alert fires, or was resolved within the cool-down."""
+        return alert_id in self._held
 
 
 def _join(held: Held, finding: Finding) -> None:

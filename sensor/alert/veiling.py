@@ -10,7 +10,10 @@ from sensor.settings import AllowEntry
 
 
 class AlertVeil(Protocol):
-    """How the names in findings, cuts and entries of the allow-list are told."""
+    """How the names in findings, cuts and entries of the allow-list are told; ``hides`` if not as they are."""
+
+    @property
+    def hides(self) -> bool: ...
 
     def entering(self, finding: Finding) -> Finding:
         """A finding as it is kept: its id, and its exhibits, which are hashed into the chain of evidence."""
@@ -31,6 +34,8 @@ class AlertVeil(Protocol):
 
 class Unveiled:
     """Everything as it is."""
+
+    hides = False
 
     def entering(self, finding: Finding) -> Finding:
         return finding

@@ -32,7 +32,10 @@ R = TypeVar("R", TransactionRecord, SessionRecord)
 
 
 class Veil(Protocol):
-    """How what leaves is told."""
+    """How what leaves is told; ``hides`` if not as it is."""
+
+    @property
+    def hides(self) -> bool: ...
 
     def lines(self, lines: bytes) -> bytes:
         """Record lines, each ending in a line end."""
@@ -74,6 +77,8 @@ class Veil(Protocol):
 class ClearVeil:
     """Nothing is veiled, but for the labels of metrics where *labels* names them."""
 
+    hides = False
+
     def __init__(self, labels: Names | None = None) -> None:
         self._labels = labels
 
@@ -110,6 +115,8 @@ CLEAR = ClearVeil()
 
 class PseudonymVeil:
     """Every address under its pseudonym."""
+
+    hides = True
 
     def __init__(self, names: Names) -> None:
         self._names = names
@@ -160,6 +167,24 @@ class PseudonymVeil:
         return self._names.address(mailbox)
 
 
+def told_as(settings: PrivacySettings) -> str:
+    """How *settings* have names told, in a word or two: what a store is to remember of it."""
+    return "clear" if settings.mode == "clear" else f"pseudonym {settings.clear_domains}"
+
+
+def veil_like(told: str, internal_domains: Sequence[str], keys: KeyRing) -> Veil:
+    """The veil under which a store was kept, as ``told_as`` put it."""
+    mode, _, domains = told.partition(" ")
+    if mode == "clear":
+        return CLEAR
+    return PseudonymVeil(Names(Pseudonyms(keys, keeps_domain=keeping_domains(domains, internal_domains))))
+
+
+def keys_of(settings: PrivacySettings) -> KeyRing | None:
+    """The keys that *settings* name a file of, if they do. Raises ``KeyFileError``."""
+    return key_ring(settings.key_file) if settings.key_file else None
+
+
 def veil_of(settings: PrivacySettings, internal_domains: Sequence[str], keys: KeyRing | None = None) -> Veil:
     """
     The veil that *settings* ask for, with the *keys* of its key file unless others are given.
@@ -175,5 +200,5 @@ def veil_of(settings: PrivacySettings, internal_domains: Sequence[str], keys: Ke
     if settings.mode == "clear" and settings.clear_labels:
         return CLEAR
     keeps = keeping_domains(settings.clear_domains, internal_domains)
-    names = Names(Pseudonyms(keys or key_ring(settings.key_file), keeps_domain=keeps))
+    names = Names(Pseudonyms(keys or keys_of(settings) or key_ring(""), keeps_domain=keeps))
     return PseudonymVeil(names) if settings.mode == "pseudonym" else ClearVeil(names)
