@@ -54,6 +54,11 @@ class View:
         for record in records:
             self._remember(record)
 
+    def forget_alerts(self, ids: Iterable[str]) -> None:
+        """Alerts that are kept no longer."""
+        for alert_id in ids:
+            self.alerts.pop(alert_id, None)
+
     def unsaved_alerts(self) -> Sequence[Alert]:
         """The alerts told since the last call, each as last told."""
         alerts = tuple(self._unsaved.values())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -12,11 +12,12 @@ from typing import BinaryIO, Self
 from sensor.alert.alert import Alert
 from sensor.alert.out import AlertWriter, open_alerts
 from sensor.app.replay import ForwardingBlocks
+from sensor.app.retention import AgingFile
 from sensor.log import Log
 from sensor.metrics import Counts
 from sensor.model import Forwarding, TapName
 from sensor.privacy import CLEAR, Veil
-from sensor.settings import Settings, SettingsError
+from sensor.settings import FileSinkSettings, Settings, SettingsError
 from sensor.taps.base import Batch
 
 _FILE = "run.alerts"
@@ -36,6 +37,7 @@ class Output:
         self._opened = ExitStack()
         self._records: BinaryIO | None = None
         self._alerts: AlertWriter | None = None
+        self._alert_file = ExitStack()
         self._failing = False
         with ExitStack() as undo:
             undo.push(self._opened)
@@ -61,10 +63,11 @@ class Output:
         lines = batch.to_json_lines(
             self._blocks.encode(forwardings), self._blocks.none, sensor=self._settings.sensor.name, tap=tap
         )
+        lines = self._veil.lines(lines)
         try:
-            lines = self._veil.lines(lines)
             self._records.write(lines)
             self._records.flush()
+            self._rotate(self._aging(self._settings.run.records), self.reopen)
         except OSError as error:
             self._counts.add("record_failures", 1)
             self._told(f"{self._settings.run.records}: {error.strerror}")
@@ -83,6 +86,8 @@ class Output:
             self._counts.add("sink_failures", 1, _FILE)
             self._log.error("alerts_not_written", alerts=len(alerts), why=error)
         self._counts.add("sink_alerts_delivered", self._alerts.written - before, _FILE)
+        if alerts:
+            self._rotate(self._aging(self._settings.run.alerts), self._open_alerts)
 
     def gather(self) -> None:
         """Count what waits."""
@@ -96,22 +101,59 @@ class Output:
             before, self._records = self._records, _appending(self._settings.run.records)
             before.close()
 
+    def expire(self, first_day: int) -> None:
+        """Delete files of records and alerts that end before a day, and begin those anew that were begun long ago."""
+        reopening = {self._settings.run.records: self.reopen, self._settings.run.alerts: self._open_alerts}
+        # A sink that writes to files finds out by itself that its file was moved.
+        sinks = (each for each in self._settings.alerts.sinks if isinstance(each, FileSinkSettings))
+        files = [self._aging(path) for path in reopening if path not in ("", "-")]
+        files += [self._aging(each.path, keep_files=each.keep_files) for each in sinks]
+        for file in files:
+            try:
+                if file.expire(first_day):
+                    reopening.get(file.path, _nothing)()
+            except OSError as error:
+                self._log.error("file_not_expired", path=file.path, why=error.strerror)
+
+    # ---- inside
+
     def _open(self) -> None:
         run = self._settings.run
         if run.records:
             self._records = _appending(run.records)
             self._opened.callback(self._close_records)
+        self._opened.push(self._alert_file)
         if run.alerts:
-            self._alerts = self._opened.enter_context(
-                open_alerts(
-                    run.alerts,
-                    self._settings.alerts,
-                    form=run.alerts_format,
-                    sensor=self._settings.sensor.name,
-                    clock=time.monotonic,
-                    append=True,
-                )
+            self._open_alerts()
+
+    def _open_alerts(self) -> None:
+        """Open the file of alerts, anew if it is open. Raises ``UserError``."""
+        self._alert_file.close()
+        self._alerts = self._alert_file.enter_context(
+            open_alerts(
+                self._settings.run.alerts,
+                self._settings.alerts,
+                form=self._settings.run.alerts_format,
+                sensor=self._settings.sensor.name,
+                clock=time.monotonic,
+                append=True,
             )
+        )
+
+    def _aging(self, path: str, *, keep_files: int | None = None) -> AgingFile:
+        store = self._settings.store
+        return AgingFile(
+            path,
+            rotate_octets=store.rotate_octets,
+            keep_files=store.keep_files if keep_files is None else keep_files,
+            keep_days=store.keep_days,
+        )
+
+    def _rotate(self, file: AgingFile, reopen: Callable[[], None]) -> None:
+        """Begin a file anew that has reached its size. Raises ``OSError``."""
+        if self._settings.store.rotate_octets and file.is_full():
+            file.move_aside()
+            reopen()
 
     def _close_records(self) -> None:
         if self._records is not None:
@@ -122,6 +164,10 @@ class Output:
         if not self._failing:
             self._failing = True
             self._log.error("records_not_written", why=why)
+
+
+def _nothing() -> None:
+    """Whoever writes there finds out by itself."""
 
 
 def _appending(path: str) -> BinaryIO:

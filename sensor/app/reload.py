@@ -9,6 +9,7 @@ from sensor.app.build import Plan, taps_of
 # What is opened once, with rights that may be gone by now, or names what is on disk: by section and key.
 _FIXED: tuple[tuple[str, str], ...] = (
     ("store", "path"),
+    ("store", "keep_days"),
     ("web", "listen"),
     ("web", "config_file"),
     ("web", "allow_without_auth"),

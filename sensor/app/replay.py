@@ -113,7 +113,9 @@ def replay(options: ReplayOptions, environment: Mapping[str, str]) -> int:
     veil = veil_of(settings.privacy, settings.organisation.internal_domains)
     with ExitStack() as opened:
         opened.enter_context(hiding(veil.log))
-        keeper = opened.enter_context(open_keeper(options.store)) if options.store is not None else None
+        keeper = None
+        if options.store is not None:
+            keeper = opened.enter_context(open_keeper(options.store, settings.privacy))
         paths = found.paths
         if keeper is not None:
             paths = once_only(keeper, found) if options.once else keeper.note_captures(paths)
