@@ -38,6 +38,14 @@ AlertsOption = Annotated[
 AlertsFormatOption = Annotated[
     str, typer.Option(metavar="jsonl|ocsf", help="JSON Lines of our own, or OCSF Detection Findings.")
 ]
+StoreOption = Annotated[
+    str | None,
+    typer.Option(metavar="FILE", help="Go on from what this file (SQLite) holds of earlier runs, and keep it there."),
+]
+KeyOption = Annotated[
+    str | None,
+    typer.Option(metavar="FILE", help="The key file (privacy.key_file), where the store is sealed with it."),
+]
 SettingsOption = Annotated[str | None, typer.Option(metavar="FILE", help="Settings file (TOML).")]
 InternalDomainOption = Annotated[
     list[str] | None,
@@ -99,12 +107,7 @@ def replay(
         str | None,
         typer.Option(metavar="FILE|-", help="Write the incident report: one HTML page that needs nothing else."),
     ] = None,
-    store: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE", help="Go on from what this file (SQLite) holds of earlier runs, and keep it there."
-        ),
-    ] = None,
+    store: StoreOption = None,
     once: Annotated[
         bool, typer.Option("--once", help="With --store: pass over captures that were counted before.")
     ] = False,
@@ -171,6 +174,7 @@ def sniff(
     ] = None,
     alerts: AlertsOption = None,
     alerts_format: AlertsFormatOption = "jsonl",
+    store: StoreOption = None,
     settings: SettingsOption = None,
     internal_domain: InternalDomainOption = None,
     limit: LimitOption = None,
@@ -190,6 +194,7 @@ def sniff(
         events=events,
         alerts=alerts,
         alerts_format=alerts_format,
+        store=store,
         settings_path=settings,
         internal_domains=internal_domain or (),
         limits=limit or (),
@@ -295,6 +300,7 @@ def report(
     ] = None,
     top: Annotated[int | None, typer.Option(metavar="N", min=1, help="Only the first N.")] = None,
     form: Annotated[str, typer.Option("--format", metavar="table|json|csv", help="How to print it.")] = "table",
+    key: KeyOption = None,
 ) -> None:
     """Print what runs with --store have kept: mailboxes that forward, where to, and alerts."""
     from sensor.app.report import ReportOptions
@@ -302,7 +308,7 @@ def report(
 
     if not store:
         raise typer.BadParameter("name the file that replay --store keeps", param_hint="--store")
-    options = ReportOptions(store=store, subject=subject, since=since, form=form, top=top)
+    options = ReportOptions(store=store, subject=subject, since=since, form=form, top=top, key_file=key)
     raise typer.Exit(_status_of(lambda: run(options)))
 
 
@@ -327,11 +333,12 @@ def alerts(
     destination: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="List what is about this destination.")
     ] = None,
+    key: KeyOption = None,
 ) -> None:
     """List the alerts of a file, show one whole, or verify their evidence."""
     from sensor.app.alerts import AlertsOptions, show_alerts
 
-    options = AlertsOptions(path=path, show=show, verify=verify, mailbox=mailbox, destination=destination)
+    options = AlertsOptions(path=path, show=show, verify=verify, mailbox=mailbox, destination=destination, key_file=key)
     raise typer.Exit(_status_of(lambda: show_alerts(options)))
 
 

@@ -13,6 +13,7 @@ from sensor.alert.alert import Alert
 from sensor.alert.out import AlertWriter, open_alerts
 from sensor.app.replay import ForwardingBlocks
 from sensor.app.retention import AgingFile
+from sensor.errors import UserError
 from sensor.log import Log
 from sensor.metrics import Counts
 from sensor.model import Forwarding, TapName
@@ -68,9 +69,9 @@ class Output:
             self._records.write(lines)
             self._records.flush()
             self._rotate(self._aging(self._settings.run.records), self.reopen)
-        except OSError as error:
+        except (OSError, UserError) as error:
             self._counts.add("record_failures", 1)
-            self._told(f"{self._settings.run.records}: {error.strerror}")
+            self._told(f"{self._settings.run.records}: {getattr(error, 'strerror', None) or error}")
         else:
             self._failing = False
             self._counts.add("record_octets", len(lines))
@@ -82,12 +83,11 @@ class Output:
         before = self._alerts.written
         try:
             self._alerts.write(alerts)
-        except OSError as error:
+            self._counts.add("sink_alerts_delivered", self._alerts.written - before, _FILE)
+            self._rotate(self._aging(self._settings.run.alerts), self._open_alerts)
+        except (OSError, UserError) as error:
             self._counts.add("sink_failures", 1, _FILE)
             self._log.error("alerts_not_written", alerts=len(alerts), why=error)
-        self._counts.add("sink_alerts_delivered", self._alerts.written - before, _FILE)
-        if alerts:
-            self._rotate(self._aging(self._settings.run.alerts), self._open_alerts)
 
     def gather(self) -> None:
         """Count what waits."""
@@ -112,8 +112,8 @@ class Output:
             try:
                 if file.expire(first_day):
                     reopening.get(file.path, _nothing)()
-            except OSError as error:
-                self._log.error("file_not_expired", path=file.path, why=error.strerror)
+            except (OSError, UserError) as error:
+                self._log.error("file_not_expired", path=file.path, why=error)
 
     # ---- inside
 

@@ -27,6 +27,7 @@ from sensor.app.common import (
 from sensor.app.console import Progress, print_text, progress_bar, records_to, stop_on_interrupt
 from sensor.app.incident import report_page
 from sensor.app.keeping import Keeper, once_only, open_keeper
+from sensor.app.retention import Retention
 from sensor.classify import NONE, Organisation, Table
 from sensor.database import DatabaseError
 from sensor.detect import Runner, detectors, known_options
@@ -55,8 +56,11 @@ class Sink(Protocol):
     def write(self, octets: bytes, /) -> object: ...
 
 
-AlertWriter = Callable[[Iterable[Alert]], None]
-"""Told the alerts of each batch, in order."""
+class AlertWriter(Protocol):
+    """Told the alerts of each batch, in order; and at the start those that an earlier run has told and that fire."""
+
+    def write(self, alerts: Iterable[Alert]) -> None: ...
+    def remember(self, alerts: Iterable[Alert]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,14 +224,17 @@ def run_tap(
     keeper: Keeper | None = None,
     progress: Progress | None = None,
     infers_domains: bool = False,
+    is_endless: bool = False,
 ) -> Run:
     """
     Take every batch of *tap* through the analysis: records to *sink*, alerts to *tell*, states from and to *keeper*.
 
     Ctrl-C ends the reading, not the run; what was read in part is not kept, since the rest could then never be counted.
+    Of a tap that *is_endless* that is the end, and what came until then is kept as it comes.
     With *infers_domains*, and where the settings name no domain, ours are worked out from the first mails.
     """
     blocks, alerts = ForwardingBlocks(), _Told(tell)
+    save_due_s = time.monotonic() + settings.store.checkpoint_s
     with stop_on_interrupt(tap.stop) as interrupted:
         domains, batches = settings.organisation.internal_domains, tap.batches()
         inferred: tuple[str, ...] = ()
@@ -239,6 +246,8 @@ def run_tap(
         organisation = Organisation(domains or inferred, settings.organisation.internal_networks)
         analysis = analysis_of(tap, settings, organisation, table=table, own_limits=own_limits, veil=veil)
         states_lost = keeper.restore(analysis) if keeper is not None else 0
+        if keeper is not None and tell is not None:
+            tell.remember(analysis.policy.alerts())
         for batch in batches:
             step = analysis.take(batch.tally(classify_all=analysis.pipeline.classifies_all))
             if sink is not None and len(batch):
@@ -247,21 +256,36 @@ def run_tap(
                 )
                 sink.write(veil.lines(lines))
             alerts.take(step.alerts)
+            if is_endless and keeper is not None and time.monotonic() >= save_due_s:
+                _checkpoint(keeper, analysis, alerts, settings.sensor.name)
+                save_due_s = time.monotonic() + settings.store.checkpoint_s
             if progress is not None:
                 progress.update(*tap.progress())
         alerts.take(analysis.finish())
         not_kept = None
         if keeper is not None:
-            not_kept = _keep(keeper, analysis, alerts, settings.sensor.name, interrupted=interrupted.is_set())
+            not_kept = _keep(keeper, analysis, alerts, settings, interrupted=interrupted.is_set() and not is_endless)
     return Run(analysis, interrupted.is_set(), veil, inferred, alerts.latest, alerts.dropped, states_lost, not_kept)
 
 
-def _keep(keeper: Keeper, analysis: Analysis, alerts: _Told, sensor: str, *, interrupted: bool) -> str | None:
+def _checkpoint(keeper: Keeper, analysis: Analysis, alerts: _Told, sensor: str) -> None:
+    """Keep what came so far; what the disk refuses is held for the next time, and told."""
+    try:
+        keeper.keep(analysis, alerts.unsaved(), sensor=sensor)
+    except DatabaseError as error:
+        Log().error("not_saved", why=error)
+
+
+def _keep(keeper: Keeper, analysis: Analysis, alerts: _Told, settings: Settings, *, interrupted: bool) -> str | None:
     """Keep the run; in words why not, since there is a summary to print all the same."""
+    sensor, keep_days = settings.sensor.name, settings.store.keep_days
     if interrupted:
         return f"{keeper.path}: nothing was kept of an interrupted run, so that its captures can still be counted whole"
     try:
-        keeper.keep(analysis, alerts.latest.values(), sensor=sensor)
+        keeper.keep(analysis, alerts.unsaved(), sensor=sensor)
+        first_day = Retention(keep_days).due()
+        if first_day is not None:
+            keeper.expire(analysis, first_day)
     except DatabaseError as error:
         return f"{error}; nothing of this run was kept"
     return None
@@ -295,15 +319,24 @@ class _Told:
     tell: AlertWriter | None
     latest: dict[str, Alert] = field(default_factory=dict)
     dropped: int = 0
+    _unsaved: dict[str, Alert] = field(default_factory=dict)
 
     def take(self, alerts: Sequence[Alert]) -> None:
         if alerts and self.tell is not None:
-            self.tell(alerts)
+            self.tell.write(alerts)
         for alert in alerts:
-            self.latest[alert.id] = alert
+            self.latest[alert.id] = self._unsaved[alert.id] = alert
         while len(self.latest) > ALERTS_REMEMBERED:
-            del self.latest[next(iter(self.latest))]
+            oldest = next(iter(self.latest))
+            del self.latest[oldest]
+            self._unsaved.pop(oldest, None)
             self.dropped += 1
+
+    def unsaved(self) -> Sequence[Alert]:
+        """The alerts told since the last call, each as last told."""
+        alerts = tuple(self._unsaved.values())
+        self._unsaved.clear()
+        return alerts
 
 
 class ForwardingBlocks:
@@ -357,29 +390,41 @@ def alert_writer(
 
     With *append*, or a spool that knows what was delivered, alerts go behind those that stand in the file.
     """
-    writers: list[AlertWriter] = []
+    writers = _Writers()
     if target is not None:
         append = append or bool(settings.alerts.spool_dir)
-        writers.append(opened.enter_context(_open_alert_writer(target, settings, form=form, append=append)))
+        writers.write_to.append(opened.enter_context(_open_alert_writer(target, settings, form=form, append=append)))
     if settings.alerts.sinks and sinks:
         from sensor.alert.dispatch import open_sinks
 
-        writers.append(
-            opened.enter_context(open_sinks(settings.alerts, environment, sensor=settings.sensor.name)).write
-        )
-    if not writers:
-        return None
+        dispatch = opened.enter_context(open_sinks(settings.alerts, environment, sensor=settings.sensor.name))
+        writers.write_to.append(dispatch.write)
+        writers.remembered_by.append(dispatch.remember)
+    return writers if writers.write_to else None
 
-    def tell(alerts: Iterable[Alert]) -> None:
+
+@dataclass(slots=True)
+class _Writers:
+    """Several as one."""
+
+    write_to: list[Callable[[Iterable[Alert]], None]] = field(default_factory=list)
+    remembered_by: list[Callable[[Iterable[Alert]], None]] = field(default_factory=list)
+
+    def write(self, alerts: Iterable[Alert]) -> None:
         told = tuple(alerts)
-        for write in writers:
+        for write in self.write_to:
             write(told)
 
-    return tell
+    def remember(self, alerts: Iterable[Alert]) -> None:
+        told = tuple(alerts)
+        for remember in self.remembered_by:
+            remember(told)
 
 
 @contextmanager
-def _open_alert_writer(target: str, settings: Settings, *, form: str, append: bool) -> Iterator[AlertWriter]:
+def _open_alert_writer(
+    target: str, settings: Settings, *, form: str, append: bool
+) -> Iterator[Callable[[Iterable[Alert]], None]]:
     """Writes alerts to *target* (a path, or ``-``) in *form*, behind those that are there if it is to *append*."""
     from sensor.alert.out import open_alerts
 
