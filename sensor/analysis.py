@@ -99,6 +99,16 @@ class Analysis:
         except (AlertStateError, BlobError, msgspec.DecodeError, ValueError) as error:
             return f"{kind}: {error}"
 
+    def forget(self, kind: str, key: str) -> bool:
+        """Forget one state; false if it has to be kept: an alert that fires, and what was seen in all."""
+        if kind == ALERT:
+            return self.policy.forget(key)
+        if kind == ACCOUNT:
+            self.pipeline.ledger.forget(key)
+        elif kind.startswith(DETECTOR):
+            self.runner.forget(kind.removeprefix(DETECTOR), key)
+        return kind != SEEN
+
     def _restore(self, kind: str, key: str, blob: bytes) -> str | None:
         if kind == ACCOUNT:
             fault = self.pipeline.ledger.restore(key, blob)

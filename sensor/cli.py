@@ -53,6 +53,14 @@ AlertsOption = Annotated[
 AlertsFormatOption = Annotated[
     str, typer.Option(metavar="jsonl|ocsf", help="JSON Lines of our own, or OCSF Detection Findings.")
 ]
+StoreOption = Annotated[
+    str | None,
+    typer.Option(metavar="FILE", help="Go on from what this file (SQLite) holds of earlier runs, and keep it there."),
+]
+KeyOption = Annotated[
+    str | None,
+    typer.Option(metavar="FILE", help="The key file (privacy.key_file), where the store is sealed with it."),
+]
 SettingsOption = Annotated[str | None, typer.Option(metavar="FILE", help="Settings file (TOML).")]
 InternalDomainOption = Annotated[
     list[str] | None,
@@ -114,12 +122,7 @@ def replay(
         str | None,
         typer.Option(metavar="FILE|-", help="Write the incident report: one HTML page that needs nothing else."),
     ] = None,
-    store: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE", help="Go on from what this file (SQLite) holds of earlier runs, and keep it there."
-        ),
-    ] = None,
+    store: StoreOption = None,
     once: Annotated[
         bool, typer.Option("--once", help="With --store: pass over captures that were counted before.")
     ] = False,
@@ -186,6 +189,7 @@ def sniff(
     ] = None,
     alerts: AlertsOption = None,
     alerts_format: AlertsFormatOption = "jsonl",
+    store: StoreOption = None,
     settings: SettingsOption = None,
     internal_domain: InternalDomainOption = None,
     limit: LimitOption = None,
@@ -205,6 +209,7 @@ def sniff(
         events=events,
         alerts=alerts,
         alerts_format=alerts_format,
+        store=store,
         settings_path=settings,
         internal_domains=internal_domain or (),
         limits=limit or (),
@@ -449,6 +454,7 @@ def report(
     ] = None,
     top: Annotated[int | None, typer.Option(metavar="N", min=1, help="Only the first N.")] = None,
     form: Annotated[str, typer.Option("--format", metavar="table|json|csv", help="How to print it.")] = "table",
+    key: KeyOption = None,
 ) -> None:
     """Print what runs with --store have kept: mailboxes that forward, where to, and alerts."""
     from sensor.app.report import ReportOptions
@@ -456,7 +462,7 @@ def report(
 
     if not store:
         raise typer.BadParameter("name the file that replay --store keeps", param_hint="--store")
-    options = ReportOptions(store=store, subject=subject, since=since, form=form, top=top)
+    options = ReportOptions(store=store, subject=subject, since=since, form=form, top=top, key_file=key)
     raise typer.Exit(_status_of(lambda: run(options)))
 
 
@@ -481,11 +487,12 @@ def alerts(
     destination: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="List what is about this destination.")
     ] = None,
+    key: KeyOption = None,
 ) -> None:
     """List the alerts of a file, show one whole, or verify their evidence."""
     from sensor.app.alerts import AlertsOptions, show_alerts
 
-    options = AlertsOptions(path=path, show=show, verify=verify, mailbox=mailbox, destination=destination)
+    options = AlertsOptions(path=path, show=show, verify=verify, mailbox=mailbox, destination=destination, key_file=key)
     raise typer.Exit(_status_of(lambda: show_alerts(options)))
 
 
@@ -521,6 +528,34 @@ def allow(
     }
     today = datetime.now(UTC).date()
     raise typer.Exit(_status_of(lambda: run(settings, parts, os.environ, today)))
+
+
+@cli.command()
+def reveal(
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PSEUDONYM", help="What is to be revealed; - for all pseudonyms in a text on standard input."
+        ),
+    ],
+    key: Annotated[str, typer.Option(metavar="FILE", help="The key file (privacy.key_file); required.")],
+) -> None:
+    """Turn pseudonyms back into addresses, by the key that they were made with."""
+    from sensor.app.reveal import RevealOptions
+    from sensor.app.reveal import reveal as run
+
+    raise typer.Exit(_status_of(lambda: run(RevealOptions(names, key))))
+
+
+@cli.command()
+def key(
+    path: Annotated[str, typer.Argument(metavar="FILE", help="The key file (privacy.key_file).")],
+    add: Annotated[bool, typer.Option("--add", help="Put a new key in: it names from the next start on.")] = False,
+) -> None:
+    """Print the ids of the keys in a key file, as pseudonyms carry them; or put a new key in."""
+    from sensor.app.reveal import show_keys
+
+    raise typer.Exit(_status_of(lambda: show_keys(path, adds=add)))
 
 
 def run_cli() -> int:

@@ -18,11 +18,13 @@ from sensor.detect import Runner, detectors
 from sensor.ledger import Ledger
 from sensor.log import Log
 from sensor.pipeline import Pipeline
+from sensor.privacy import Veil, keys_of
+from sensor.pseudonym import KeyRing
 from sensor.settings import Settings, SettingsError
 from sensor.taps.base import Tap
 from sensor.taps.capture import core_limits, transaction_types
 from sensor.taps.files import capture_digest
-from sensor.taps.folder import CapturesTap
+from sensor.taps.folder import CapturesTap, Reading
 from sensor.taps.live import LiveTap
 
 Observe = Callable[[str, float], None]
@@ -82,9 +84,9 @@ def runner_of(plan: Plan, observe: Observe) -> Runner:
     return Runner(timed, limits=plan.own_limits)
 
 
-def policy_of(plan: Plan) -> Policy:
+def policy_of(plan: Plan, veil: Veil) -> Policy:
     """What makes alerts of findings."""
-    return Policy(plan.settings.alerts)
+    return Policy(plan.settings.alerts, veil)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,21 +98,27 @@ class TapPlan:
     what: object
 
 
-def taps_of(plan: Plan, begun: set[str]) -> dict[str, TapPlan]:
-    """By worker name, the taps that the settings name. *begun* takes the captures that this process begins to read."""
+def taps_of(plan: Plan, begun: set[str], resumes: dict[str, Reading] | None = None) -> dict[str, TapPlan]:
+    """
+    By worker name, the taps that the settings name. *begun* takes the captures that this process begins to read,
+    *resumes* gives by worker name, once, the readings that the last process left off.
+    """
+    left = {} if resumes is None else resumes
     capture, taps = plan.settings.capture, dict[str, TapPlan]()
     live = plan.settings.live
     if live.interfaces:
         taps["live"] = TapPlan(lambda: _live(plan), goes_on=True, what=live)
     if capture.folder:
         taps["folder"] = TapPlan(
-            lambda: _captures(plan, (capture.folder,), begun, watches=True),
+            lambda: _captures(plan, (capture.folder,), begun, left.pop("folder", None), watches=True),
             goes_on=True,
             what=(capture.folder, capture.settle_s),
         )
     if capture.files:
         taps["files"] = TapPlan(
-            lambda: _captures(plan, capture.files, begun, watches=False), goes_on=False, what=capture.files
+            lambda: _captures(plan, capture.files, begun, left.pop("files", None), watches=False),
+            goes_on=False,
+            what=capture.files,
         )
     settings = plan.settings
     if settings.milter.listen:
@@ -149,21 +157,22 @@ def _live(plan: Plan) -> Tap:
     )
 
 
-def _captures(plan: Plan, paths: tuple[str, ...], begun: set[str], *, watches: bool) -> Tap:
-    store = plan.settings.store.path
+def _captures(plan: Plan, paths: tuple[str, ...], begun: set[str], resumes: Reading | None, *, watches: bool) -> Tap:
+    store, keys = plan.settings.store.path, keys_of(plan.settings.privacy)
     return CapturesTap(
         paths,
         plan.table.interest,
         begun=begun,
         watches=watches,
         settle_s=plan.settings.capture.settle_s,
-        is_counted=(lambda path: _is_counted(store, path)) if store else None,
+        is_counted=(lambda path: _is_counted(store, path, keys)) if store else None,
+        resumes=resumes,
         limits=plan.core_limits,
     )
 
 
-def _is_counted(store: str, path: str) -> bool:
+def _is_counted(store: str, path: str, keys: KeyRing | None) -> bool:
     """True if a capture of that content is in the store already. Asked on the worker's thread, so by a reader."""
     digest, _ = capture_digest(path)
-    with Database(store, writes=False) as database:
+    with Database(store, writes=False, keys=keys) as database:
         return database.counted(digest) is not None

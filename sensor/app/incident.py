@@ -29,7 +29,7 @@ def report_page(
 
     policy, now_ms = run.analysis.policy, run.analysis.runner.clock_ms or 0
     page = page_of(
-        run.pipeline.ledger,
+        run.ledger,
         run.pipeline.coverage,
         _facts(run, tap, settings, found, paths, continued=continued),
         alerts=_records(run, settings.sensor.name),

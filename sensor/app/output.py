@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
@@ -12,10 +12,13 @@ from sensor.alert.alert import Alert
 from sensor.alert.out import AlertWriter, open_alerts
 from sensor.app.recordfile import RecordFile
 from sensor.app.replay import ForwardingBlocks
+from sensor.app.retention import AgingFile
+from sensor.errors import UserError
 from sensor.log import Log
 from sensor.metrics import Counts
 from sensor.model import Forwarding, TapName
-from sensor.settings import Settings, SettingsError
+from sensor.privacy import CLEAR, Veil
+from sensor.settings import FileSinkSettings, Settings, SettingsError
 from sensor.taps.base import Batch
 
 _FILE = "run.alerts"
@@ -29,12 +32,13 @@ class Output:
     A record file that was moved away (logrotate) is made anew on ``reopen``.
     """
 
-    def __init__(self, settings: Settings, counts: Counts, log: Log) -> None:
-        self._settings, self._counts, self._log = settings, counts, log
+    def __init__(self, settings: Settings, counts: Counts, log: Log, veil: Veil = CLEAR) -> None:
+        self._settings, self._counts, self._log, self._veil = settings, counts, log, veil
         self._blocks = ForwardingBlocks()
         self._opened = ExitStack()
         self._records: RecordFile | None = None
         self._alerts: AlertWriter | None = None
+        self._alert_file = ExitStack()
         self._failing = False
         with ExitStack() as undo:
             undo.push(self._opened)
@@ -60,11 +64,13 @@ class Output:
         lines = batch.to_json_lines(
             self._blocks.encode(forwardings), self._blocks.none, sensor=self._settings.sensor.name, tap=tap
         )
+        lines = self._veil.lines(lines)
         try:
+            # Before and not after: what was just written is synced in the file that it was written to.
+            self._rotate(self._aging(self._settings.run.records), self.reopen)
             self._records.append(lines)
-        except OSError as error:
-            self._counts.add("record_failures", 1)
-            self._told(f"{self._settings.run.records}: {error.strerror}")
+        except (OSError, UserError) as error:
+            self._records_failed(error)
             return False
         self._failing = False
         self._counts.add("record_octets", len(lines))
@@ -77,8 +83,7 @@ class Output:
         try:
             self._records.sync()
         except OSError as error:
-            self._counts.add("record_failures", 1)
-            self._told(f"{self._settings.run.records}: {error.strerror}")
+            self._records_failed(error)
             return False
         return True
 
@@ -89,10 +94,11 @@ class Output:
         before = self._alerts.written
         try:
             self._alerts.write(alerts)
-        except OSError as error:
+            self._counts.add("sink_alerts_delivered", self._alerts.written - before, _FILE)
+            self._rotate(self._aging(self._settings.run.alerts), self._open_alerts)
+        except (OSError, UserError) as error:
             self._counts.add("sink_failures", 1, _FILE)
             self._log.error("alerts_not_written", alerts=len(alerts), why=error)
-        self._counts.add("sink_alerts_delivered", self._alerts.written - before, _FILE)
 
     def gather(self) -> None:
         """Count what waits."""
@@ -106,32 +112,77 @@ class Output:
             before, self._records = self._records, _appending(self._settings.run.records)
             before.close()
 
+    def expire(self, first_day: int) -> None:
+        """Delete files of records and alerts that end before a day, and begin those anew that were begun long ago."""
+        reopening = {self._settings.run.records: self.reopen, self._settings.run.alerts: self._open_alerts}
+        # A sink that writes to files finds out by itself that its file was moved.
+        sinks = (each for each in self._settings.alerts.sinks if isinstance(each, FileSinkSettings))
+        files = [self._aging(path) for path in reopening if path not in ("", "-")]
+        files += [self._aging(each.path, keep_files=each.keep_files) for each in sinks]
+        for file in files:
+            try:
+                if file.expire(first_day):
+                    reopening.get(file.path, _nothing)()
+            except (OSError, UserError) as error:
+                self._log.error("file_not_expired", path=file.path, why=error)
+
+    # ---- inside
+
     def _open(self) -> None:
         run = self._settings.run
         if run.records:
             self._records = _appending(run.records)
             self._opened.callback(self._close_records)
+        self._opened.push(self._alert_file)
         if run.alerts:
-            self._alerts = self._opened.enter_context(
-                open_alerts(
-                    run.alerts,
-                    self._settings.alerts,
-                    form=run.alerts_format,
-                    sensor=self._settings.sensor.name,
-                    clock=time.monotonic,
-                    append=True,
-                )
+            self._open_alerts()
+
+    def _open_alerts(self) -> None:
+        """Open the file of alerts, anew if it is open. Raises ``UserError``."""
+        self._alert_file.close()
+        self._alerts = self._alert_file.enter_context(
+            open_alerts(
+                self._settings.run.alerts,
+                self._settings.alerts,
+                form=self._settings.run.alerts_format,
+                sensor=self._settings.sensor.name,
+                clock=time.monotonic,
+                append=True,
             )
+        )
+
+    def _aging(self, path: str, *, keep_files: int | None = None) -> AgingFile:
+        store = self._settings.store
+        return AgingFile(
+            path,
+            rotate_octets=store.rotate_octets,
+            keep_files=store.keep_files if keep_files is None else keep_files,
+            keep_days=store.keep_days,
+        )
+
+    def _rotate(self, file: AgingFile, reopen: Callable[[], None]) -> None:
+        """Begin a file anew that has reached its size. Raises ``OSError``."""
+        if self._settings.store.rotate_octets and file.is_full():
+            file.move_aside()
+            reopen()
 
     def _close_records(self) -> None:
         if self._records is not None:
             self._records.close()
+
+    def _records_failed(self, error: OSError | UserError) -> None:
+        self._counts.add("record_failures", 1)
+        self._told(f"{self._settings.run.records}: {getattr(error, 'strerror', None) or error}")
 
     def _told(self, why: str) -> None:
         """Once for each time that it begins to fail: a full disk is not to fill the log as well."""
         if not self._failing:
             self._failing = True
             self._log.error("records_not_written", why=why)
+
+
+def _nothing() -> None:
+    """Whoever writes there finds out by itself."""
 
 
 def _appending(path: str) -> RecordFile:

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from sensor.log import Log
 from sensor.taps.base import Batch, Tap
-from sensor.taps.folder import EndOfCaptures
+from sensor.taps.folder import EndOfCaptures, StartOfCaptures
 
 INBOX_BATCHES = 8
 """Batches between workers and analysis, of up to some thousand mails each: enough to bridge a save."""
@@ -100,10 +100,11 @@ class Worker:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = name
+        self.goes_on = goes_on
         self.restarts: int = 0 if before is None else before.restarts
         self.problem: str | None = None
         self.has_ended = False
-        self._open_tap, self._inbox, self._goes_on, self._log, self._clock = open_tap, inbox, goes_on, log, clock
+        self._open_tap, self._inbox, self._log, self._clock = open_tap, inbox, log, clock
         # Opened here, so that a wrong interface or file is an error of whoever starts the sensor.
         self._tap: Tap | None = open_tap()
         self._past = Totals()
@@ -114,7 +115,7 @@ class Worker:
 
     @property
     def is_up(self) -> bool:
-        return self.problem is None and not (self.has_ended and self._goes_on)
+        return self.problem is None and not (self.has_ended and self.goes_on)
 
     @property
     def is_alive(self) -> bool:
@@ -166,7 +167,7 @@ class Worker:
             began = self._clock()
             why = self._read_once()
             self._settle()
-            if self._stopping.is_set() or (why is None and not self._goes_on):
+            if self._stopping.is_set() or (why is None and not self.goes_on):
                 break
             if self._clock() - began >= STEADY_S:
                 pause_s = FIRST_PAUSE_S
@@ -198,8 +199,8 @@ class Worker:
         return None
 
     def _hand_over(self, parcel: Parcel) -> None:
-        """Wait for a place. Empty batches need none, but for those that say that captures were read to their end."""
-        while len(parcel.batch) or isinstance(parcel.batch, EndOfCaptures):
+        """Wait for a place. Empty batches need none, but for those that say where captures begin and end."""
+        while len(parcel.batch) or isinstance(parcel.batch, StartOfCaptures | EndOfCaptures):
             try:
                 self._inbox.put(parcel, timeout=_TURN_S)
             except queue.Full:

@@ -164,6 +164,12 @@ class Runner:
             self._clock_ms = latest_ms if self._clock_ms is None else max(self._clock_ms, latest_ms)
         self._evict()
 
+    def forget(self, detector: str, key: str) -> None:
+        """Forget one state, if it is live; it is told by ``changed`` as gone."""
+        stage = self._by_name.get(detector)
+        if stage is not None:
+            stage.forget(key)
+
     def restore_clock(self, at_ms: int) -> None:
         """Go on from what ``clock_ms`` was. It outranks the times of restored states: one may be of an absurd mail."""
         self._clock_ms, self._clock_is_kept = at_ms, True
@@ -303,6 +309,10 @@ class _Stage:
         self._drop(key)
         self.evicted += 1
         return octets
+
+    def forget(self, key: str) -> None:
+        """Forget one state, if it is live."""
+        self._drop(key)
 
     def oldest_ms(self) -> int:
         return next(iter(self.live.values())).last_ms
