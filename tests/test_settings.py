@@ -1,5 +1,7 @@
 """Settings: what is unknown or out of range is an error that names its place and what is allowed."""
 
+import re
+from dataclasses import fields
 from datetime import date
 from pathlib import Path
 
@@ -7,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sensor import settings as settings_package
 from sensor.detect import LIMITS as DETECT_LIMITS
 from sensor.detect import known_options
 from sensor.ledger import LIMITS as LEDGER_LIMITS
@@ -23,6 +26,7 @@ from sensor.settings import (
     WebhookSettings,
     load_settings,
 )
+from sensor.settings.sections import SECTIONS
 
 DETECTORS = {
     "new_forwarder": {"learning_hours": (0.0, 100.0)},
@@ -395,3 +399,17 @@ def test_the_page_on_sinks_names_every_key_of_every_type() -> None:
         assert f"`{kind}`" in page
         for key in keys:
             assert f"`{key}`" in page, f"{kind}.{key}"
+
+
+def test_every_section_has_a_file_an_entry_and_a_field() -> None:
+    package = Path(settings_package.__file__).parent
+    ours = "(?m)^[A-Z]+ = Section\\("
+    files = {path.stem for path in package.glob("*.py") if re.search(ours, path.read_text(encoding="utf-8"))}
+    names = [section.name for section in SECTIONS]
+    assert files == set(names)
+    assert [each.name for each in fields(Settings)] == [*names, "detect", "limits"]
+    for section in SECTIONS:
+        built = section.settings({})
+        assert built == getattr(Settings(), section.name)
+        in_settings = {section.fields.get(key, key) for key in [*section.keys, *section.naming]}
+        assert in_settings == {each.name for each in fields(built)}
