@@ -18,7 +18,8 @@ import ctypes
 import errno
 import os
 import sys
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Literal
 
@@ -65,6 +66,7 @@ class ThreadRights:
 
 
 def is_root() -> bool:
+    """True if files and sockets of others are open to this process."""
     return os.geteuid() == 0
 
 
@@ -87,9 +89,7 @@ def account_of(user: str, group: str = "") -> Account | None:
         return Account(user, int(user), _group(group))
     if group:
         return Account(known.pw_name, known.pw_uid, _group(group))
-    return Account(
-        known.pw_name, known.pw_uid, known.pw_gid, tuple(os.getgrouplist(known.pw_name, known.pw_gid))
-    )
+    return Account(known.pw_name, known.pw_uid, known.pw_gid, tuple(os.getgrouplist(known.pw_name, known.pw_gid)))
 
 
 def _group(group: str) -> int:
@@ -99,6 +99,24 @@ def _group(group: str) -> int:
         return int(group) if group.isdecimal() else grp.getgrnam(group).gr_gid
     except KeyError:
         raise PrivilegeError(f"run.group: {group}: there is no such group") from None
+
+
+def can_read(account: Account, folders: Iterable[str]) -> str | None:
+    """
+    Asked by root: the first of *folders* that *account* can't read or enter; none if it can all.
+
+    The process is that account for a moment, and so must have no other thread that opens anything.
+    """
+    before = os.getgroups(), os.getegid(), os.geteuid()
+    try:
+        os.setgroups(account.groups or (account.gid,))
+        os.setegid(account.gid)
+        os.seteuid(account.uid)
+        return next((each for each in folders if not os.access(each, os.R_OK | os.X_OK, effective_ids=True)), None)
+    finally:
+        os.seteuid(before[2])
+        os.setegid(before[1])
+        os.setgroups(before[0])
 
 
 def confine() -> None:
@@ -116,7 +134,7 @@ def confine() -> None:
             _prctl(_PR_CAPBSET_DROP, number)
 
 
-def become(account: Account, keep: Set[Capability] = frozenset()) -> None:
+def become(account: Account, keep: AbstractSet[Capability] = frozenset()) -> None:
     """
     Run as *account* from here on, all threads; there is no way back. Of the capabilities this thread has those in
     *keep*, other threads none. Raises ``PrivilegeError``.
@@ -130,11 +148,13 @@ def become(account: Account, keep: Set[Capability] = frozenset()) -> None:
         if _HAS_CAPABILITIES:
             _prctl(_PR_SET_KEEPCAPS, 0)
     except (OSError, OverflowError) as error:
-        raise PrivilegeError(f"run.user: {account.user}: the system does not let this process become it: {error}") from None
+        raise PrivilegeError(
+            f"run.user: {account.user}: the system does not let this process become it: {error}"
+        ) from None
     keep_only(keep)
 
 
-def keep_only(keep: Set[Capability] = frozenset()) -> None:
+def keep_only(keep: AbstractSet[Capability] = frozenset()) -> None:
     """Of the capabilities that this thread has or may take, it has those in *keep* from here on, and no other."""
     if not _HAS_CAPABILITIES:
         return
@@ -157,10 +177,11 @@ def threads() -> Iterator[ThreadRights]:
         return
     for thread in os.listdir(folder):
         try:
-            with open(f"{folder}/{thread}/status", encoding="ascii", errors="replace") as file:
-                facts = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
+            with open(f"{folder}/{thread}/status", "rb") as file:
+                lines = file.read().decode(errors="replace").splitlines()
         except (FileNotFoundError, ProcessLookupError):
             continue  # it has ended
+        facts = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
         yield ThreadRights(
             thread=int(thread),
             name=facts["Name"],
@@ -171,7 +192,7 @@ def threads() -> Iterator[ThreadRights]:
         )
 
 
-def excess(keep: Set[Capability] = frozenset()) -> list[ThreadRights]:
+def excess(keep: AbstractSet[Capability] = frozenset()) -> list[ThreadRights]:
     """The threads that are root's, may gain rights, or have capabilities beyond those in *keep*."""
     allowed = sum(1 << NUMBERS[each] for each in keep)
     return [

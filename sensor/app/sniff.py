@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from sensor.app.common import OWN_LIMITS, READ_WHOLE, READ_WITH_DAMAGE, split_limits, table_in_force
 from sensor.app.console import progress_bar, records_to
 from sensor.app.replay import alert_writer, print_summary, run_tap
+from sensor.app.rights import Rights
 from sensor.detect import known_options
 from sensor.log import Log
 from sensor.settings import LiveSettings, Settings, SettingsError, load_settings
@@ -59,13 +60,23 @@ def sniff(options: SniffOptions, environment: Mapping[str, str]) -> int:
     table = table_in_force(settings, options.settings_path)
     core, own = split_limits(settings.limits, core_limits())
     log = Log()
+    rights = Rights(settings.run, log=log, stand_ins=(environment.get("SUDO_USER", ""), "nobody"))
     with ExitStack() as opened:
         # Before anything is opened: what is told from here on, is told in full.
         opened.enter_context(_terminate_as_interrupt())
-        tap = LiveTap(
-            interfaces, table.interest, settings=how, limits=core, watch=lambda was, now: tell_change(log, was, now)
-        )
+        # Whoever calls it gets the files: they are opened as that user.
         sink = opened.enter_context(records_to(options.events))
+        tell = alert_writer(options.alerts, settings, environment, opened, form=options.alerts_format, append=False)
+        rights.become()
+        tap = LiveTap(
+            interfaces,
+            table.interest,
+            settings=how,
+            limits=core,
+            reopens=settings.run.keep_net_raw or settings.run.stays_root,
+            watch=lambda was, now: tell_change(log, was, now),
+        )
+        rights.sockets_are_open()
         if not options.quiet:
             log.info("capturing", interfaces=",".join(interfaces), ports=_ports_in_words(how))
         run = run_tap(
@@ -74,7 +85,7 @@ def sniff(options: SniffOptions, environment: Mapping[str, str]) -> int:
             table=table,
             own_limits=own,
             sink=None if sink is None else AtOnce(sink),
-            tell=alert_writer(options.alerts, settings, environment, opened, form=options.alerts_format, append=False),
+            tell=tell,
             progress=opened.enter_context(progress_bar(quiet=options.quiet)),
         )
     if not options.quiet:
