@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import sysconfig
 import tempfile
 import time
 from collections.abc import Iterator
@@ -24,15 +23,12 @@ from tests.builders import Dialogue, Endpoint, frames_of
 from tests.netns import Namespace, namespace
 from tests.running import ROOT, Ended, environment, mailsensor
 from tests.service import free_port
+from tests.stranger import STRANGER, needs_root, stranger_command
 
 PATIENCE_S = 30.0
 Command = tuple[str, ...]
 
-# No user of that number exists anywhere, so what works with it needs no entry in a directory.
-STRANGER = 54_321
 AS_STRANGER = f'user = "{STRANGER}"\ngroup = "{STRANGER}"\n'
-
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="rights can be given up by those who have them: run as root")
 
 
 class Started:
@@ -95,25 +91,9 @@ def folder() -> Iterator[Path]:
         yield Path(made)
 
 
-def others_can_read(path: Path) -> bool:
-    return all(each.stat().st_mode & 0o005 == 0o005 for each in (path, *path.parents))
-
-
 @pytest.fixture(scope="module")
-def command() -> tuple[str, ...]:
-    """
-    ``mailsensor`` by an interpreter that a stranger can read: that of the tests, or the system's if it is of the same
-    version. What is imported after rights were given up is read as the stranger.
-    """
-    packages = sysconfig.get_path("platlib")
-    version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    for python in (sys.executable, f"/usr/bin/python{version}"):
-        asked = [python, "-c", "import sysconfig; print(sysconfig.get_path('stdlib'))"]
-        if Path(python).exists():
-            library = Path(subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip())
-            if others_can_read(library) and others_can_read(Path(packages)) and others_can_read(ROOT):
-                return "env", "--unset=MAILSENSOR_RUN_USER", f"PYTHONPATH={ROOT}:{packages}", python, "-m", "sensor"
-    pytest.skip("neither the tests' Python nor the system's can be read by other users")
+def command() -> Command:
+    return stranger_command()
 
 
 def settings_in(folder: Path, run: str = AS_STRANGER, more: str = "") -> Path:
