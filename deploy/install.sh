@@ -130,8 +130,8 @@ settings() {
         echo "$to is there, and stays as it is"
     else
         run install -m 0640 "$here/systemd/sensor.toml" "$to"
-        run sed -i -e "s/^interfaces = .*/interfaces = [$(listed "${interfaces[@]}")]/" \
-            -e "s/^internal_domains = .*/internal_domains = [$(listed "${domains[@]}")]/" "$to"
+        run sed -i -e "s/^interfaces = .*/interfaces = [$interface_list]/" \
+            -e "s/^internal_domains = .*/internal_domains = [$domain_list]/" "$to"
         [[ $destdir ]] || run chown root:mailsensor "$to"
     fi
     if [[ ! $destdir ]]; then
@@ -190,6 +190,9 @@ if [[ $action == uninstall ]]; then
     remove
     exit
 fi
+# Before anything is done: what is no name ends it here.
+interface_list=$(listed "${interfaces[@]}")
+domain_list=$(listed "${domains[@]}")
 packages
 check_python
 [[ $wheel ]] || build_wheel

@@ -21,7 +21,7 @@ from sensor import privileges
 from sensor.privileges import Account, PrivilegeError, account_of
 from tests.builders import Dialogue, Endpoint, frames_of
 from tests.netns import Namespace, namespace
-from tests.running import ROOT, Ended, environment, mailsensor
+from tests.running import ROOT, Ended, environment, mailsensor, needs
 from tests.service import free_port
 from tests.stranger import STRANGER, needs_root, stranger_command
 
@@ -202,6 +202,32 @@ def test_a_service_that_was_given_one_capability_gives_it_up(net: Namespace, fol
         for key in ("CapEff", "CapPrm", "CapInh", "CapAmb"):
             assert facts_of(service, key) == {NONE}
         assert facts_of(service, "NoNewPrivs") == {"1"}
+        send_a_mail(net)
+        service.until_true(lambda: records(folder) == 1, "a record")
+
+
+@needs_root
+def test_a_right_that_stands_at_the_interpreter_is_taken_up_and_given_up(
+    net: Namespace, folder: Path, command: Command
+) -> None:
+    """As in a container, whose user is not root from the start: a container's manager gives no ambient capabilities."""
+    python = folder / "python"
+    *before, interpreter, module, name = command
+    shutil.copy(interpreter, python)
+    subprocess.run([needs("setcap", "libcap2-bin"), "cap_net_raw+p", python], check=True)
+    stranger = (
+        "setpriv",
+        f"--reuid={STRANGER}",
+        f"--regid={STRANGER}",
+        "--clear-groups",
+        "--bounding-set=-all,+net_raw",
+    )
+    with started(
+        net, folder, *stranger, *before, python, module, name, "run", "--config", settings_in(folder, "")
+    ) as service:
+        service.until("info running")
+        for key in ("CapEff", "CapPrm"):
+            assert facts_of(service, key) == {NONE}
         send_a_mail(net)
         service.until_true(lambda: records(folder) == 1, "a record")
 

@@ -41,13 +41,15 @@ class Rights:
 
     def become(self) -> None:
         """
-        Be the user. The right to open sockets stays, for this thread.
+        Be the user. The right to open sockets stays, for this thread; one that a file gives (setcap) is taken up.
 
         Not later: where one thread may change the user and another, of a tap, may not any more, the C library ends the
         process.
         """
         if self._account is not None:
             privileges.become(self._account, _OPENING)
+        elif not self._stays_root:
+            privileges.keep_only(_OPENING)
 
     def sockets_are_open(self) -> None:
         """The right to open more goes."""
