@@ -351,7 +351,8 @@ class Live:
     latest.
 
     Raises CaptureError for an interface that can't be captured, and says what would help; ValueError for a number out
-    of range. An interface that goes down or away later is waited for.
+    of range. An interface that goes down or away later is waited for; one that was removed is opened anew only if
+    the threads keep the right to (*reopens*). Every other right they give up at once.
     """
 
     def __new__(
@@ -367,6 +368,7 @@ class Live:
         workers: int = 1,
         block_timeout_ms: int = 50,
         batch_events: int = 4096,
+        reopens: bool = True,
     ) -> Live: ...
     def next_batch(self, timeout_s: float | None = None) -> Batch | None:
         """

@@ -20,6 +20,10 @@ Exit status: 0 captured until told to stop; 1 an interface can't be captured, or
 captured, but frames were dropped or an interface was away; 141 the reader of the output went away.
 """
 
+CHECK_STATUS = """
+Exit status: 0 all is well; 1 it would work, less well than it could; 2 it would not work, or wrong usage.
+"""
+
 RELAY_STATUS = """
 Exit status: 0 relayed until told to stop; 1 the address can't be listened on, or a setting is wrong; 2 wrong usage; 141
 the reader of the output went away.
@@ -440,6 +444,22 @@ def run(
     from sensor.app.run import run as work
 
     raise typer.Exit(_status_of(lambda: work(RunOptions(config), os.environ)))
+
+
+@cli.command(epilog=CHECK_STATUS)
+def check(
+    config: Annotated[
+        str | None, typer.Option("--config", "--settings", metavar="FILE", help="Settings file (TOML).")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object: status, and each check.")] = False,
+    probe: Annotated[bool, typer.Option("--probe", help="Also ask the sinks of alerts whether they answer.")] = False,
+) -> None:
+    """Look at settings, rights, interfaces, files, ports and clock, as the service would, and say how to fix it."""
+    from sensor.app.check import CheckOptions
+    from sensor.app.check import check as run
+
+    options = CheckOptions(settings_path=config, json=json, probe=probe)
+    raise typer.Exit(_status_of(lambda: run(options, os.environ)))
 
 
 @cli.command(epilog=EXIT_STATUS)

@@ -89,6 +89,10 @@ class DatabaseError(UserError):
     """The file can't be used, or not now; the message says why and what to do."""
 
 
+class OlderDatabaseError(DatabaseError):
+    """The file is of an older version, or holds nothing yet: whoever opens it for writing makes it current."""
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """A state to be kept; an empty blob means that it is gone."""
@@ -341,7 +345,7 @@ class Database:
             connection.execute("PRAGMA secure_delete = ON")
             self._migrate(connection, version)
         elif version < newest:
-            raise DatabaseError(
+            raise OlderDatabaseError(
                 f"{self.path}: "
                 + ("holds nothing yet" if is_new else f"is of an older version ({version} of {newest})")
                 + "; run a replay with --store on it first"

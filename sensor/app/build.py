@@ -153,6 +153,7 @@ def _live(plan: Plan) -> Tap:
         plan.table.interest,
         settings=live,
         limits=plan.core_limits,
+        reopens=plan.settings.run.keep_net_raw or plan.settings.run.stays_root,
         watch=lambda was, now: tell_change(log, was, now),
     )
 

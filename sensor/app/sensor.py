@@ -72,16 +72,32 @@ class Sensor:
     """
     Built from *plan*; *load* reads the settings anew. Raises ``UserError`` where a part can't be opened.
 
-    A context: leaving it closes files and the store, without saving.
+    *sockets_are_open* is called when every tap is open and no thread was started yet but those of the core. A context:
+    leaving it closes files and the store, without saving.
     """
 
-    def __init__(self, plan: Plan, *, load: Callable[[], Plan], log: Log) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        load: Callable[[], Plan],
+        log: Log,
+        sockets_are_open: Callable[[], None] = lambda: None,
+    ) -> None:
         self._plan, self._load, self._log = plan, load, log
         self._opened = ExitStack()
         with ExitStack() as undo:
             undo.push(self._opened)
+            self._open_taps(plan)
+            sockets_are_open()
             self._open(plan)
             undo.pop_all()
+
+    def _open_taps(self, plan: Plan) -> None:
+        self._begun: set[str] = set()
+        self._workers: dict[str, Worker] = {}
+        self._inbox: Inbox = queue.Queue(INBOX_BATCHES)
+        self._workers = self._workers_of(plan)
 
     def _open(self, plan: Plan) -> None:
         settings = plan.settings
@@ -109,10 +125,6 @@ class Sensor:
             open_sinks(settings.alerts, plan.environment, sensor=settings.sensor.name, log=self._log)
         )
         self._sinks.remember(self._analysis.policy.alerts())
-        self._begun: set[str] = set()
-        self._workers: dict[str, Worker] = {}
-        self._inbox: Inbox = queue.Queue(INBOX_BATCHES)
-        self._workers = self._workers_of(plan)
         self._desk: Desk[View] = Desk()
         self._reloads: queue.SimpleQueue[Future[str | None]] = queue.SimpleQueue()
         self._readings: dict[str, Reading] = {}

@@ -13,6 +13,7 @@ from sensor.app.common import OWN_LIMITS, READ_NOTHING, READ_WHOLE, READ_WITH_DA
 from sensor.app.console import print_text, progress_bar, records_to
 from sensor.app.keeping import open_keeper
 from sensor.app.replay import alert_writer, print_summary, run_tap
+from sensor.app.rights import Rights
 from sensor.detect import known_options
 from sensor.log import Log, hiding, printable
 from sensor.privacy import veil_of
@@ -62,17 +63,29 @@ def sniff(options: SniffOptions, environment: Mapping[str, str]) -> int:
     table = table_in_force(settings, options.settings_path)
     core, own = split_limits(settings.limits, core_limits())
     log, veil = Log(), veil_of(settings.privacy, settings.organisation.internal_domains)
+    rights = Rights(settings.run, log=log, stand_ins=(environment.get("SUDO_USER", ""), "nobody"))
     with ExitStack() as opened:
         opened.enter_context(hiding(veil.log))
         # Before anything is opened: what is told from here on, is told in full.
         opened.enter_context(terminate_as_interrupt())
-        tap = LiveTap(
-            interfaces, table.interest, settings=how, limits=core, watch=lambda was, now: tell_change(log, was, now)
-        )
+        # Whoever calls it gets the files: they are opened as that user.
         keeper = None
         if options.store is not None:
             keeper = opened.enter_context(open_keeper(options.store, settings.privacy))
         sink = opened.enter_context(records_to(options.events))
+        tell = alert_writer(
+            options.alerts, settings, environment, opened, form=options.alerts_format, append=keeper is not None
+        )
+        rights.become()
+        tap = LiveTap(
+            interfaces,
+            table.interest,
+            settings=how,
+            limits=core,
+            reopens=settings.run.keep_net_raw or settings.run.stays_root,
+            watch=lambda was, now: tell_change(log, was, now),
+        )
+        rights.sockets_are_open()
         if not options.quiet:
             log.info("capturing", interfaces=",".join(interfaces), ports=_ports_in_words(how))
         run = run_tap(
@@ -82,9 +95,7 @@ def sniff(options: SniffOptions, environment: Mapping[str, str]) -> int:
             own_limits=own,
             veil=veil,
             sink=None if sink is None else AtOnce(sink),
-            tell=alert_writer(
-                options.alerts, settings, environment, opened, form=options.alerts_format, append=keeper is not None
-            ),
+            tell=tell,
             keeper=keeper,
             progress=opened.enter_context(progress_bar(quiet=options.quiet)),
             is_endless=True,

@@ -89,8 +89,8 @@ impl Live {
     #[new]
     #[allow(clippy::too_many_arguments)] // each is a keyword of its own in Python
     #[pyo3(signature = (interfaces, interest, *, limits = None, ports = None, ring_octets = 64 << 20, snap_octets = 262_144,
-        promiscuous = true, workers = 1, block_timeout_ms = 50, batch_events = 4096),
-        text_signature = "(interfaces, interest, *, limits=None, ports=None, ring_octets=67108864, snap_octets=262144, promiscuous=True, workers=1, block_timeout_ms=50, batch_events=4096)")]
+        promiscuous = true, workers = 1, block_timeout_ms = 50, batch_events = 4096, reopens = true),
+        text_signature = "(interfaces, interest, *, limits=None, ports=None, ring_octets=67108864, snap_octets=262144, promiscuous=True, workers=1, block_timeout_ms=50, batch_events=4096, reopens=True)")]
     fn new(
         interfaces: Vec<String>,
         interest: &Interest,
@@ -102,6 +102,7 @@ impl Live {
         workers: usize,
         block_timeout_ms: u64,
         batch_events: usize,
+        reopens: bool,
     ) -> PyResult<Self> {
         let within = |name: &str, value: u64, least: u64, most: u64| match (least..=most).contains(&value) {
             true => Ok(()),
@@ -162,6 +163,7 @@ impl Live {
                 shared: Arc::clone(&shared),
                 out: out.clone(),
                 batch_events,
+                reopens,
             };
             thread::Builder::new()
                 .name("mailsensor-ring".to_owned())
@@ -290,6 +292,8 @@ struct Worker {
     shared: Arc<Shared>,
     out: Sender<Vec<Event>>,
     batch_events: usize,
+    /// Whether the thread keeps the right to open interfaces anew.
+    reopens: bool,
 }
 
 impl Drop for Worker {
@@ -302,6 +306,11 @@ impl Drop for Worker {
 
 impl Worker {
     fn run(mut self) {
+        // Rights are each thread's own: those that the caller gives up later, this one would keep.
+        if live::give_up_rights(self.reopens).is_err() {
+            self.shared.failed.store(true, Ordering::Release);
+            return;
+        }
         if self.capture().is_err() {
             // Nobody listens any more.
             return;
