@@ -88,10 +88,18 @@ class Sensor:
         self._opened = ExitStack()
         with ExitStack() as undo:
             undo.push(self._opened)
+            self._open_store(plan)
             self._open_taps(plan)
             sockets_are_open()
             self._open(plan)
             undo.pop_all()
+
+    def _open_store(self, plan: Plan) -> None:
+        settings = plan.settings
+        self._keeper = None
+        if settings.store.path:
+            self._keeper = self._opened.enter_context(open_keeper(settings.store.path, settings.privacy))
+        self._resumes = self._keeper.readings() if self._keeper is not None else {}
 
     def _open_taps(self, plan: Plan) -> None:
         self._begun: set[str] = set()
@@ -107,11 +115,7 @@ class Sensor:
         self.counts = Counts(self.families)
         self._meter = Meter(self.counts, top=settings.web.top_mailboxes, name_of=self._veil.label)
         self._meter.build(version(), settings.sensor.name)
-        self._keeper = None
-        if settings.store.path:
-            self._keeper = self._opened.enter_context(open_keeper(settings.store.path, settings.privacy))
         self._retention = Retention(settings.store.keep_days)
-        self._resumes = self._keeper.readings() if self._keeper is not None else {}
         self._passing: Keeper | None = None
         self._analysis = self._analysis_of(plan)
         if self._keeper is not None:
