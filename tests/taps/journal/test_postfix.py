@@ -6,6 +6,7 @@ import os
 import shutil
 import smtplib
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -69,7 +70,8 @@ class Postfix:
 
     def command(self, verb: str) -> None:
         command = [shutil.which("postfix") or "postfix", "-c", str(self.folder / "etc"), verb]
-        subprocess.run(command, check=True, capture_output=True, timeout=30)
+        ended = subprocess.run(command, check=False, capture_output=True, timeout=30)
+        assert ended.returncode == 0, (ended.stderr.decode(), self.log)
 
     def send(self, *to: str, sender: str = "sue@other.example") -> None:
         with smtplib.SMTP("127.0.0.1", self.port, "client.example", timeout=PATIENCE_S) as client:
@@ -77,7 +79,17 @@ class Postfix:
 
     @property
     def log(self) -> str:
-        return (self.folder / "log").read_text(errors="backslashreplace")
+        path = self.folder / "log"
+        return path.read_text(errors="backslashreplace") if path.exists() else ""
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder that the queue's processes get to: those of pytest are shut to other users whenever one more starts."""
+    with tempfile.TemporaryDirectory(prefix="mailsensor-postfix-") as name:
+        path = Path(name)
+        path.chmod(0o755)
+        yield path
 
 
 @contextmanager
@@ -88,9 +100,6 @@ def postfix(folder: Path, settings: str) -> Iterator[Postfix]:
     own = Postfix(folder, free_port())
     for name in ("etc", "queue", "data"):
         (folder / name).mkdir()
-    for each in (folder, *folder.parents[:3]):
-        # The queue's processes run as another user, who has to get here.
-        each.chmod(each.stat().st_mode | 0o011)
     shutil.chown(folder / "data", "postfix", "postfix")
     (folder / "etc" / "master.cf").write_text(_MASTER.format(port=own.port))
     (folder / "etc" / "main.cf").write_text(_MAIN.format(folder=folder) + settings)
@@ -129,8 +138,8 @@ def taken(served: Serving, mails: int) -> list[tuple[str, list[str]]]:
     return sorted((each.reverse_path, sorted(path.address for path in each.forward_paths)) for each in seen)
 
 
-def test_copies_name_the_recipients_of_the_mail(tmp_path: Path) -> None:
-    with serving(addresses=("sensor.internal",)) as served, postfix(tmp_path, shipped(served.tap.address[1])) as mta:
+def test_copies_name_the_recipients_of_the_mail(folder: Path) -> None:
+    with serving(addresses=("sensor.internal",)) as served, postfix(folder, shipped(served.tap.address[1])) as mta:
         mta.send("ann@corp.example", "Eve+x=1@corp.example")
         mta.send("sue@other.example", sender="ann@corp.example")
         # Copies of one mail come in one transaction.
@@ -141,9 +150,9 @@ def test_copies_name_the_recipients_of_the_mail(tmp_path: Path) -> None:
         assert served.counters["form_bcc"] == 2
 
 
-def test_mail_goes_on_while_the_journal_is_away_and_copies_come_when_it_is_back(tmp_path: Path) -> None:
+def test_mail_goes_on_while_the_journal_is_away_and_copies_come_when_it_is_back(folder: Path) -> None:
     port = free_port()
-    with postfix(tmp_path, shipped(port)) as mta:
+    with postfix(folder, shipped(port)) as mta:
         mta.send("ann@corp.example")
         until(lambda: "status=deferred" in mta.log and "to=<ann@corp.example>" in mta.log, "both legs")
         with serving(addresses=("sensor.internal",), listen=f"127.0.0.1:{port}") as served:
@@ -151,11 +160,11 @@ def test_mail_goes_on_while_the_journal_is_away_and_copies_come_when_it_is_back(
         assert "status=bounced" not in mta.log
 
 
-def test_always_bcc_names_the_recipient_of_mail_to_one_alone(tmp_path: Path) -> None:
+def test_always_bcc_names_the_recipient_of_mail_to_one_alone(folder: Path) -> None:
     with serving(addresses=("sensor.internal",)) as served:
         transport = f"inline:{{ {{ sensor.internal = smtp:[127.0.0.1]:{served.tap.address[1]} }} }}"
         settings = f"always_bcc = journal@sensor.internal\ntransport_maps = {transport}\n"
-        with postfix(tmp_path, settings) as mta:
+        with postfix(folder, settings) as mta:
             mta.send("ann@corp.example")
             mta.send("ann@corp.example", "eve@corp.example")
             assert taken(served, 2) == [("sue@other.example", []), ("sue@other.example", ["ann@corp.example"])]
