@@ -59,7 +59,7 @@ Selector bench
 KeyFile {folder}/key
 Socket inet:{port}@127.0.0.1
 Mode s
-UserID root
+RequireSafeKeys no
 """
 
 
