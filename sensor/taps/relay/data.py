@@ -77,7 +77,7 @@ class DataScanner:
 
 
 def _has_dots_after_newlines(octets: bytes) -> bool:
-    """True if anything here can end the content or be misread. Seldom so; CPython looks for pairs backwards quickest."""
+    """True if anything here can end the content or be misread: seldom so. CPython finds pairs quickest backwards."""
     return octets.rfind(b"\n.") >= 0 or octets.rfind(b"\r.") >= 0
 
 
