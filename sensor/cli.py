@@ -26,8 +26,8 @@ served, but mail passed unseen; 141 the reader of the output went away.
 """
 
 RELAY_STATUS = """
-Exit status: 0 relayed until told to stop; 1 the address can't be listened on, or a setting is wrong; 2 wrong usage; 141
-the reader of the output went away.
+Exit status: 0 relayed until told to stop; 1 the address can't be listened on, or a setting is wrong; 2 wrong usage; 3
+relayed, but records could not be written.
 """
 
 cli = typer.Typer(

@@ -22,7 +22,7 @@ from sensor.taps.base import TapError
 from sensor.taps.relay.server import bound, refuse_own_listener
 from tests.running import COMMAND, environment, mailsensor
 from tests.service import free_port, running
-from tests.taps.relay.next_hop import next_hop, on_a_thread
+from tests.taps.relay.next_hop import SILENT, next_hop, on_a_thread
 from tests.taps.relay.relaying import LOOPS, Client, Relay, relaying
 
 FORWARD = (
@@ -347,6 +347,52 @@ def test_the_command_relays_and_writes_records(tmp_path: Path) -> None:
     record = json.loads(records.read_text())
     assert (record["tap"], record["outcome"], record["forwarding"]["kind"]) == ("relay", "delivered", "auto")
     assert "ann@corp.example" in log.read_text()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_mail_flows_while_the_disk_is_full(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with next_hop() as server, log.open("wb") as out:
+        port = free_port()
+        ends = "--listen", f"127.0.0.1:{port}", "--next-hop", f"127.0.0.1:{server.port}"
+        process = subprocess.Popen(
+            [*COMMAND, "relay", *ends, "--events", "/dev/full"],
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+        )
+        try:
+            _until(lambda: "info listening" in log.read_text())
+            for _ in range(3):
+                with Client(port) as client:
+                    client.hello()
+                    assert send(client, PLAIN) == 250
+                _until(lambda: "records_lost" in log.read_text())
+            os.kill(process.pid, signal.SIGTERM)
+            assert process.wait(20) == 3
+        finally:
+            process.kill()
+            process.wait()
+    assert len(server.kept) == 3
+    assert log.read_text().count("records_lost") == 1
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_stop_waits_for_mail_on_its_way_but_not_for_ever(loop: str) -> None:
+    with next_hop({"committed": SILENT}) as server, relaying(server.port, drain_s=0.5, event_loop=loop) as relay:
+        with Client(relay.port) as client:
+            client.hello()
+            for command in (b"MAIL FROM:<a@b>", b"RCPT TO:<c@d>", b"DATA"):
+                client.ask(command)
+            client.send(PLAIN + b".\r\n")
+            _until(lambda: relay.count("mails_passed") == 1)
+            began = time.monotonic()
+            relay.stop()
+            assert 0.4 < time.monotonic() - began < 5
+            assert client.reply() in (0, 451)
+        assert relay.count("mails_ambiguous") == 1
+        assert relay.count("mails_taken") == 0
 
 
 @pytest.mark.parametrize(
