@@ -47,7 +47,7 @@ a mark shows, and Yandex's mark below the hop from outside.
 After that twenty more were written the same way (`*_again_*`): 19 were right at first sight (95 %). An inbox rule's
 redirect of mail of a list elsewhere was taken for the list, by the list's name at the end of its `+SRS=` reverse-path.
 
-Then 121 more (`*_stranger_*`), as clients and platforms write them in a score of languages and charsets, labelled before
+Then 121 more (`*_stranger_*`), as clients and platforms write them, in many languages and charsets, labelled before
 they were run. What writing them down brought to mind was mended before the run, so they measure nothing; it was:
 
 - prefixes in brackets (`[Fwd: Offer]`), behind marks of direction, or counted (`Re[2]:`); separators of mutt, Gnus,
