@@ -62,7 +62,8 @@ What `mailsensor run` tells at `/metrics`, in the Prometheus text format or, whe
   is looked at every 15 seconds. Forwards of all others are in `mailsensor_mailbox_overflow_forwards_total`; the API
   names every mailbox.
 - **Counts are at most a second old.** A scrape renders a copy and holds nothing up.
-- A family has at most 2,000 series, and all together some hundred: none follows what strangers send.
+- A family has at most 2,000 series, and all together some eight hundred: none follows what strangers send. A count that
+  finds no room is in `mailsensor_series_refused_total`.
 
 """
 

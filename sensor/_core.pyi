@@ -18,6 +18,7 @@ __all__ = [
     "Flow",
     "ForwardPath",
     "Header",
+    "Inline",
     "Interest",
     "InterfaceStatus",
     "KeptField",
@@ -381,6 +382,93 @@ class Live:
         """How often each anomaly was seen; every slug is present."""
     def interfaces(self) -> list[InterfaceStatus]:
         """How each interface is, in the order in which they were named."""
+
+@final
+class Inline:
+    """
+    Mail that passes through somebody's hands: sessions fed with octets, or mails begun with their envelope.
+
+    Both have numbers, each used once. Events gather until they are taken; beyond the limit ``inline_events`` the newest
+    are dropped and counted. Time is the caller's. One thread at a time.
+
+    Raises ValueError for a number that is not open, and for an address, protocol, outcome or reply code that is none;
+    OverflowError where as much is open as the limits ``inline_sessions`` and ``session_octets`` allow.
+    """
+
+    def __new__(cls, interest: Interest, *, limits: Mapping[str, int] | None = None) -> Inline: ...
+    def open(self, *, client: tuple[str, int | None], server: tuple[str, int | None], at_ns: int) -> int:
+        """A session, before its first octet; its number. What is spoken in it is recognised as on the wire."""
+    def feed(self, session: int, data: bytes | bytearray | memoryview, *, from_client: bool, at_ns: int) -> None:
+        """Octets of one side, cut anywhere; a reply behind the command that it answers. ``bytes`` are not copied."""
+    def secured(self, session: int, *, at_ns: int) -> None:
+        """
+        A TLS handshake is done: what is fed from now on was inside, and records say ``session.tls``.
+
+        Behind a 220 to STARTTLS both sides begin anew (RFC 3207 4.2); else TLS began before the session did. Without
+        this call, what follows such a 220 is not read, and the session is told as one in TLS.
+        """
+    def provisional(self, session: int) -> Transaction | None:
+        """
+        The mail whose content is being fed, as it would be recorded if that ended here and it were delivered.
+
+        None if no content is open. Its id is that of the record to come. The session stays as it was.
+        """
+    def close(self, session: int, *, at_ns: int, reset: bool = False) -> None:
+        """The connection ended: what is open is told. As on the wire, a *reset* is recorded like an end in order."""
+    def begin(
+        self,
+        *,
+        at_ns: int,
+        client: tuple[str, int | None] | None = None,
+        server: tuple[str, int | None] | None = None,
+        session_at_ns: int | None = None,
+        protocol: Literal["smtp", "esmtp", "lmtp"] | None = None,
+        helo: str | None = None,
+        auth_user: str | None = None,
+        tls: bool = False,
+        client_ip: str | None = None,
+        transaction_index: int = 0,
+        reverse_path: str | None = None,
+        reverse_path_params: Sequence[tuple[str, str | None]] = (),
+        forward_paths: Sequence[tuple[str, int | None, str | None, bool, str | None]] = (),
+    ) -> int:
+        """
+        A mail whose envelope is known; its number.
+
+        *at_ns* is the time of MAIL, *session_at_ns* (by default the same) that of the connection: with client, server
+        and *transaction_index* it makes the record's id. A forward-path is (address, code and enhanced code of the
+        reply to RCPT, accepted, ORCPT). Addresses may stand in angle brackets; ORCPT and parameters are as the command
+        has them, in xtext where that is defined. ``client_ip`` is the client's address unless another is named.
+        """
+    def content(self, mail: int, data: bytes | bytearray | memoryview) -> None:
+        """
+        The next octets of a mail's header section and body, cut anywhere, dots unstuffed.
+
+        Lines end in CRLF or LF. A digest is that of the octets given: it equals that of other taps for CRLF alone.
+        """
+    def drafted(self, mail: int) -> Transaction:
+        """The mail as it would be recorded if its content ended here and it were delivered. It stays as it was."""
+    def end(
+        self,
+        mail: int,
+        *,
+        at_ns: int,
+        outcome: Literal["delivered", "rejected", "deferred", "aborted", "unknown"],
+        reply: tuple[int, str | None, str] | None = None,
+        truncated: bool = False,
+    ) -> None:
+        """
+        The mail is over, and is told.
+
+        *reply* is (code, enhanced code, text); where it is not known and every recipient was refused, the last of those
+        refusals stands in its place. *truncated*: not all of the content was handed in, so that its size and digest
+        are not known.
+        """
+    def take(self) -> Batch:
+        """The events that became known since the last call, in order."""
+    def counters(self) -> dict[str, int]: ...
+    def anomalies(self) -> dict[str, int]:
+        """How often each anomaly was seen; every slug is present."""
 
 def mail_ports() -> list[int]:
     """The TCP ports that the kernel lets through where no others are named."""

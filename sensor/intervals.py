@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from math import exp, lgamma, log, log1p
+from math import exp, lgamma, log, log1p, sqrt
 
 # Halvings of the unit interval. After 50 the step is below 1e-15, the precision of a float near 1.
 _HALVINGS = 50
@@ -179,20 +179,49 @@ def beta_quantile(probability: float, a: float, b: float) -> float:
     """
     The x at which the Beta(a, b) distribution reaches *probability*.
 
-    By Newton's steps from the mean, some six; one that would leave what is known to hold x halves that instead.
+    By Halley's steps from a guess, some three; one that would leave what is known to hold x halves that instead.
     """
-    low, high, x = 0.0, 1.0, a / (a + b)
+    low, high = 0.0, 1.0
+    x = min(max(_guess(probability, a, b), 1e-12), 1 - 1e-12)
     scale = lgamma(a + b) - lgamma(a) - lgamma(b)
     for _ in range(_HALVINGS):
         excess = beta_cdf(x, a, b) - probability
         low, high = (x, high) if excess < 0 else (low, x)
         density = exp(scale + (a - 1) * log(x) + (b - 1) * log1p(-x))
-        step = x - excess / density if density > 0 else low
+        newton = excess / density if density > 0 else 2.0
+        # Far off, the bend of the curve says nothing of the way to go: it may double the step or halve it, no more.
+        bend = 1 - 0.5 * newton * ((a - 1) / x - (b - 1) / (1 - x))
+        step = x - newton / min(max(bend, 0.5), 2.0)
+        # The next step would be about the cube of this one: less than a float tells apart.
+        if abs(step - x) <= 1e-6 * min(x, 1 - x):
+            return step
         following = step if low < step < high else (low + high) / 2
-        if abs(following - x) <= 1e-12 * x or not low < following < high:
+        if not low < following < high:
             return following
         x = following
     return x
+
+
+def _guess(probability: float, a: float, b: float) -> float:
+    """
+    Near the quantile: by the normal deviate (Abramowitz and Stegun 26.5.22 with 26.2.23), or by the power that the
+    distribution follows at its ends where a parameter is below 1.
+    """
+    if a < 1 or b < 1:
+        total = a + b
+        below, above = exp(a * log(a / total)) / a, exp(b * log(b / total)) / b
+        both = below + above
+        if probability < below / both:
+            return float((a * both * probability) ** (1 / a))
+        return float(1 - (b * both * (1 - probability)) ** (1 / b))
+    tail = min(probability, 1 - probability)
+    t = sqrt(-2 * log(tail)) if tail > 0 else 38.0
+    deviate = t - (2.30753 + t * 0.27061) / (1 + t * (0.99229 + t * 0.04481))
+    y = deviate if probability < 0.5 else -deviate
+    shift, size = (y * y - 3) / 6, 2 / (1 / (2 * a - 1) + 1 / (2 * b - 1))
+    skew = (1 / (2 * b - 1) - 1 / (2 * a - 1)) * (shift + 5 / 6 - 2 / (3 * size))
+    w = y * sqrt(max(0.0, size + shift)) / size - skew
+    return a / (a + b * exp(min(700.0, 2 * w)))
 
 
 def beta_cdf(x: float, a: float, b: float) -> float:
@@ -215,12 +244,14 @@ def _fraction(x: float, a: float, b: float) -> float:
     for m in range(1, _TERMS):
         even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
         odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
-        step = 1.0
-        for term in (even, odd):
-            d = 1 / _not_zero(1 + term * d)
-            c = _not_zero(1 + term / c)
-            step = c * d
-            value *= step
+        # Nothing may be divided by zero: Lentz's method puts a tiny number in its place.
+        d = 1 / ((1 + even * d) or _TINY)
+        c = (1 + even / c) or _TINY
+        value *= c * d
+        d = 1 / ((1 + odd * d) or _TINY)
+        c = (1 + odd / c) or _TINY
+        step = c * d
+        value *= step
         if abs(step - 1) < 1e-14:
             break
     return value

@@ -11,8 +11,9 @@ no labels: only mailboxes of the top K appear, under a pseudonym (``sensor.pseud
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from types import MappingProxyType
 from typing import Literal
 
@@ -58,6 +59,11 @@ FAMILIES: tuple[Family, ...] = (
     Family("start_time_seconds", "gauge", "When the process started, in seconds since the epoch."),
     Family("settings_reloads", "counter", "Reloads of the settings file.", ("result",)),
     Family("settings_reload_successful", "gauge", "1 if the last reload was applied, 0 if it was refused."),
+    Family(
+        "published_timestamp_seconds", "gauge",
+        "When these counts were last brought up to date, by the sensor's clock, in seconds since the epoch.",
+    ),
+    Family("series_refused", "counter", "Counts given up because their family has all its series.", ("family",)),
     # ---- mail
     Family("transactions", "counter", "Mail transactions seen in clear.", ("direction", "outcome")),
     Family("sessions", "counter", "Mail sessions that ended: in clear, or turned to TLS.", ("privacy",)),
@@ -107,6 +113,7 @@ FAMILIES: tuple[Family, ...] = (
     Family("sink_alerts_lost", "counter", "Alerts lost before a sink took them.", ("sink",)),
     Family("sink_alerts_refused", "counter", "Alerts that a sink refused for what they say.", ("sink",)),
     Family("sink_alerts_owed", "gauge", "Alerts that wait for a sink.", ("sink",)),
+    Family("sink_up", "gauge", "1 while a sink takes alerts, 0 since its latest try failed.", ("sink",)),
     Family("record_octets", "counter", "Octets of records written."),
     Family("record_failures", "counter", "Batches whose records could not be written."),
     # ---- store
@@ -117,6 +124,20 @@ FAMILIES: tuple[Family, ...] = (
     Family(
         "mailbox_forwards", "counter",
         "Forwards of the mailboxes with most automatic ones, under pseudonyms.", ("mailbox", "kind"),
+    ),
+    Family(
+        "mailbox_auto_share_low_ratio", "gauge",
+        "Lower end of the 95 % interval (Jeffreys) of the share of auto_only in a mailbox's marked forwards.",
+        ("mailbox",),
+    ),
+    Family("mailbox_auto_share_high_ratio", "gauge", "Upper end of that interval.", ("mailbox",)),
+    Family(
+        "mailbox_destinations", "gauge",
+        "Addresses that a mailbox is known to forward to, as far as its account holds them.", ("mailbox", "scope"),
+    ),
+    Family(
+        "mailbox_last_forward_timestamp_seconds", "gauge",
+        "Packet time of a mailbox's latest forward, in seconds since the epoch.", ("mailbox",),
     ),
     Family("mailbox_overflow_forwards", "counter", "Forwards of mailboxes that had no series of their own.", ("kind",)),
 )  # fmt: skip
@@ -141,44 +162,54 @@ class Counts:
     """
     Plain counts by family and labels. One thread counts; ``snapshot`` may be read by any.
 
-    Raises ``KeyError`` for a family that does not exist. Series beyond ``MAX_SERIES`` of a family are not taken up.
+    Raises ``KeyError`` for a family that does not exist. Series beyond ``MAX_SERIES`` of a family are not taken up, and
+    each try is counted in ``series_refused``.
     """
 
     def __init__(self, known: Sequence[Family] = FAMILIES) -> None:
-        self._values: dict[str, dict[Labels, Value]] = {each.name: {} for each in known}
+        self._values: dict[str, dict[Labels, Value]] = {"series_refused": {}, **{each.name: {} for each in known}}
         for each in known:
             if not each.labels and each.kind != "gauge":
                 self._values[each.name][()] = (0, 0.0) if each.kind == "summary" else 0
         self.snapshot: Snapshot = MappingProxyType({})
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The families that can be counted."""
+        return tuple(self._values)
+
+    def begin(self, family: str, each: Iterable[Labels]) -> None:
+        """Let those series of a counter stand at zero before anything is counted: a rate then sees the first count."""
+        for labels in each:
+            self.add(family, 0, *labels)
+
     def add(self, family: str, amount: float, *labels: str) -> None:
         """Count *amount* more, never less than nothing."""
-        series = self._values[family]
-        before = series.get(labels, 0)
+        before = self._values[family].get(labels, 0)
         if isinstance(before, float | int):
-            self._put(series, labels, before + max(0, amount))
+            self._put(family, labels, before + max(0, amount))
 
     def reach(self, family: str, value: float, *labels: str) -> None:
         """A counter kept elsewhere stands at *value*; where that is lower than before, it stays."""
-        series = self._values[family]
-        before = series.get(labels, 0)
+        before = self._values[family].get(labels, 0)
         if isinstance(before, float | int):
-            self._put(series, labels, max(before, value))
+            self._put(family, labels, max(before, value))
 
     def set(self, family: str, value: float, *labels: str) -> None:
         """A gauge stands at *value*."""
-        self._put(self._values[family], labels, value)
+        self._put(family, labels, value)
 
     def replace(self, family: str, series: Mapping[Labels, float]) -> None:
         """A family has these series and no others."""
-        self._values[family] = dict(list(series.items())[:MAX_SERIES])
+        self._values[family] = dict(islice(series.items(), MAX_SERIES))
+        if len(series) > MAX_SERIES:
+            self.add("series_refused", len(series) - MAX_SERIES, family)
 
     def observe(self, family: str, amount: float, *labels: str, times: int = 1) -> None:
         """A summary has seen *times* more, *amount* together."""
-        series = self._values[family]
-        before = series.get(labels, (0, 0.0))
+        before = self._values[family].get(labels, (0, 0.0))
         if isinstance(before, tuple):
-            self._put(series, labels, (before[0] + times, before[1] + amount))
+            self._put(family, labels, (before[0] + times, before[1] + amount))
 
     def value(self, family: str, labels: Labels) -> float:
         """Where a counter or gauge stands; 0 where it was never set."""
@@ -189,10 +220,12 @@ class Counts:
         """Let scrapes see what was counted so far."""
         self.snapshot = MappingProxyType({family: dict(series) for family, series in self._values.items()})
 
-    @staticmethod
-    def _put(series: dict[Labels, Value], labels: Labels, value: Value) -> None:
+    def _put(self, family: str, labels: Labels, value: Value) -> None:
+        series = self._values[family]
         if labels in series or len(series) < MAX_SERIES:
             series[labels] = value
+        else:
+            self.add("series_refused", 1, family)
 
 
 class _Published(Collector):

@@ -20,7 +20,7 @@ Direction = Literal["outbound", "inbound", "internal", "transit", "unknown"]
 Outcome = Literal["delivered", "rejected", "deferred", "aborted", "unknown"]
 SessionProtocol = Literal["smtp", "esmtp", "lmtp"]
 TlsStart = Literal["starttls", "x-anonymoustls", "implicit"]
-TapName = Literal["pcap", "live", "relay", "milter"]
+TapName = Literal["pcap", "live", "relay", "milter", "journal"]
 
 
 # ---- what a tap hands over: read-only views, satisfied by the core's classes

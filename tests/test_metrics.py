@@ -1,15 +1,18 @@
 """Metrics: every one is documented, none goes backwards, and their number does not follow the mail."""
 
 import subprocess
+from itertools import product
 
 import pytest
 
 from docs.make_reference import pages
 from sensor.alert.policy import Policy
+from sensor.alert.route import SinkStatistics
 from sensor.analysis import Analysis
-from sensor.app.counting import Meter
+from sensor.app.counting import FIRST, MAILBOX_GAUGES, TOP_EVERY_S, Meter
 from sensor.classify import Organisation
 from sensor.detect import Runner
+from sensor.intervals import jeffreys
 from sensor.ledger import Ledger
 from sensor.metrics import FAMILIES, MAX_SERIES, WEB_FAMILIES, Counts, families, render
 from sensor.pipeline import Pipeline
@@ -65,6 +68,22 @@ def test_a_family_has_a_bound() -> None:
         counts.add("look_alikes", 1, str(number))
     counts.publish()
     assert len(counts.snapshot["look_alikes"]) == MAX_SERIES
+    assert counts.snapshot["series_refused"] == {("look_alikes",): 100}
+
+
+def test_series_that_are_replaced_have_the_same_bound() -> None:
+    counts = Counts()
+    counts.replace("mailbox_forwards", {(str(number), "auto_only"): 1 for number in range(MAX_SERIES + 1)})
+    assert counts.value("series_refused", ("mailbox_forwards",)) == 1
+
+
+def test_counters_of_known_labels_begin_at_zero() -> None:
+    meter = Meter(Counts(), top=0, name_of=str)
+    meter.build("1", "span-1")
+    meter.counts.publish()
+    for family, names in FIRST.items():
+        assert set(meter.counts.snapshot[family]) == set(product(*names))
+        assert not any(meter.counts.snapshot[family].values())
 
 
 def test_a_snapshot_does_not_change() -> None:
@@ -113,10 +132,40 @@ def test_a_million_mailboxes_make_no_more_series_than_the_top() -> None:
     series = gathered(meter, analysis_of(ledger))
     assert len({labels[0] for labels in series}) == 50
     total = sum(len(each) for each in meter.counts.snapshot.values())
-    assert total < 500
+    assert total < 800
     assert 9 in series.values()
     _, text = render(EVERY, [meter.counts.snapshot])
     assert b"corp.example" not in text
+
+
+def test_a_shown_mailbox_has_its_share_with_an_interval_and_where_its_mail_goes() -> None:
+    ledger, meter = Ledger(), Meter(Counts(), top=1, name_of=str)
+    forwarding(ledger, "fay@corp.example", 3)
+    gathered(meter, analysis_of(ledger))
+    snapshot = meter.counts.snapshot
+    low, high = jeffreys(3, 3)
+    assert snapshot["mailbox_auto_share_low_ratio"] == {("fay@corp.example",): low}
+    assert snapshot["mailbox_auto_share_high_ratio"] == {("fay@corp.example",): high}
+    destinations = snapshot["mailbox_destinations"]
+    assert sum(value for value in destinations.values() if isinstance(value, float | int)) == 1
+    assert snapshot["mailbox_last_forward_timestamp_seconds"] == {("fay@corp.example",): 1_800_000_000.002}
+
+
+def test_a_mailbox_that_left_the_top_takes_its_series_along() -> None:
+    ledger, meter = Ledger(), Meter(Counts(), top=1, name_of=str)
+    forwarding(ledger, "fay@corp.example", 1)
+    gathered(meter, analysis_of(ledger))
+    forwarding(ledger, "kim@corp.example", 2, at_ms=1_800_000_100_000)
+    gathered(meter, analysis_of(ledger), now_s=TOP_EVERY_S)
+    for family in ("mailbox_forwards", *MAILBOX_GAUGES):
+        assert {labels[0] for labels in meter.counts.snapshot[family]} == {"kim@corp.example"}
+
+
+def test_a_sink_that_fails_is_down() -> None:
+    meter = Meter(Counts(), top=0, name_of=str)
+    meter.gather_sinks([SinkStatistics("soar"), SinkStatistics("siem", problem="refused")])
+    assert meter.counts.value("sink_up", ("soar",)) == 1
+    assert meter.counts.value("sink_up", ("siem",)) == 0
 
 
 def test_pseudonyms_follow_the_key_alone() -> None:

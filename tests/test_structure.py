@@ -15,6 +15,7 @@ COMMON = {"anomaly", "counters", "frame", "limits"}
 
 MAY_USE: dict[str, set[str]] = {
     "engine": {"decoder", "interest", "record", "share", "smtp", "tcp"},
+    "inline": {"interest", "record", "smtp", "tcp"},
     "share": {"tcp"},
     "decoder": {"ip", "link", "tcp"},
     "ip": {"link"},

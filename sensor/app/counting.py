@@ -5,22 +5,45 @@ from __future__ import annotations
 import platform
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from heapq import nlargest
+from itertools import product
+from typing import get_args
 
 from sensor.alert.alert import Alert
 from sensor.alert.route import SinkStatistics
 from sensor.analysis import Analysis, Step
 from sensor.app.worker import Totals, Worker
 from sensor.detect.events import ForwardRefused, ForwardSeen
-from sensor.ledger.mailbox import CELLS, Cell, Forwards
+from sensor.ledger.mailbox import CELLS, LEVELS, Cell, Forwards
 from sensor.metrics import Counts
-from sensor.model import Outcome
+from sensor.model import Direction, Outcome, Severity
 from sensor.tally import Tally
 
 TOP_EVERY_S = 15.0
-"""How often the top mailboxes are chosen anew: as often as Prometheus scrapes by most settings."""
+"""How often the top mailboxes are chosen anew, and weighed: as often as Prometheus scrapes by most settings."""
+
+SCOPES = ("external", "internal")
+SEVERITIES = get_args(Severity)
+
+MAILBOX_GAUGES = (
+    "mailbox_auto_share_low_ratio",
+    "mailbox_auto_share_high_ratio",
+    "mailbox_destinations",
+    "mailbox_last_forward_timestamp_seconds",
+)
+
+FIRST: Mapping[str, tuple[Sequence[str], ...]] = {
+    "transactions": (get_args(Direction), get_args(Outcome)),
+    "sessions": (("clear", "tls"),),
+    "forwards": (CELLS, LEVELS, SCOPES),
+    "forwards_refused": (("yes", "no"),),
+    "mailbox_overflow_forwards": (CELLS,),
+    "settings_reloads": (("applied", "refused"),),
+    "store_saves": (("good", "failed"),),
+}
+"""By family, the values of each label that series begin with at zero: a rate does not see the birth of a series."""
 
 
 class Meter:
@@ -37,12 +60,16 @@ class Meter:
         self._top_due_s = 0.0
         self._last_seen_ns: int | None = None
         self._bases: dict[str, dict[tuple[str, ...], float]] = {}
+        self._core_families = [name for name in counts.names if name.startswith("capture_")]
+        self._workers_seen: set[str] = set()
 
     def build(self, version: str, sensor: str) -> None:
         """Say what runs."""
         self.counts.set("build_info", 1, version, platform.python_version(), sensor)
         self.counts.set("start_time_seconds", time.time())
         self.counts.set("settings_reload_successful", 1)
+        for family, names in FIRST.items():
+            self.counts.begin(family, product(*names))
 
     # ---- of each batch
 
@@ -103,6 +130,7 @@ class Meter:
     def gather(self, analysis: Analysis, workers: Iterable[Worker], *, waiting: int, now_s: float) -> None:
         """Read the parts. *now_s* is a clock that only rises."""
         counts = self.counts
+        counts.set("published_timestamp_seconds", time.time())
         counts.set("batches_waiting", waiting)
         if self._last_seen_ns is not None:
             seen_s = self._last_seen_ns / 1e9
@@ -128,6 +156,7 @@ class Meter:
             self.counts.reach("sink_alerts_lost", sink.lost, sink.name)
             self.counts.reach("sink_alerts_refused", sink.refused, sink.name)
             self.counts.set("sink_alerts_owed", sink.owed, sink.name)
+            self.counts.set("sink_up", sink.problem is None, sink.name)
 
     def rebase(self) -> None:
         """
@@ -159,11 +188,15 @@ class Meter:
             if each.name != "findings":
                 self._reach("findings", getattr(policy.counters, each.name), each.name)
         firing = Counter(alert.severity for alert in policy.alerts() if alert.status == "firing")
-        for severity in ("informational", "low", "medium", "high", "critical"):
+        for severity in SEVERITIES:
             counts.set("alerts_firing", firing.get(severity, 0), severity)
 
     def _gather_totals(self, worker: str, totals: Totals) -> None:
         counts = self.counts
+        if worker not in self._workers_seen:
+            self._workers_seen.add(worker)
+            for family in self._core_families:
+                counts.begin(family, [(worker,)])
         for name, number in totals.counters.items():
             counts.reach(f"capture_{name}", number, worker)
         for slug, number in totals.anomalies.items():
@@ -180,18 +213,42 @@ class Meter:
             self.top, ((forwards.automatic, name) for name, forwards in analysis.pipeline.ledger.each_forwarder())
         )
         self._shown = {mailbox: self._shown.get(mailbox) or self.name_of(mailbox) for _, mailbox in most}
+        gauges: dict[str, dict[tuple[str, ...], float]] = {family: {} for family in MAILBOX_GAUGES}
+        for mailbox, label in self._shown.items():
+            forwards = _forwards_of(analysis, mailbox)
+            if forwards is not None:
+                _gauge(gauges, label, forwards)
+        for family, series in gauges.items():
+            self.counts.replace(family, series)
 
     def _gather_top(self, analysis: Analysis) -> None:
         series: dict[tuple[str, ...], float] = {}
         for mailbox, label in self._shown.items():
-            account = analysis.pipeline.ledger.account(mailbox)
-            forwards = account.forwards if account is not None else None
+            forwards = _forwards_of(analysis, mailbox)
             for cell in CELLS:
                 # A forward found by pairing may move to the cell of its marks later: a counter stays where it was.
                 now = 0 if forwards is None else _cell(forwards, cell)
                 series[label, cell] = max(now, self._told.get((label, cell), 0))
         self._told = {(key[0], key[1]): int(value) for key, value in series.items()}
         self.counts.replace("mailbox_forwards", series)
+
+
+def _forwards_of(analysis: Analysis, mailbox: str) -> Forwards | None:
+    account = analysis.pipeline.ledger.account(mailbox)
+    return None if account is None else account.forwards
+
+
+def _gauge(gauges: Mapping[str, dict[tuple[str, ...], float]], label: str, forwards: Forwards) -> None:
+    """Put what an account says beside its counts into the ``MAILBOX_GAUGES``."""
+    share = forwards.auto_share()
+    if share is not None:
+        _, low, high = share
+        gauges["mailbox_auto_share_low_ratio"][label,] = low
+        gauges["mailbox_auto_share_high_ratio"][label,] = high
+    outside = sum(destination.is_outside for destination in forwards.destinations.values())
+    gauges["mailbox_destinations"][label, "external"] = outside
+    gauges["mailbox_destinations"][label, "internal"] = len(forwards.destinations) - outside
+    gauges["mailbox_last_forward_timestamp_seconds"][label,] = forwards.last_seen_ms / 1e3
 
 
 def _cell(forwards: Forwards, cell: Cell) -> int:

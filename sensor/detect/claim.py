@@ -153,6 +153,8 @@ def address(text: str) -> str:
 
 def cut(text: str, octets: int) -> str:
     """*text* with what is not printable as an escape, and an ellipsis where it was longer than *octets* of UTF-8."""
+    if len(text) <= octets and text.isascii() and text.isprintable():
+        return text
     # Cut first: a long text is not to be escaped whole.
     text = text[: octets + 1]
     if not text.isprintable():
@@ -218,14 +220,18 @@ def _cut_lines(lines: Iterable[Artifact]) -> tuple[Artifact, ...]:
     room = MAX_LINES_OCTETS
     for line in lines:
         slug, name = cut(line.slug, MAX_NAME_OCTETS), cut(line.field, MAX_NAME_OCTETS)
-        room -= len(slug.encode()) + len(name.encode())
+        room -= _octets(slug) + _octets(name)
         if len(kept) == MAX_LINES or room < _LEAST_VALUE_OCTETS:
             break
         value = cut(line.value, room)
-        room -= len(value.encode())
+        room -= _octets(value)
         is_same = (slug, name, value) == (line.slug, line.field, line.value)
         kept.append(line if is_same else Artifact(slug=slug, field=name, value=value))
     return tuple(kept)
+
+
+def _octets(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())
 
 
 def _plain_actor(actor: Actor) -> Actor:

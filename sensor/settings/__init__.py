@@ -10,6 +10,7 @@ from sensor.settings.artifacts import ArtifactSettings
 from sensor.settings.capture import CaptureSettings
 from sensor.settings.checks import ENVIRONMENT_PREFIX, Network, split_listen
 from sensor.settings.errors import SettingsError
+from sensor.settings.inline import Action, InlineRule, InlineSettings
 from sensor.settings.live import LiveSettings
 from sensor.settings.loading import load_settings
 from sensor.settings.organisation import OrganisationSettings
@@ -39,6 +40,7 @@ __all__ = [
     "ENVIRONMENT_PREFIX",
     "FACILITIES",
     "SINK_KEYS",
+    "Action",
     "AlertSettings",
     "AlertmanagerSettings",
     "AllowEntry",
@@ -47,6 +49,8 @@ __all__ = [
     "DetectorOptions",
     "FileSinkSettings",
     "HttpSinkSettings",
+    "InlineRule",
+    "InlineSettings",
     "Limit",
     "LiveSettings",
     "Network",

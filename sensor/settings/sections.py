@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from sensor.settings.alerts import ALERTS, AlertSettings
 from sensor.settings.artifacts import ARTIFACTS, ArtifactSettings
 from sensor.settings.capture import CAPTURE, CaptureSettings
+from sensor.settings.inline import INLINE, InlineSettings
 from sensor.settings.live import LIVE, LiveSettings
 from sensor.settings.organisation import ORGANISATION, OrganisationSettings
 from sensor.settings.privacy import PRIVACY, PrivacySettings
@@ -34,6 +35,7 @@ SECTIONS: tuple[Section, ...] = (
     STORE,
     WEB,
     PRIVACY,
+    INLINE,
 )
 
 
@@ -55,5 +57,6 @@ class Settings:
     store: StoreSettings = field(default_factory=StoreSettings)
     web: WebSettings = field(default_factory=WebSettings)
     privacy: PrivacySettings = field(default_factory=PrivacySettings)
+    inline: InlineSettings = field(default_factory=InlineSettings)
     detect: Mapping[str, Mapping[str, float | bool]] = field(default_factory=dict)
     limits: Mapping[str, int] = field(default_factory=dict)

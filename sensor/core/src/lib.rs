@@ -5,6 +5,7 @@
 
 mod convert;
 mod error;
+mod inline;
 mod interest;
 mod live;
 mod parse;
@@ -50,6 +51,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<interest::Interest>()?;
     module.add_class::<replay::Replay>()?;
     module.add_class::<live::Live>()?;
+    module.add_class::<inline::Inline>()?;
     module.add_class::<live::InterfaceStatus>()?;
     module.add_class::<replay::Damage>()?;
     module.add_class::<tally::Tally>()?;

@@ -31,6 +31,7 @@ enum Stage {
 /// Reads the content of one mail, dots unstuffed. About 1.7 KiB, and what its parts hold within their limits.
 ///
 /// [`ContentReader::restart`] makes it ready for the next mail with the buffers of the last.
+#[derive(Clone)]
 pub struct ContentReader {
     stage: Stage,
     collector: Collector,
@@ -38,7 +39,7 @@ pub struct ContentReader {
 }
 
 /// What is known of the mail so far.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Mail {
     facts: MessageFacts,
     /// What the header's facts hold.
@@ -101,6 +102,16 @@ impl ContentReader {
     pub fn begin_inside(&mut self) {
         self.mail.facts.beginning_unseen = true;
         self.stage = Stage::HeaderCut;
+    }
+
+    /// The content goes on, and its rest will not be shown: its size and digest can't be known.
+    pub fn end_inside(&mut self) {
+        self.mail.facts.end_unseen = true;
+        match self.stage {
+            Stage::Header => self.stage = Stage::HeaderCut,
+            Stage::Body => self.mail.skimmer.end_inside(),
+            Stage::HeaderCut | Stage::PastLoss | Stage::Shed => {}
+        }
     }
 
     /// The loss that came last reached the end of data: its dot and line end are none of the content.
@@ -251,7 +262,8 @@ impl Mail {
             let dropped = self.skimmer.parts_dropped();
             counters.mime_parts_dropped = counters.mime_parts_dropped.saturating_add(dropped);
         }
-        if self.facts.missing_octets > 0 || self.facts.beginning_unseen {
+        let is_cut = self.facts.beginning_unseen || self.facts.end_unseen;
+        if self.facts.missing_octets > 0 || is_cut {
             self.facts.body.digest = None; // also where only the header lost octets: the body may begin elsewhere
         }
         let facts = std::mem::take(&mut self.facts);

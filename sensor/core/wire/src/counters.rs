@@ -95,6 +95,11 @@ counters! {
     line_octets_dropped,
     /// Octets that sessions shed because the bound on all of them was reached.
     session_octets_shed,
+    // ---- mail in line
+    /// Sessions and mails of an inline tap that were not followed because a bound on all of them was reached.
+    inline_refused,
+    /// Events of an inline tap that were lost because too many waited to be taken.
+    inline_events_dropped,
     // ---- header section and body
     /// Octets of header sections beyond the bound, skipped.
     header_octets_dropped,

@@ -6,7 +6,8 @@
 //! The road of one mail, and who may know whom:
 //!
 //! ```text
-//! engine -> link -> ip -> tcp -> smtp -> header, mime        everyone -> anomaly, limits, counters, frame
+//! engine -> link -> ip -> tcp -> smtp -> header, mime
+//! inline                      -> smtp -> header, mime        everyone -> anomaly, limits, counters, frame
 //! ```
 
 #![forbid(unsafe_code)]
@@ -18,6 +19,7 @@ pub mod decoder;
 pub mod engine;
 pub mod frame;
 pub mod header;
+pub mod inline;
 pub mod interest;
 pub mod ip;
 pub mod limits;

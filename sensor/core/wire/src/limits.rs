@@ -85,6 +85,12 @@ limits! {
     /// thousand sessions hold a few MiB; half a million that each stop inside a large header section would hold 128 GiB. At the bound a
     /// session that asks for more sheds what it holds over its even share (this divided by `flows`), content first.
     session_octets: 1 << 30,
+    // ---- mail in line
+    /// Sessions and mails of an inline tap at once. A relay or milter caps its own far below; idle ones take under
+    /// 64 MiB together.
+    inline_sessions: 65_536,
+    /// Events of an inline tap that wait to be taken, some kilobytes each: seconds of mail, where they are taken many times a second.
+    inline_events: 16_384,
     // ---- header section
     /// Octets of one header section. Exchange allows 64 KiB, Postfix 100 KiB (header_size_limit); real chains reach 200 KiB.
     header_octets: 262_144,

@@ -138,6 +138,8 @@ pub struct MessageFacts {
     pub size_octets: u64,
     /// True if the tap came in after the content had begun, so that its size is not known.
     pub beginning_unseen: bool,
+    /// True if the content went on behind what was seen, nobody knows how far.
+    pub end_unseen: bool,
     /// Octets of content that were lost (gaps).
     pub missing_octets: u64,
     /// What was odd.
@@ -193,9 +195,9 @@ impl MessageFacts {
 
     /// Octets of the content as transferred, dots unstuffed: those seen and those known to be lost.
     ///
-    /// None if its beginning was not seen. Where its end was lost too, the loss may have reached beyond it.
+    /// None if its beginning was not seen, or its rest was never shown. Where its end was lost, the loss may have reached beyond it.
     #[must_use]
     pub fn transferred_octets(&self) -> Option<u64> {
-        (!self.beginning_unseen).then(|| self.size_octets.saturating_add(self.missing_octets))
+        (!self.beginning_unseen && !self.end_unseen).then(|| self.size_octets.saturating_add(self.missing_octets))
     }
 }

@@ -28,7 +28,7 @@ pub enum Collected<'a> {
 }
 
 /// Collects one header section. One per mail; [`Collector::reset`] makes it ready for the next.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Collector {
     kept: Vec<u8>,
     octets_max: usize,

@@ -5,7 +5,7 @@ use super::transfer::Sink;
 /// The size of base64 content from the number of its digits: four make three octets.
 ///
 /// Padding inside, as pieces encoded apart and joined have it, is passed over; the size is then up to two octets a piece high.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Base64Count {
     digits: u64,
     pub(super) has_junk: bool,
@@ -59,7 +59,7 @@ const fn is_passed_over(octet: u8) -> bool {
 
 /// Streaming base64 (RFC 2045 6.8). Octets outside the alphabet are passed over; padding ends a quantum, not the content,
 /// since pieces encoded apart and joined are common.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Base64 {
     /// Digits of an unfinished quantum, six bits each, and how many.
     quantum: u32,

@@ -32,7 +32,7 @@ pub(super) struct Delimiter {
 }
 
 /// The open multiparts, outermost first.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Open {
     multiparts: Vec<(Vec<u8>, Kind)>,
     longest_boundary: usize,

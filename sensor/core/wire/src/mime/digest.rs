@@ -12,6 +12,7 @@ use xxhash_rust::xxh3::Xxh3;
 const HELD_OCTETS: usize = 8;
 
 /// Hashes a body as it streams by.
+#[derive(Clone)]
 pub(super) struct BodyDigest {
     hasher: Xxh3,
     /// A run of CR and LF that is only hashed if something follows; `held[..held_octets]`.

@@ -7,7 +7,7 @@ use crate::anomaly::AnomalySet;
 use crate::limits::Limits;
 
 /// Where the octets of the current leaf go. By default nowhere: a preamble, an epilogue, a text that isn't the first.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Sinks {
     /// The place of the leaf in the list of attachments, and its size so far.
     pub(super) size: Option<(usize, DecodedSize)>,

@@ -69,7 +69,7 @@ pub(super) enum Line {
 }
 
 /// Collects the header of one part.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Collector {
     /// Whole lines, then the line that has not ended.
     section: Vec<u8>,

@@ -5,7 +5,7 @@ use super::transfer::Sink;
 /// Streaming quoted-printable (RFC 2045 6.7). What does not decode stays as it stands; lower case digits are taken.
 ///
 /// Blanks at the end of a line are kept, though rule 3 would have them deleted as a transport's padding: few decoders do.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct QuotedPrintable {
     behind: Behind,
     pub(super) is_broken: bool,

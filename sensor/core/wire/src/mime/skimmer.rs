@@ -42,6 +42,7 @@ enum Place {
 ///
 /// One may read one body after another: it keeps its buffers. Holds no more than the first `Limits::body_search_octets` of one text, the header of one part, the start of one line, and
 /// the facts, each bounded by its limit.
+#[derive(Clone)]
 pub struct BodySkimmer {
     digest: BodyDigest,
     open: Open,
@@ -61,6 +62,8 @@ pub struct BodySkimmer {
     /// What the attachments listed so far hold.
     attachment_octets: usize,
     parts_dropped: u64,
+    /// The body goes on behind what was shown.
+    is_cut: bool,
     anomalies: AnomalySet,
 }
 
@@ -80,6 +83,7 @@ impl Default for BodySkimmer {
             facts: BodyFacts::default(),
             attachment_octets: 0,
             parts_dropped: 0,
+            is_cut: false,
             anomalies: AnomalySet::default(),
         }
     }
@@ -117,6 +121,7 @@ impl BodySkimmer {
         self.facts = BodyFacts::default();
         self.attachment_octets = 0;
         self.parts_dropped = 0;
+        self.is_cut = false;
         self.anomalies = AnomalySet::default();
         let fields = PartFields {
             content_type,
@@ -166,6 +171,12 @@ impl BodySkimmer {
         }
     }
 
+    /// The body goes on, and its rest will not be shown: there is no digest, and multiparts may well be closed in it.
+    pub fn end_inside(&mut self) {
+        self.gap(1);
+        self.is_cut = true;
+    }
+
     /// The body ends here. Call it once.
     pub fn finish(&mut self, interest: &Interest, limits: &Limits) -> (BodyFacts, AnomalySet) {
         self.finish_line(interest, limits);
@@ -173,7 +184,7 @@ impl BodySkimmer {
             self.begin_collected_part(limits);
         }
         self.end_part(interest, limits);
-        if !self.open.is_empty() {
+        if !self.open.is_empty() && !self.is_cut {
             self.anomalies.insert(Anomaly::MimeUnterminated);
         }
         self.facts.digest = self.digest.finish();

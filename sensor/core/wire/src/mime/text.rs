@@ -21,6 +21,7 @@ pub(super) enum Search {
 }
 
 /// The first decoded octets of one text part.
+#[derive(Clone)]
 pub(super) struct Window {
     search: Search,
     decoder: Decoder,

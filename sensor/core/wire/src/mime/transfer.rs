@@ -45,6 +45,7 @@ impl Encoding {
 }
 
 /// Counts the octets that a part decodes to, without decoding where that can be told otherwise.
+#[derive(Clone)]
 pub(super) enum DecodedSize {
     Identity(u64),
     Base64(Base64Count),
@@ -96,6 +97,7 @@ pub(super) trait Sink {
 }
 
 /// Counts what it is given.
+#[derive(Clone)]
 pub(super) struct Count(u64);
 
 impl Sink for Count {
@@ -108,6 +110,7 @@ impl Sink for Count {
 }
 
 /// Keeps the first `max` octets.
+#[derive(Clone)]
 pub(super) struct Head {
     pub(super) octets: Vec<u8>,
     pub(super) max: usize,
@@ -124,6 +127,7 @@ impl Sink for Head {
 }
 
 /// Decodes as octets come.
+#[derive(Clone)]
 pub(super) enum Decoder {
     Identity,
     Base64(Base64),

@@ -21,7 +21,7 @@ pub const SCHEMA: u32 = 1;
 pub struct Origin<'a> {
     /// Name of this sensor.
     pub sensor: &'a str,
-    /// `pcap`, `live`, `relay` or `milter`.
+    /// `pcap`, `live`, `relay`, `milter` or `journal`.
     pub tap: &'a str,
 }
 

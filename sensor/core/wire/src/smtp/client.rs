@@ -124,12 +124,7 @@ impl Session {
     fn hello(&mut self, protocol: Protocol, command: &Command<'_>, context: &mut Context) {
         self.seal_open(Seal::Abandoned);
         self.protocol = Some(protocol);
-        let name = command
-            .arguments
-            .split(u8::is_ascii_whitespace)
-            .next()
-            .unwrap_or_default();
-        self.helo = (!name.is_empty()).then(|| printable(name));
+        self.helo = name_in(command.arguments);
         self.midstream = false;
         self.pipelining = false;
         self.push(Step::Hello(command.verb), false, context);
@@ -347,15 +342,17 @@ impl Session {
 }
 
 /// True if an ORCPT parameter names another address than the RCPT it stands in (RFC 3461 4.2).
-fn differs(orcpt: &str, address: &str) -> bool {
+pub(crate) fn differs(orcpt: &str, address: &str) -> bool {
     let original = orcpt.split_once(';').map_or(orcpt, |(_, original)| original);
     !original.eq_ignore_ascii_case(address)
 }
 
-/// A name as the client gave it: text without control characters.
-fn printable(name: &[u8]) -> String {
-    String::from_utf8_lossy(name)
-        .chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect()
+/// The client's name in the *arguments* of its greeting: their first word, without control characters. None if it gave none.
+pub(crate) fn name_in(arguments: &[u8]) -> Option<String> {
+    let name = arguments
+        .split(u8::is_ascii_whitespace)
+        .next()
+        .filter(|name| !name.is_empty())?;
+    let visible = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+    Some(String::from_utf8_lossy(name).chars().map(visible).collect())
 }

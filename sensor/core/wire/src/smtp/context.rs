@@ -7,6 +7,7 @@ use crate::content::ContentReader;
 use crate::counters::Counters;
 use crate::interest::Interest;
 use crate::limits::Limits;
+use crate::message::MessageFacts;
 use crate::record::event::Event;
 
 /// Readers kept for the mails to come: about as many as are read at a time on a busy wire; each holds up to 26 KiB.
@@ -72,6 +73,14 @@ impl Context {
         self.held_octets = self.held_octets.saturating_sub(*accounted).saturating_add(octets);
         *accounted = octets;
         self.held_octets > self.limits.session_octets && octets > self.limits.session_octets / self.limits.flows.max(1)
+    }
+
+    /// Counts what the content of a mail told, *facts*.
+    pub fn tell_content(&mut self, facts: &MessageFacts) {
+        for anomaly in facts.anomalies.iter() {
+            self.anomalies.note(anomaly);
+        }
+        self.counters.content_octets += facts.size_octets;
     }
 
     /// Counts *anomaly*.

@@ -50,7 +50,7 @@ impl Stop {
 }
 
 /// Finds the end of data and unstuffs dots. Holds a few octets of state, no content.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct DataReader {
     state: State,
 }

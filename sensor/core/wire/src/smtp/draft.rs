@@ -6,9 +6,13 @@
 
 use crate::anomaly::AnomalySet;
 use crate::content::ContentReader;
+use crate::counters::Counters;
 use crate::frame::Timestamp;
+use crate::interest::Interest;
+use crate::limits::Limits;
 use crate::message::MessageFacts;
-use crate::record::event::{Completeness, ForwardPath, Outcome, Reply, SessionFacts};
+use crate::record::event::{Completeness, FlowId, ForwardPath, Outcome, Reply, SessionFacts, Transaction};
+use crate::structure::Envelope;
 
 use super::path::Path;
 use super::state::ReplyClass;
@@ -27,7 +31,7 @@ pub enum Seal {
 }
 
 /// One transaction as far as it is known.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Draft {
     /// Number within the session, from 0.
     pub number: u32,
@@ -112,6 +116,55 @@ impl Draft {
         self.forward_paths.push(path);
     }
 
+    /// Draws the facts of its content, whole or not, and gives back what read it. None if there was no content.
+    pub fn finish_content(
+        &mut self,
+        interest: &Interest,
+        limits: &Limits,
+        counters: &mut Counters,
+    ) -> Option<Box<ContentReader>> {
+        let mut content = self.content.take()?;
+        let envelope = Envelope {
+            touched: self.touched,
+            reverse_path: self.reverse_path.as_deref(),
+            forward_paths: &self.forward_paths,
+        };
+        let (facts, touched) = content.finish(&envelope, interest, limits, counters);
+        self.anomalies.extend(facts.anomalies);
+        self.touched = touched;
+        self.message_octets = facts.held_octets();
+        self.message = Some(Box::new(facts));
+        Some(content)
+    }
+
+    /// Its record: what became of it is *outcome*, which *reply* decided.
+    #[must_use]
+    pub fn into_transaction(
+        self,
+        flow: FlowId,
+        session: SessionFacts,
+        outcome: Outcome,
+        reply: Option<Reply>,
+        interest: &Interest,
+    ) -> Transaction {
+        let refused = reply.as_ref().filter(|reply| reply.code >= 400);
+        Transaction {
+            started_at: self.started_at,
+            ended_at: self.last_at.max(self.started_at),
+            flow,
+            session,
+            touched: self.touched || refused.is_some_and(|reply| refuses_forwarding(reply, interest)),
+            reverse_path: self.reverse_path,
+            reverse_path_params: self.parameters,
+            forward_paths: self.forward_paths,
+            outcome,
+            reply,
+            message: self.message,
+            completeness: self.completeness,
+            anomalies: self.anomalies,
+        }
+    }
+
     /// True once it can be recorded.
     #[must_use]
     pub const fn is_settled(&self) -> bool {
@@ -194,6 +247,11 @@ impl Draft {
             .any(|path| path.reply_code.is_some_and(|code| code / 100 == 4));
         refused.then_some(if for_now { Outcome::Deferred } else { Outcome::Rejected })
     }
+}
+
+/// True if *reply* says that it is forwarding what was refused: in words, or by the status code that Exchange Online gives it.
+fn refuses_forwarding(reply: &Reply, interest: &Interest) -> bool {
+    reply.enhanced.as_deref() == Some("5.7.520") || interest.marks_reply(&reply.text)
 }
 
 fn by_class(reply: &Reply) -> Outcome {

@@ -22,6 +22,14 @@ impl Drafts {
         self.list.front().map(Box::as_ref)
     }
 
+    pub(super) fn back(&self) -> Option<&Draft> {
+        self.list.back().map(Box::as_ref)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.list.len()
+    }
+
     pub(super) fn back_mut(&mut self) -> Option<&mut Draft> {
         self.list.back_mut().map(Box::as_mut)
     }

@@ -3,14 +3,9 @@
 use super::context::Context;
 use super::draft::Draft;
 use super::session::Session;
+use crate::counters::Counters;
 use crate::frame::Timestamp;
-use crate::interest::Interest;
-use crate::record::event::{Completeness, Event, Reply, SessionFacts, TlsSession, Transaction};
-
-/// True if *reply* says that it is forwarding what was refused: in words, or by the status code that Exchange Online gives it.
-fn refuses_forwarding(reply: &Reply, interest: &Interest) -> bool {
-    reply.enhanced.as_deref() == Some("5.7.520") || interest.marks_reply(&reply.text)
-}
+use crate::record::event::{Completeness, Event, Outcome, Reply, SessionFacts, TlsSession, Transaction};
 
 impl Session {
     /// Records every draft that is settled, oldest first.
@@ -35,39 +30,58 @@ impl Session {
 
     fn emit(&mut self, draft: Draft, context: &mut Context) {
         let (outcome, reply) = draft.outcome();
-        let known = draft.session.clone().unwrap_or_else(|| self.facts(0));
-        let session = SessionFacts {
-            transaction_index: self.next_index,
-            ..known
-        };
+        let transaction = self.transaction(draft, self.next_index, outcome, reply, context);
         self.next_index = self.next_index.saturating_add(1);
         // XFORWARD speaks of one mail (XFORWARD_README).
         if let Some(front) = &mut self.front {
             front.forwarded = super::origin::Origin::default();
         }
         context.counters.transactions += 1;
-        let touched = draft.touched
-            || reply
-                .as_ref()
-                .is_some_and(|reply| reply.code >= 400 && refuses_forwarding(reply, &context.interest));
-        context.events.push(Event::Transaction(Box::new(Transaction {
-            started_at: draft.started_at,
-            ended_at: draft.last_at.max(draft.started_at),
-            flow: self.flow,
-            session,
-            reverse_path: draft.reverse_path,
-            reverse_path_params: draft.parameters,
-            forward_paths: draft.forward_paths,
-            outcome,
-            reply,
-            message: draft.message,
-            touched,
-            completeness: Completeness {
-                one_sided: !(self.client_seen && self.server_seen),
-                ..draft.completeness
-            },
-            anomalies: draft.anomalies,
-        })));
+        context.events.push(Event::Transaction(Box::new(transaction)));
+    }
+
+    /// The mail whose content is open, as it would be recorded if its content ended here and it were delivered; none if no
+    /// content is open. Changes nothing. Costs a copy of what was kept of the content so far.
+    #[must_use]
+    pub fn as_delivered(&self, context: &Context) -> Option<Transaction> {
+        let open = self.drafts.back().filter(|_| self.has_open_draft)?;
+        open.content.as_ref()?;
+        let mut draft = open.clone();
+        self.read_held_into(&mut draft, context);
+        draft.finish_content(&context.interest, &context.limits, &mut Counters::default());
+        // The mails before it are told before it.
+        let waiting = u32::try_from(self.drafts.len() - 1).unwrap_or(u32::MAX);
+        let index = self.next_index.saturating_add(waiting);
+        Some(self.transaction(draft, index, Outcome::Delivered, None, context))
+    }
+
+    /// What is held since it may be a smuggled command belongs to the content, if that is over with it.
+    fn read_held_into(&self, draft: &mut Draft, context: &Context) {
+        let Some(content) = &mut draft.content else { return };
+        let (mut data, anomalies) = (self.data.clone(), &mut draft.anomalies);
+        data.read(
+            self.held.unread(),
+            anomalies,
+            |_| false,
+            |piece| content.feed(piece, &context.interest, &context.limits),
+        );
+    }
+
+    fn transaction(
+        &self,
+        mut draft: Draft,
+        index: u32,
+        outcome: Outcome,
+        reply: Option<Reply>,
+        context: &Context,
+    ) -> Transaction {
+        let known = draft.session.take().unwrap_or_else(|| self.facts(0));
+        let session = SessionFacts {
+            transaction_index: index,
+            ..known
+        };
+        draft.completeness.one_sided = !(self.client_seen && self.server_seen);
+        draft.into_transaction(self.flow, session, outcome, reply, &context.interest)
     }
 
     /// Records the session itself if it turned to TLS.
@@ -104,7 +118,7 @@ impl Session {
             protocol: self.protocol,
             helo: forwarded_helo.or(self.helo.as_ref()).cloned(),
             auth_user: self.auth_user.clone(),
-            tls: false,
+            tls: self.inside_tls,
             client_ip: Some(real.unwrap_or(self.flow.client.address)),
             transaction_index,
         }

@@ -1,7 +1,7 @@
 //! SMTP, ESMTP and LMTP as both sides spoke it: two streams in, transactions out (RFC 5321, RFC 2033, RFC 3030).
 
 pub mod auth;
-mod client;
+pub(crate) mod client;
 pub mod command;
 pub mod context;
 pub mod data;

@@ -12,7 +12,7 @@ pub struct Path {
 }
 
 /// Parameters of one command; real clients send under ten.
-const MAX_PARAMETERS: usize = 64;
+pub const MAX_PARAMETERS: usize = 64;
 
 impl Path {
     /// Octets it holds.
@@ -75,6 +75,17 @@ fn split_path(raw: &[u8]) -> (&[u8], &[u8], bool) {
     (&inside[..end], inside.get(end + 1..).unwrap_or_default(), false)
 }
 
+/// The bare address in *path*, which may stand in angle brackets.
+#[must_use]
+pub fn address_in(path: &[u8]) -> String {
+    let path = path.trim_ascii();
+    if path.starts_with(b"<") {
+        bare(split_path(path).0)
+    } else {
+        bare(path)
+    }
+}
+
 /// The bare address in *path*: without a source route (RFC 5321 Appendix C), the domain in lower case.
 #[must_use]
 pub fn bare(path: &[u8]) -> String {
@@ -119,11 +130,17 @@ fn parameters(rest: &[u8]) -> (Vec<(String, Option<String>)>, bool) {
             Some(equals) => (&word[..equals], Some(&word[equals + 1..])),
         };
         fine &= !name.is_empty() && name.iter().all(|octet| octet.is_ascii_alphanumeric() || *octet == b'-');
-        let name = String::from_utf8_lossy(name).to_ascii_uppercase();
-        let value = value.map(|value| decode_value(&name, value));
-        found.push((name, value));
+        found.push(parameter(name, value));
     }
     (found, fine)
+}
+
+/// A parameter whose *name* and *value* are as a command has them: its name in upper case, its value decoded.
+#[must_use]
+pub fn parameter(name: &[u8], value: Option<&[u8]>) -> (String, Option<String>) {
+    let name = String::from_utf8_lossy(name).to_ascii_uppercase();
+    let value = value.map(|value| decode_value(&name, value));
+    (name, value)
 }
 
 /// Decodes the value where its parameter is defined as xtext: ENVID and ORCPT (RFC 3461 4.2, 4.4), AUTH (RFC 4954 5).

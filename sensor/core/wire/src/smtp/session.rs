@@ -226,6 +226,8 @@ pub struct Session {
     pub(super) client_octets: u64,
     pub(super) server_octets: u64,
     pub(super) tls: Option<Box<Tls>>,
+    /// What is fed stood inside TLS.
+    pub(super) inside_tls: bool,
     pub(super) loose_anomalies: AnomalySet,
     pub(super) loose_missing: u64,
     /// What the context knows this session to hold.
@@ -273,6 +275,7 @@ impl Session {
             client_octets: 0,
             server_octets: 0,
             tls: None,
+            inside_tls: false,
             loose_anomalies: AnomalySet::default(),
             loose_missing: 0,
             accounted: 0,
@@ -417,6 +420,33 @@ impl Session {
     #[must_use]
     pub fn is_tls(&self) -> bool {
         self.tls.is_some()
+    }
+
+    /// The TLS handshake is done, and whoever holds its keys feeds what is inside from now on: the session isn't one that
+    /// nobody can read. Behind STARTTLS both sides begin anew (RFC 3207 4.2); else TLS began before the session did.
+    pub fn secured(&mut self, at: Timestamp, context: &mut Context) {
+        self.last_at = self.last_at.max(at);
+        let turned = self.tls.take().is_some();
+        if turned || matches!(self.mode, Mode::Await(Blocker::Tls(_)) | Mode::Guess(Blocker::Tls(_))) {
+            self.begin_anew();
+        }
+        if !(turned || self.inside_tls) {
+            context.counters.sessions_tls += 1;
+        }
+        self.inside_tls = true;
+    }
+
+    /// What the client said of itself is forgotten, and nothing is awaited.
+    fn begin_anew(&mut self) {
+        self.mode = Mode::Commands;
+        self.state = State::Connected;
+        self.queue = ReplyQueue::default();
+        self.held.clear();
+        self.client_line.clear();
+        self.server_line.clear();
+        self.reply_lines.clear();
+        (self.protocol, self.helo, self.auth_user) = (None, None, None);
+        self.pipelining = false;
     }
 
     pub(super) fn turn_to_tls(&mut self, start: &'static str, context: &mut Context) {

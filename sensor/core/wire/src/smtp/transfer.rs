@@ -9,7 +9,6 @@ use super::draft::Seal;
 use super::reading::Look;
 use super::session::{Blocker, Mode, Pending, Session, Step};
 use crate::frame::Timestamp;
-use crate::structure::Envelope;
 
 impl Session {
     /// What was held to tell whether the content is over is content after all.
@@ -113,30 +112,19 @@ impl Session {
     /// Draws the facts of the open draft's content, whole or not.
     pub(super) fn finish_content(&mut self, context: &mut Context) {
         let Some(draft) = self.drafts.back_mut() else { return };
-        let Some(mut content) = draft.content.take() else {
-            return;
-        };
         let Context {
             interest,
             limits,
             counters,
             ..
         } = context;
-        let envelope = Envelope {
-            touched: draft.touched,
-            reverse_path: draft.reverse_path.as_deref(),
-            forward_paths: &draft.forward_paths,
+        let Some(content) = draft.finish_content(interest, limits, counters) else {
+            return;
         };
-        let (facts, touched) = content.finish(&envelope, interest, limits, counters);
-        for anomaly in facts.anomalies.iter() {
-            context.anomalies.note(anomaly);
-        }
-        context.counters.content_octets += facts.size_octets;
-        draft.anomalies.extend(facts.anomalies);
-        draft.touched = touched;
-        draft.message_octets = facts.held_octets();
-        draft.message = Some(Box::new(facts));
         context.spare(content);
+        if let Some(facts) = &draft.message {
+            context.tell_content(facts);
+        }
     }
 
     /// The flow ends inside content: what was seen of it is told, unless it was only a guess.

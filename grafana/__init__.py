@@ -1,0 +1,1 @@
+"""The dashboards, made from code: ``python -m grafana.make`` writes ``grafana/dashboards``."""

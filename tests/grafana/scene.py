@@ -1,0 +1,188 @@
+"""
+Two sensors that see mail, and a Prometheus that scrapes them by the sample settings: what dashboards are tried on.
+
+One sensor reads a folder into which captures are put while it is scraped, and an interface on which mail is sent; it
+writes records, keeps a store, and tells a file and a receiver that is dead. The other has read one capture.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import smtplib
+import socketserver
+import subprocess
+import threading
+import time
+import urllib.parse
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.builders import Capture, Dialogue, capture, lines
+from tests.running import ROOT, needs
+from tests.service import Service, free_port, running
+
+PROMETHEUS = ROOT / "deploy" / "prometheus"
+LIVE = os.geteuid() == 0
+"""Capturing takes root, or CAP_NET_RAW."""
+
+LATER = ROOT / "pcaps" / "lab_sieve_redirect_srs" / "input.pcap"
+"""One more forward of a mailbox that has series by then."""
+
+ROUNDS = 3
+"""Batches of captures, some scrapes apart, so that every counter rises between two scrapes."""
+
+Series = list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Prometheus:
+    """A running one, asked over its API."""
+
+    server: Service
+
+    def ask(self, expr: str) -> Series:
+        """What *expr* gives now. Raises where it is no PromQL."""
+        answer = self.server.ask("/api/v1/query?" + urllib.parse.urlencode({"query": expr}))
+        assert answer.status == 200, (expr, answer.text)
+        result: Series = answer.json["data"]["result"]
+        return result
+
+    def alerts(self) -> set[str]:
+        """The names of the alerts that are pending or fire."""
+        return {each["labels"]["alertname"] for each in self.server.ask("/api/v1/alerts").json["data"]["alerts"]}
+
+
+@contextmanager
+def prometheus(folder: Path, sensors: Sequence[Service]) -> Iterator[Prometheus]:
+    """One with the sample settings and rules, but that it scrapes *sensors*, every second, and tells nobody."""
+    program = needs("prometheus", "prometheus")
+    config = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())
+    config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
+    config["rule_files"] = [str(PROMETHEUS / each) for each in config["rule_files"]]
+    del config["alerting"]
+    (job,) = config["scrape_configs"]
+    job["static_configs"] = [{"targets": [f"127.0.0.1:{each.port}" for each in sensors]}]
+    path, log_path, port = folder / "prometheus.yml", folder / "prometheus.log", free_port()
+    path.write_text(yaml.safe_dump(config))
+    with log_path.open("wb") as log:
+        process = subprocess.Popen(
+            [
+                program, f"--config.file={path}", f"--storage.tsdb.path={folder / 'tsdb'}",
+                f"--web.listen-address=127.0.0.1:{port}",
+            ],
+            stdout=log, stderr=log,
+        )  # fmt: skip
+    server = Service(process, port, path, log_path)
+    try:
+        server.until(lambda: _is_ready(server), "Prometheus")
+        yield Prometheus(server)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _is_ready(server: Service) -> bool:
+    try:
+        return server.ask("/-/ready").status == 200
+    except OSError:
+        return False
+
+
+class _Mailbox(socketserver.StreamRequestHandler):
+    """Takes one mail."""
+
+    def handle(self) -> None:
+        self._say(b"220 mx.corp.example ESMTP")
+        for line in self.rfile:
+            word = line.split()[0].upper()
+            self._say({b"DATA": b"354 go ahead", b"QUIT": b"221 bye"}.get(word, b"250 Ok"))
+            if word == b"QUIT":
+                return
+            if word == b"DATA":
+                while self.rfile.readline() != b".\r\n":
+                    continue
+                self._say(b"250 2.0.0 Ok: queued")
+
+    def _say(self, line: bytes) -> None:
+        self.wfile.write(line + b"\r\n")
+
+
+def refused_forward() -> Capture:
+    """The report that a rule's forward was refused because forwarding is forbidden."""
+    report = lines(
+        "From: postmaster@corp.example", "To: bill@shop.example", "Subject: Undeliverable: Offer", "MIME-Version: 1.0",
+        "Content-Type: multipart/report; report-type=delivery-status; boundary=b", "", "--b",
+        "Content-Type: text/plain", "", "5.7.520 Access denied, Your organization does not allow external forwarding.",
+        "--b", "Content-Type: message/rfc822", "", "From: bill@shop.example", "To: lea@corp.example",
+        "Subject: Offer", "", "Buy.", "--b--",
+    )  # fmt: skip
+    sent = Dialogue().greet("EHLO eur05-vi1-obe.outbound.protection.outlook.com").envelope("", "bill@shop.example")
+    return capture(sent.data(report).quit().flow())
+
+
+@contextmanager
+def mail_server() -> Iterator[int]:
+    """The port of one on loopback that takes every mail."""
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Mailbox) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_address[1]
+        server.shutdown()
+
+
+def _send_mail(port: int) -> None:
+    with smtplib.SMTP("127.0.0.1", port, local_hostname="a.example", timeout=10) as client:
+        client.sendmail("ann@a.example", ["bob@corp.example"], b"Subject: live\r\n\r\nHi\r\n")
+
+
+def _settings(folder: Path, captures: Path, mail_port: int) -> str:
+    live = f'[live]\ninterfaces = ["lo"]\nports = [{mail_port}]\n' if LIVE else ""
+    return (
+        f'path = "{folder / "ledger.db"}"\n'
+        f'[run]\nrecords = "{folder / "records.jsonl"}"\n'
+        f'[capture]\nfolder = "{captures}"\nsettle_s = 0\n{live}'
+        f'[alerts]\nspool_dir = "{folder / "spool"}"\n'
+        f'[[alerts.sink]]\ntype = "jsonl"\npath = "{folder / "alerts.jsonl"}"\n'
+        f'[[alerts.sink]]\ntype = "webhook"\nname = "dead"\nurl = "http://127.0.0.1:{free_port()}/"\n'
+    )
+
+
+@contextmanager
+def scene(folder: Path) -> Iterator[Prometheus]:
+    """All of it, when every capture was read and the top mailboxes have been chosen."""
+    one, other, captures = folder / "one", folder / "other", folder / "captures"
+    for each in (one, other, captures):
+        each.mkdir()
+    with (
+        mail_server() as mail_port,
+        running(one, _settings(one, captures, mail_port)) as sensor,
+        running(other) as second,
+        prometheus(folder, (sensor, second)) as seen,
+    ):
+        until(lambda: len(seen.ask("mailsensor_build_info")) == 2, "both sensors are scraped")
+        refused_forward().write(captures / "refused.pcap")
+        inputs = [path for path in sorted((ROOT / "pcaps").glob("*/input.*")) if path != LATER]
+        for number in range(ROUNDS):
+            for path in inputs[number::ROUNDS]:
+                shutil.copy(path, captures / f"{number}-{path.parent.name}-{path.name}")
+            if LIVE:
+                _send_mail(mail_port)
+            time.sleep(3)
+        until(lambda: sensor.metric("mailsensor_mailbox_auto_share_low_ratio") > 0, "mailboxes have series")
+        until(lambda: bool(seen.ask("mailsensor_mailbox_auto_share_low_ratio > 0")), "they are scraped")
+        shutil.copy(LATER, captures / "later.pcap")
+        until(lambda: bool(seen.ask("increase(mailsensor_mailbox_forwards_total[1m]) > 0")), "one forwards again")
+        yield seen
+
+
+def until(holds: Callable[[], bool], what: str) -> None:
+    """Wait until something holds."""
+    end = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < end, f"it never came true that {what}"
+        time.sleep(0.3)
