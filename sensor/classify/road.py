@@ -43,7 +43,7 @@ _PRIVATE = tuple(
 
 
 # Mailbox providers whose hosts bear other names than their mailboxes' domains: hosts, then domains.
-_PROVIDERS = (
+_PROVIDERS_HOSTS = (
     ((".apple.com", ".me.com", ".icloud.com"), ("icloud.com", "me.com", "mac.com")),
     ((".google.com",), ("gmail.com", "googlemail.com")),
     ((".outlook.com",), ("outlook.com", "hotmail.com", "live.com", "msn.com")),
@@ -54,6 +54,7 @@ _PROVIDERS = (
     ((".yandex.net",), ("yandex.ru", "yandex.com", "ya.ru")),
     ((".mail.ru",), ("mail.ru", "inbox.ru", "list.ru", "bk.ru")),
 )
+_HOSTS_OF = {domain: hosts for hosts, domains in _PROVIDERS_HOSTS for domain in domains}
 
 
 # RFC 6762 3 and appendix G, RFC 8375, and what containers' networks are called. Those with a hyphen, an underscore or a
@@ -108,7 +109,8 @@ def is_own_hop(line: ReceivedView, domains: Sequence[str], organisation: Organis
 
 def is_providers(host: str, domain: str) -> bool:
     """True if *host* is of the mailbox provider whose mailboxes are in *domain*."""
-    return any(domain in domains and _is_below(host, hosts) for hosts, domains in _PROVIDERS)
+    hosts = _HOSTS_OF.get(domain)
+    return hosts is not None and _is_below(host, hosts)
 
 
 def is_shared(host: str) -> bool:
