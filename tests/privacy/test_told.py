@@ -229,8 +229,8 @@ files = ["{SIEVE}"]
         assert service.end() == 0
         said["log"] = service.log.encode()
     own = {"sensor.toml", "key", "log"}
-    for path in (each for each in tmp_path.rglob("*") if each.is_file() and each.name not in own):
-        said[path.name] = path.read_bytes().replace(bytes(SIEVE), b"")
-        assert path.stat().st_mode & 0o077 == 0, path
+    for file in (each for each in tmp_path.rglob("*") if each.is_file() and each.name not in own):
+        said[file.name] = file.read_bytes().replace(bytes(SIEVE), b"")
+        assert file.stat().st_mode & 0o077 == 0, file
     assert {"records.jsonl", "alerts.jsonl", "findings.jsonl", "kept.db", "sink-webhook.spool"} <= said.keys()
     assert {name: told_in(octets) for name, octets in said.items() if told_in(octets)} == {}
