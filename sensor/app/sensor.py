@@ -123,6 +123,8 @@ class Sensor:
         self._view = View(self._analysis, RecentRecords(settings.web.recent_records, self._veil.record), self._veil)
         if self._keeper is not None:
             self._view.restore_alerts(self._keeper.told())
+            if self._keeper.tells_anew:
+                self._view.take_alerts(tuple(self._analysis.policy.alerts()), sensor=settings.sensor.name)
         self._output = Output(settings, self.counts, self._log, self._veil)
         self._opened.callback(self._close_output)
         self._sinks = self._opened.enter_context(
