@@ -25,8 +25,8 @@ Exit status: 0 all is well; 1 it would work, less well than it could; 2 it would
 """
 
 RELAY_STATUS = """
-Exit status: 0 relayed until told to stop; 1 the address can't be listened on, or a setting is wrong; 2 wrong usage; 141
-the reader of the output went away.
+Exit status: 0 relayed until told to stop; 1 the address can't be listened on, or a setting is wrong; 2 wrong usage; 3
+relayed, but records could not be written.
 """
 
 MILTER_STATUS = """

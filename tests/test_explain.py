@@ -143,7 +143,7 @@ def test_a_delivered_copy_is_judged_as_it_was_on_the_wire(console: Console, mail
             STORED_BEHIND_A_FILTER,
             [
                 "no forward",
-                "the sending host is assumed to be mx.shop.example, as the Received line of mx.corp.example",
+                "is assumed to be mx.shop.example, as the Received line of mx.corp.example says",
             ],
         ),
     ],

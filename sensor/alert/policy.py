@@ -26,7 +26,7 @@ from sensor.alert.merge import MAX_NAMES, SEVERITIES, differs_materially, ends, 
 from sensor.alert.severity import severity_of
 from sensor.alert.veiling import AlertVeil, Unveiled
 from sensor.detect.events import stable_id
-from sensor.model import Finding, Severity
+from sensor.model import Exhibit, Finding, Severity
 from sensor.settings import AlertSettings, AllowEntry
 
 BLOB_VERSION = 1
@@ -292,7 +292,8 @@ class Policy:
         """
         Take back what ``changed`` gave. Raises ``AlertStateError`` for anything else.
 
-        An alert that was told under names of the other kind is forgotten: it opens anew with its next finding.
+        An alert that was told under clear names goes on under an id, a chain and names that the veil allows. One that
+        was veiled where nothing is now is forgotten: its evidence can't be had back.
         """
         if not blob or blob[0] != BLOB_VERSION:
             raise AlertStateError(f"the state of alert {alert_id} is of version {blob[0] if blob else 'none'}")
@@ -304,9 +305,34 @@ class Policy:
             raise AlertStateError(f"the state of alert {alert_id} is that of {held.alert.id}")
         if held.is_veiled != self._veil.hides:
             self._touched[alert_id] = None
+            if self._veil.hides:
+                self._keep(self._hidden(held))
             return
         self._keep(held)
         self._touched.pop(alert_id, None)
+
+    def _hidden(self, held: Held) -> Held:
+        """An alert that was told under clear names, as if it had never been: its first telling is still to come."""
+        told = held.alert
+        parts = [self._veil.entering(each) for each in held.parts.values()]
+        shown = self._veil.entering(msgspec.structs.replace(told.finding, exhibits=_exhibits(told.chain)))
+        alert_id = stable_id("alert", shown.id)
+        alert = msgspec.structs.replace(
+            told,
+            id=alert_id,
+            finding=msgspec.structs.replace(self._veil.leaving(shown), exhibits=ends(shown.exhibits)),
+            finding_ids=tuple(each.id for each in parts),
+            chain=evidence.extend(evidence.begin(alert_id), shown.exhibits),
+            updates=0,
+            cuts=tuple(map(self._veil.cut, told.cuts)),
+        )
+        return msgspec.structs.replace(
+            held,
+            alert=alert,
+            parts={each.id: each for each in parts},
+            known_ids=[each.id for each in parts],
+            is_veiled=True,
+        )
 
     def forget(self, alert_id: str) -> bool:
         """Forget an alert that is over; false if it fires, and so has to be kept."""
@@ -320,6 +346,10 @@ class Policy:
     def holds(self, alert_id: str) -> bool:
         """True if the alert fires, or was resolved within the cool-down."""
         return alert_id in self._held
+
+
+def _exhibits(chain: evidence.Chain) -> tuple[Exhibit, ...]:
+    return tuple(link.exhibit for link in chain.links)
 
 
 def _join(held: Held, finding: Finding) -> None:

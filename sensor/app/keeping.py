@@ -38,7 +38,8 @@ class Keeper:
     An open file of states, and the captures that this run reads.
 
     A run is kept whole or not at all: its captures are noted as counted in the same transaction as what they came to.
-    *told* is how names are told, as ``privacy.told_as`` puts it.
+    *told* is how names are told, as ``privacy.told_as`` puts it. ``tells_anew`` once ``restore`` found that they were
+    told otherwise before: then every alert is to be kept anew as it is told now.
     """
 
     def __init__(self, database: Database, log: Log | None = None, told: str = "clear") -> None:
@@ -46,6 +47,7 @@ class Keeper:
         self._log = log or Log()
         self._told = told
         self._captures: list[CountedCapture] = []
+        self.tells_anew = False
         self._readings: tuple[str, ...] = tuple(key for key, _ in database.states(READING))
 
     @property
@@ -163,9 +165,10 @@ class Keeper:
         before = dict(self._database.states(SEEN)).get(TOLD_AS, b"clear").decode()
         if before.split()[0] == self._told.split()[0]:
             return
+        self.tells_anew = True
         count = self._database.delete((TOLD, key) for key, _ in list(self._database.states(TOLD)))
         if count:
-            self._log.warning("alerts_forgotten", path=self._database.path, count=count, why=f"told as {before} before")
+            self._log.warning("alerts_renamed", path=self._database.path, count=count, before=before, now=self._told)
 
     def _note(self, path: str) -> CountedCapture:
         digest, octets = capture_digest(path)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 
-from sensor.app.common import OWN_LIMITS, READ_WHOLE, split_limits, table_in_force
+from sensor.app.common import OWN_LIMITS, READ_WHOLE, READ_WITH_DAMAGE, split_limits, table_in_force
 from sensor.app.console import records_to
-from sensor.app.replay import alert_writer, print_summary, run_tap
+from sensor.app.replay import Sink, alert_writer, print_summary, run_tap
 from sensor.app.sniff import AtOnce, terminate_as_interrupt
 from sensor.classify import Organisation, Table
 from sensor.detect import known_options
@@ -39,7 +40,7 @@ class RelayOptions:
 
 def relay(options: RelayOptions, environment: Mapping[str, str]) -> int:
     """
-    Relay until Ctrl-C or SIGTERM, print the summary, and return the exit status.
+    Relay until Ctrl-C or SIGTERM, print the summary, and return the exit status: 3 if records could not be written.
 
     Raises a ``UserError`` for what the caller must put right, ``OSError`` for what could not be written.
     """
@@ -61,7 +62,7 @@ def relay(options: RelayOptions, environment: Mapping[str, str]) -> int:
     with ExitStack() as opened:
         # Before anything is opened: what is told from here on, is told in full.
         opened.enter_context(terminate_as_interrupt())
-        sink = opened.enter_context(records_to(options.events))
+        records = opened.enter_context(records_if_possible(options.events, log))
         tap = open_relay(settings, table, core, log)
         opened.callback(tap.stop)
         tap.listen()
@@ -72,7 +73,7 @@ def relay(options: RelayOptions, environment: Mapping[str, str]) -> int:
             settings,
             table=table,
             own_limits=own,
-            sink=None if sink is None else AtOnce(sink),
+            sink=records,
             tell=alert_writer(options.alerts, settings, environment, opened, form=options.alerts_format, append=False),
         )
     if not options.quiet:
@@ -80,7 +81,42 @@ def relay(options: RelayOptions, environment: Mapping[str, str]) -> int:
         run = replace(run, interrupted=False)
         taken = "-" in (options.events, options.alerts)
         print_summary(run, tap, settings, Found(), as_json=options.json, to_stderr=taken)
-    return READ_WHOLE
+    return READ_WITH_DAMAGE if records is not None and records.failures else READ_WHOLE
+
+
+TELL_EVERY_S = 60.0
+"""Records that can't be written are told of so often, with their number."""
+
+
+class IfPossible:
+    """Writes records while that can be done: mail goes on when the disk is full. ``failures`` counts lost batches."""
+
+    def __init__(self, sink: Sink, log: Log) -> None:
+        self.failures = 0
+        self._sink, self._log = sink, log
+        self._told_at_s: float | None = None
+
+    def write(self, octets: bytes) -> None:
+        try:
+            self._sink.write(octets)
+        except OSError as error:
+            self.failures += 1
+            now_s = time.monotonic()
+            if self._told_at_s is None or now_s - self._told_at_s >= TELL_EVERY_S:
+                self._told_at_s = now_s
+                self._log.error("records_lost", batches=self.failures, why=error.strerror)
+
+
+@contextmanager
+def records_if_possible(target: str | None, log: Log) -> Iterator[IfPossible | None]:
+    """Where records go, opened. What can't be written when it is closed was told before."""
+    opened = ExitStack()
+    sink = opened.enter_context(records_to(target))
+    try:
+        yield None if sink is None else IfPossible(AtOnce(sink), log)
+    finally:
+        with suppress(OSError):
+            opened.close()
 
 
 def open_relay(

@@ -246,6 +246,8 @@ def run_tap(
         organisation = Organisation(domains or inferred, settings.organisation.internal_networks)
         analysis = analysis_of(tap, settings, organisation, table=table, own_limits=own_limits, veil=veil)
         states_lost = keeper.restore(analysis) if keeper is not None else 0
+        if keeper is not None and keeper.tells_anew:
+            alerts.note(analysis.policy.alerts())
         if keeper is not None and tell is not None:
             tell.remember(analysis.policy.alerts())
         for batch in batches:
@@ -324,6 +326,10 @@ class _Told:
     def take(self, alerts: Sequence[Alert]) -> None:
         if alerts and self.tell is not None:
             self.tell.write(alerts)
+        self.note(alerts)
+
+    def note(self, alerts: Iterable[Alert]) -> None:
+        """Remember alerts that nobody has to be told."""
         for alert in alerts:
             self.latest[alert.id] = self._unsaved[alert.id] = alert
         while len(self.latest) > ALERTS_REMEMBERED:
@@ -451,7 +457,7 @@ def print_summary(run: Run, tap: Tap, settings: Settings, found: Found, *, as_js
         run.pipeline.coverage,
         top_mailboxes=settings.replay.top_mailboxes,
         direction_known=bool(settings.organisation.internal_domains or run.inferred_domains),
-        inferred_domains=run.inferred_domains,
+        inferred_domains=run.veil.domains(run.inferred_domains),
         interrupted=run.interrupted,
         damage=tap.damage(),
         passed_over=found.problems,

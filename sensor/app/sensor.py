@@ -88,10 +88,18 @@ class Sensor:
         self._opened = ExitStack()
         with ExitStack() as undo:
             undo.push(self._opened)
+            self._open_store(plan)
             self._open_taps(plan)
             sockets_are_open()
             self._open(plan)
             undo.pop_all()
+
+    def _open_store(self, plan: Plan) -> None:
+        settings = plan.settings
+        self._keeper = None
+        if settings.store.path:
+            self._keeper = self._opened.enter_context(open_keeper(settings.store.path, settings.privacy))
+        self._resumes = self._keeper.readings() if self._keeper is not None else {}
 
     def _open_taps(self, plan: Plan) -> None:
         self._begun: set[str] = set()
@@ -107,11 +115,7 @@ class Sensor:
         self.counts = Counts(self.families)
         self._meter = Meter(self.counts, top=settings.web.top_mailboxes, name_of=self._veil.label)
         self._meter.build(version(), settings.sensor.name)
-        self._keeper = None
-        if settings.store.path:
-            self._keeper = self._opened.enter_context(open_keeper(settings.store.path, settings.privacy))
         self._retention = Retention(settings.store.keep_days)
-        self._resumes = self._keeper.readings() if self._keeper is not None else {}
         self._passing: Keeper | None = None
         self._analysis = self._analysis_of(plan)
         if self._keeper is not None:
@@ -119,6 +123,8 @@ class Sensor:
         self._view = View(self._analysis, RecentRecords(settings.web.recent_records, self._veil.record), self._veil)
         if self._keeper is not None:
             self._view.restore_alerts(self._keeper.told())
+            if self._keeper.tells_anew:
+                self._view.take_alerts(tuple(self._analysis.policy.alerts()), sensor=settings.sensor.name)
         self._output = Output(settings, self.counts, self._log, self._veil)
         self._opened.callback(self._close_output)
         self._sinks = self._opened.enter_context(
@@ -345,10 +351,14 @@ class Sensor:
     def _workers_of(self, plan: Plan, names: Collection[str] | None = None) -> dict[str, Worker]:
         """Workers for the taps of *plan* (for those in *names*), their taps open and not read yet."""
         workers = {}
-        for name, tap in taps_of(plan, self._begun, self._resumes).items():
-            if names is None or name in names:
-                before = self._workers.get(name)
-                workers[name] = Worker(name, tap.open, self._inbox, goes_on=tap.goes_on, log=self._log, before=before)
+        with ExitStack() as undo:
+            for name, tap in taps_of(plan, self._begun, self._resumes).items():
+                if names is None or name in names:
+                    before = self._workers.get(name)
+                    fresh = Worker(name, tap.open, self._inbox, goes_on=tap.goes_on, log=self._log, before=before)
+                    undo.callback(fresh.discard)
+                    workers[name] = fresh
+            undo.pop_all()
         return workers
 
     def _replace_worker(self, name: str, fresh: Worker | None) -> None:
@@ -391,8 +401,12 @@ class Sensor:
         if reading:
             raise SettingsError(f"{', '.join(reading)}: a capture is being read; reload again when it has been")
         analysis = self._analysis_after(plan, change)
-        workers = self._workers_of(plan, change.workers)
-        output = Output(plan.settings, self.counts, self._log, self._veil) if change.output else None
+        with ExitStack() as undo:
+            output = Output(plan.settings, self.counts, self._log, self._veil) if change.output else None
+            if output is not None:
+                undo.callback(output.close)
+            workers = self._workers_of(plan, change.workers)
+            undo.pop_all()
         # From here on nothing fails.
         self._plan = plan
         if output is not None:

@@ -7,7 +7,6 @@ import ctypes
 import os
 import socket
 import struct
-from collections.abc import Iterator
 
 _NET = "/sys/class/net"
 _SIOCETHTOOL = 0x8946
@@ -75,33 +74,18 @@ def _ethtool(name: str, command: int, answers: int) -> tuple[int, ...] | None:
     return tuple(question[1:])
 
 
-def memory_octets() -> tuple[int, str] | None:
-    """Octets that can be had, and whose bound that is; none where it isn't told."""
-    bounds = [*_available(), *_group_bound()]
-    return min(bounds, default=None)
+def memory_octets() -> int | None:
+    """
+    Octets that can be had without swapping; none where it isn't told.
 
-
-def _available() -> Iterator[tuple[int, str]]:
+    Of the machine: rings are the kernel's memory, which no control group counts.
+    """
     try:
         with open("/proc/meminfo", "rb") as file:
             lines = file.read().decode(errors="replace").splitlines()
     except OSError:
-        return
-    for line in lines:
-        if line.startswith("MemAvailable:"):
-            yield int(line.split()[1]) << 10, "the machine's free memory"
-
-
-def _group_bound() -> Iterator[tuple[int, str]]:
-    for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
-        try:
-            with open(path, "rb") as file:
-                text = file.read().strip()
-        except OSError:
-            continue
-        # "max", or of the older kind a number beyond any machine.
-        if text.isdigit() and int(text) < 1 << 60:
-            yield int(text), "the memory limit of its control group"
+        return None
+    return next((int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable:")), None)
 
 
 class _Timex(ctypes.Structure):

@@ -25,22 +25,17 @@ def _look(subject: Subject) -> Iterator[Line]:
 
 
 def _memory(wanted: int) -> Iterator[Line]:
-    told = f"{in_words(wanted)} in all"
-    found = memory_octets()
-    if found is None:
+    told, free = f"{in_words(wanted)} in all", memory_octets()
+    if free is None:
         yield ok("live.ring_octets", told)
-    elif wanted > found[0]:
-        yield fail(
-            "live.ring_octets", f"{told}; {found[1]} is {in_words(found[0])}", "make rings smaller, or workers fewer"
-        )
-    elif wanted > found[0] // 2:
-        yield warn(
-            "live.ring_octets",
-            f"{told}, more than half of {found[1]}, {in_words(found[0])}",
-            "leave room for mailboxes and flows (docs/sizing.md)",
-        )
+        return
+    told = f"{told}; {in_words(free)} are free"
+    if wanted > free:
+        yield fail("live.ring_octets", told, "make rings smaller, or workers fewer")
+    elif wanted > free // 2:
+        yield warn("live.ring_octets", told, "leave room for mailboxes and flows (docs/sizing.md)")
     else:
-        yield ok("live.ring_octets", f"{told}; {found[1]} is {in_words(found[0])}")
+        yield ok("live.ring_octets", told)
 
 
 RINGS = Check("rings", "memory and processors for capturing", _look)

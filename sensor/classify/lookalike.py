@@ -207,7 +207,7 @@ def _is_declared_reply(context: Context) -> bool:
         header.auto_submitted == "auto-replied" or split_subject(header.subject)[0] in _AUTO_REPLY_PREFIXES
     ):
         return True
-    if context.has_field("x-autoreply") or context.has_field("x-autorespond"):
+    if context.has_any(("x-autoreply", "x-autorespond")):
         return True
     if (context.value_of("x-sieve-action") or "").lower() in ("reject", "vacation"):
         return True
@@ -225,7 +225,7 @@ def _ticket(context: Context, weighed: Sequence[Weighed]) -> bool:
     """
     header = context.header
     subject = (header.subject or "") if header is not None else ""
-    is_told = any(context.has_field(name) for name in _TICKET_FIELDS)
+    is_told = context.has_any(_TICKET_FIELDS)
     if not is_told and _TICKET_NUMBER.match(subject) is None:
         return False
     return not _left_by_a_member(context, weighed, _ticket_domain(context, weighed))
@@ -254,8 +254,7 @@ def _list(context: Context, weighed: Sequence[Weighed]) -> bool:
         return not _left_by_a_member(context, weighed, domain_of(reverse_path))
     if header is not None and header.list_id is not None:
         return not _left_by_a_member(context, weighed, header.list_id)
-    is_lists = any(context.has_field(name) for name in _LIST_FIELDS)
-    if not is_lists and (context.value_of("precedence") or "").lower() != "list":
+    if not context.has_any(_LIST_FIELDS) and (context.value_of("precedence") or "").lower() != "list":
         return False
     return not _left_by_a_member(context, weighed, _list_domain(context))
 
@@ -316,8 +315,8 @@ def _admin_copy(context: Context, weighed: Sequence[Weighed]) -> bool:
 
 
 def _shared_mailbox(context: Context, weighed: Sequence[Weighed]) -> bool:
-    return context.has_field("x-ms-exchange-sharedmailbox-routingagent-processed") or context.has_field(
-        "x-ms-exchange-sharedmailbox-sentitem-message"
+    return context.has_any(
+        ("x-ms-exchange-sharedmailbox-routingagent-processed", "x-ms-exchange-sharedmailbox-sentitem-message")
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from sensor.model import ForwardPathView
 
@@ -21,6 +22,7 @@ _COUNTER = re.compile(r"(?:\[[0-9]{1,3}\]|\([0-9]{1,3}\)|\^[0-9]{1,3})$")
 _UNSEEN = re.compile("[\\s\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]+")
 
 
+@lru_cache(64)
 def split_subject(subject: str | None) -> tuple[str, str]:
     """
     The subject's prefix in lower case, without its colon, and the rest; ``("", subject)`` where there is none.

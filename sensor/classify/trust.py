@@ -17,7 +17,7 @@ mailbox: it may say more about that forward, its level and who it was, and never
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 
@@ -66,7 +66,11 @@ class Context:
 
     def has_field(self, name: str) -> bool:
         """True if the header section holds a kept field of that name (lower case)."""
-        return self.value_of(name) is not None
+        return name in self._by_name()
+
+    def has_any(self, names: Collection[str]) -> bool:
+        """True if the header section holds a kept field of any of those names (lower case)."""
+        return not self._by_name().keys().isdisjoint(names)
 
     def own_hops(self, mailbox: str | None) -> int:
         """How many Received lines from the top tell of hops on the side of *mailbox*, or of the host that sends."""
@@ -78,10 +82,13 @@ class Context:
 
     def value_of(self, name: str) -> str | None:
         """The topmost kept field of that name (lower case)."""
+        return self._by_name().get(name)
+
+    def _by_name(self) -> dict[str, str]:
         if not self._fields:
             for each in reversed(self.transaction.fields):
                 self._fields[each.name.lower()] = each.value
-        return self._fields.get(name)
+        return self._fields
 
 
 def addressees(context: Context) -> list[str]:

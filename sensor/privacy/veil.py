@@ -65,6 +65,10 @@ class Veil(Protocol):
         """The ledger as reports and API see it."""
         ...
 
+    def domains(self, domains: Sequence[str]) -> list[str]:
+        """The organisation's own, as reports name them."""
+        ...
+
     def log(self, text: str) -> str:
         """A value in a line of the log."""
         ...
@@ -102,6 +106,9 @@ class ClearVeil:
 
     def ledger(self, ledger: LedgerView) -> LedgerView:
         return ledger
+
+    def domains(self, domains: Sequence[str]) -> list[str]:
+        return list(domains)
 
     def log(self, text: str) -> str:
         return text
@@ -159,6 +166,9 @@ class PseudonymVeil:
 
     def ledger(self, ledger: LedgerView) -> LedgerView:
         return VeiledLedger(ledger, self._names)
+
+    def domains(self, domains: Sequence[str]) -> list[str]:
+        return [self._names.allowed_domain(each) for each in domains]
 
     def log(self, text: str) -> str:
         return self._names.in_log(text)

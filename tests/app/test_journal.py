@@ -207,7 +207,7 @@ def test_the_service_takes_copies_in_beside_its_other_sources(tmp_path: Path) ->
         for number in range(20):
             assert started.send(numbered(number)) == 250
             assert number in recorded(events)
-        service.until(lambda: service.metric("mailsensor_capture_journal_copies_recorded_total") == 20, "counts")
+        service.until(lambda: service.metric("mailsensor_journal_copies_recorded_total") == 20, "counts")
         service.process.send_signal(signal.SIGTERM)
         assert service.process.wait(PATIENCE_S) == 0
     assert recorded(events) == set(range(20))

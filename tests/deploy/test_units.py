@@ -1,4 +1,4 @@
-"""What systemd reads: the unit may do as little as its page says, and its folders are those the sensor writes to."""
+"""What systemd reads: the unit may do as little as its page says; its folders are those that the sensor writes to."""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Protocol
 
 from sensor.model import Outcome, Transaction
+from sensor.settings import Action as InlineAction
 from sensor.taps.milter import answers
 from sensor.taps.milter.counts import Counts
 from sensor.taps.milter.deed import MAX_STRIPPED, Deed, VerdictView, deed_of, strip
@@ -65,6 +66,7 @@ class Judge(Protocol):
 
     def judge(self, transaction: Transaction) -> VerdictView: ...
     def counters(self) -> Mapping[str, int]: ...
+    def counts(self) -> Mapping[tuple[InlineAction, str, bool], int]: ...
 
 
 class Session:
@@ -132,11 +134,12 @@ class Session:
         return answers.terms(self._terms)
 
     def _take_macros(self, event: Macros, at_ns: int) -> bytes:
-        told = {name: value for name, value in event.values.items() if name in _READ and len(value) <= MAX_TEXT_OCTETS}
         if event.command in b"CHMR":
-            self._macros[event.command] = told
+            self._macros[event.command] = {
+                name: value for name, value in event.values.items() if name in _READ and len(value) <= MAX_TEXT_OCTETS
+            }
         if event.command != _MAIL:
-            self._note_queue_id(told)
+            self._note_queue_id(event.values)
         return b""
 
     def _connect(self, event: Connect, at_ns: int) -> bytes:
@@ -181,8 +184,10 @@ class Session:
         return b""
 
     def _note_queue_id(self, told: _Told) -> None:
-        if self._message is not None and b"i" in told:
-            self._message.queue_id = text(told[b"i"])
+        """MTAs that make a queue file late tell of it with any command from RCPT on."""
+        queue_id = told.get(b"i")
+        if self._message is not None and queue_id is not None and len(queue_id) <= MAX_TEXT_OCTETS:
+            self._message.queue_id = queue_id
 
     def _add_path(self, event: Rcpt, at_ns: int) -> bytes:
         path = forward_path_of(event.arguments, self._macros.pop(_RCPT, {}))
@@ -215,7 +220,7 @@ class Session:
             message.add_body(event.octets)
         message.end_header()
         if message.queue_id is not None:
-            self._conduct.passed(message.queue_id)
+            self._conduct.passed(text(message.queue_id))
         deed = self._deed(message)
         message.end(at_ns, deed.outcome, deed.reply)
         self._counts.mails += 1

@@ -71,6 +71,9 @@ class Watch:
         while self._follower.is_behind:
             self.turn()
         self._save()
+
+    def close(self) -> None:
+        """Let the log go."""
         self._follower.close()
 
     def turn(self) -> None:

@@ -135,7 +135,7 @@ class RelayServer:
     def hello(self) -> bytes:
         """The relay's own greeting of the next hop."""
         verb = b"LHLO" if self.settings.next_hop_protocol == "lmtp" else b"EHLO"
-        return verb + b" " + self._token + b"." + self._hello_name.encode("ascii") + b"\r\n"
+        return verb + b" " + self._token + b"." + self._hello_name.encode("ascii", "replace") + b"\r\n"
 
     def add_own_end(self, end: tuple[str, int]) -> None:
         self._own_ends.add(end)

@@ -63,6 +63,7 @@ class Leg(asyncio.Protocol):
 
     transport: asyncio.Transport | None = None
     is_full = False
+    is_reading = True
 
     def __init__(self, session: Session) -> None:
         self.session = session
@@ -86,8 +87,9 @@ class Leg(asyncio.Protocol):
     def read(self, *, wanted: bool) -> None:
         """Read on, or read no further for now."""
         transport = self.transport
-        if transport is None or transport.is_closing() or transport.is_reading() == wanted:
+        if wanted == self.is_reading or transport is None or transport.is_closing():
             return
+        self.is_reading = wanted
         if wanted:
             transport.resume_reading()
         else:
@@ -221,6 +223,9 @@ class Session:
         self._view = house.observer.open(identity.client, identity.server)
         self._timer = house.loop.call_later(self._shortest_s, self._look)
         self._start(self._connect())
+        if house.is_stopping:
+            # Taken by the kernel before it was told to take no more.
+            self._splice.stop()
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         self._task = self.house.loop.create_task(work)
@@ -440,7 +445,7 @@ class Session:
         # None if the connection was lost at the very end of the handshake.
         if transport is None or leg.transport is None:
             return False
-        leg.transport = transport
+        leg.transport, leg.is_reading = transport, True
         return True
 
     def seen(self, octets: bytes, *, from_client: bool) -> None:

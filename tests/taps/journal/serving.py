@@ -6,7 +6,8 @@ import io
 import smtplib
 import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,6 +30,7 @@ class Serving:
     settles: bool | None = True
     events: list[Event] = field(default_factory=list)
     lines: list[bytes] = field(default_factory=list)
+    batches: list[AwaitedBatch] = field(default_factory=list)
     unsettled: list[AwaitedBatch] = field(default_factory=list)
 
     @property
@@ -58,6 +60,7 @@ class Serving:
             if not len(batch):
                 continue
             assert isinstance(batch, AwaitedBatch)
+            self.batches.append(batch)
             self.lines.append(batch.to_json_lines({}, b"{}", sensor="s", tap="journal"))
             self.events += list(batch)
             if self.settles is not None:
@@ -67,9 +70,11 @@ class Serving:
 
 
 @contextmanager
-def serving(log: io.StringIO | None = None, **options: Any) -> Iterator[Serving]:
+def serving(
+    log: io.StringIO | None = None, *, clock: Callable[[], int] = time.time_ns, **options: Any
+) -> Iterator[Serving]:
     settings = JournalSettings(**{"listen": "127.0.0.1:0", "addresses": (OURS,), **options})
-    tap = JournalTap(builtin_table().interest, settings, log=Log(log or io.StringIO()))
+    tap = JournalTap(builtin_table().interest, settings, log=Log(log or io.StringIO()), clock=clock)
     served = Serving(tap)
     reader = threading.Thread(target=served.read)
     reader.start()

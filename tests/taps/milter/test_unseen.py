@@ -262,10 +262,12 @@ def test_mail_that_passed_while_the_sensor_was_away_is_found(log: Path) -> None:
     first.show("4ZQ1x")
     first.show("4ZQ3x")
     first.finish()
+    first.close()
     assert counts.mails_unseen == 0
     append(log, taken("4ZQ3x"), queued("4ZQ1x"), queued("4ZQ2x"), queued("4ZQ3x"), taken("4ZQ4x"), queued("4ZQ4x"))
     second, counts = watch(log, told)
     second.finish()
+    second.close()
     assert counts.mails_unseen == 2
     assert told.getvalue() == "warning mails_unseen mails=2 first=4ZQ2x in_all=2\n"
 
@@ -275,6 +277,7 @@ def test_without_a_state_only_what_is_logged_from_now_on_counts(log: Path) -> No
     watching, counts = watch(log, io.StringIO(), keeps=False)
     append(log, queued("4ZQ1x"), taken("4ZQ2x"), queued("4ZQ2x"))
     watching.finish()
+    watching.close()
     assert counts.mails_unseen == 1
 
 
@@ -284,9 +287,11 @@ def test_a_state_that_can_not_be_read_is_told_and_begun_anew(log: Path, octets: 
     told = io.StringIO()
     watching, _ = watch(log, told)
     watching.finish()
+    watching.close()
     assert "warning log_state_not_read" in told.getvalue()
     again, _ = watch(log, again_told := io.StringIO())
     again.finish()
+    again.close()
     assert again_told.getvalue() == ""
 
 
@@ -301,10 +306,13 @@ def test_a_log_that_can_not_be_read_is_an_error_at_the_start_and_a_line_later(lo
         watching.turn()
     assert told.getvalue().count("log_not_followed") == 1
     watching.finish()
+    watching.close()
 
 
 def test_a_state_that_can_not_be_kept_is_told(log: Path) -> None:
     told = io.StringIO()
     settings = MilterSettings(log_path=str(log), log_state=str(log.parent / "no" / "state"))
-    Watch(settings, Counts(), Log(told)).finish()
+    watching = Watch(settings, Counts(), Log(told))
+    watching.finish()
+    watching.close()
     assert 'why="No such file or directory"' in told.getvalue()

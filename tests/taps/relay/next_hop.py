@@ -131,16 +131,15 @@ def next_hop(
 
 @contextmanager
 def on_a_thread(
-    serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+    serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]], limit: int = 1 << 26
 ) -> Iterator[int]:
-    """A server on 127.0.0.1 whose connections *serve* handles; its port."""
+    """A server on 127.0.0.1 whose connections *serve* handles; its port. *limit* octets of a client are read ahead."""
     loop = asyncio.new_event_loop()
     listener = socket.create_server(("127.0.0.1", 0), backlog=1_024)
     started = threading.Event()
 
     async def run() -> None:
-        # A line of content may be as long as the mail.
-        await asyncio.start_server(serve, sock=listener, limit=1 << 26)
+        await asyncio.start_server(serve, sock=listener, limit=limit)
         started.set()
 
     def work() -> None:
