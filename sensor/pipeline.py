@@ -115,6 +115,13 @@ class Pipeline:
         self._see_sessions(batch, None)
         return verdicts
 
+    def wake(self, at_ms: int) -> list[DetectorEvent]:
+        """What pairing held back until packet time came to *at_ms*, which it did without mail."""
+        verdicts = Verdicts()
+        if at_ms >= self.pairing.next_due_ms:
+            self._tell_pairs(self.pairing.due(at_ms), verdicts)
+        return verdicts.events
+
     def finish(self) -> list[DetectorEvent]:
         """What pairing still held back, at the end of the mail."""
         verdicts = Verdicts()

@@ -91,11 +91,16 @@ def policy_of(plan: Plan, veil: Veil) -> Policy:
 
 @dataclass(frozen=True, slots=True)
 class TapPlan:
-    """How a tap is opened, whether it goes on for ever, and what it reads: plans of equal ``what`` read the same."""
+    """
+    How a tap is opened, whether it goes on for ever, and what it reads: plans of equal ``what`` read the same.
+
+    ``is_live``: it shows mail when it passes, so that packet time and the time of day are one.
+    """
 
     open: Callable[[], Tap]
     goes_on: bool
     what: object
+    is_live: bool = True
 
 
 def taps_of(plan: Plan, begun: set[str], resumes: dict[str, Reading] | None = None) -> dict[str, TapPlan]:
@@ -113,12 +118,14 @@ def taps_of(plan: Plan, begun: set[str], resumes: dict[str, Reading] | None = No
             lambda: _captures(plan, (capture.folder,), begun, left.pop("folder", None), watches=True),
             goes_on=True,
             what=(capture.folder, capture.settle_s),
+            is_live=False,
         )
     if capture.files:
         taps["files"] = TapPlan(
             lambda: _captures(plan, capture.files, begun, left.pop("files", None), watches=False),
             goes_on=False,
             what=capture.files,
+            is_live=False,
         )
     settings = plan.settings
     if settings.milter.listen:

@@ -27,6 +27,7 @@ from sensor.app.common import (
 from sensor.app.console import Progress, print_text, progress_bar, records_to, stop_on_interrupt
 from sensor.app.incident import report_page
 from sensor.app.keeping import Keeper, once_only, open_keeper
+from sensor.app.quiet import QuietTime
 from sensor.app.retention import Retention
 from sensor.classify import NONE, Organisation, Table
 from sensor.database import DatabaseError
@@ -233,7 +234,7 @@ def run_tap(
     Of a tap that *is_endless* that is the end, and what came until then is kept as it comes.
     With *infers_domains*, and where the settings name no domain, ours are worked out from the first mails.
     """
-    blocks, alerts = ForwardingBlocks(), _Told(tell)
+    blocks, alerts, quiet = ForwardingBlocks(), _Told(tell), QuietTime() if is_endless else None
     save_due_s = time.monotonic() + settings.store.checkpoint_s
     with stop_on_interrupt(tap.stop) as interrupted:
         domains, batches = settings.organisation.internal_domains, tap.batches()
@@ -258,6 +259,7 @@ def run_tap(
                 )
                 sink.write(veil.lines(lines))
             alerts.take(step.alerts)
+            alerts.take(_as_time_passes(analysis, quiet, mails=len(batch)))
             if is_endless and keeper is not None and time.monotonic() >= save_due_s:
                 _checkpoint(keeper, analysis, alerts, settings.sensor.name)
                 save_due_s = time.monotonic() + settings.store.checkpoint_s
@@ -268,6 +270,17 @@ def run_tap(
         if keeper is not None:
             not_kept = _keep(keeper, analysis, alerts, settings, interrupted=interrupted.is_set() and not is_endless)
     return Run(analysis, interrupted.is_set(), veil, inferred, alerts.latest, alerts.dropped, states_lost, not_kept)
+
+
+def _as_time_passes(analysis: Analysis, quiet: QuietTime | None, *, mails: int) -> Sequence[Alert]:
+    """What waited until now for its turn, where mail is seen as it passes and none came in the latest batch."""
+    if quiet is None:
+        return ()
+    if mails:
+        quiet.mail(analysis.runner.clock_ms)
+        return ()
+    at_ms = quiet.passed()
+    return () if at_ms is None else analysis.wake(at_ms).alerts
 
 
 def _checkpoint(keeper: Keeper, analysis: Analysis, alerts: _Told, sensor: str) -> None:

@@ -31,6 +31,7 @@ from sensor.app.counting import Meter
 from sensor.app.desk import Desk
 from sensor.app.keeping import Keeper, open_keeper
 from sensor.app.output import Output
+from sensor.app.quiet import QuietTime
 from sensor.app.reload import Change, change_between
 from sensor.app.retention import Retention
 from sensor.app.worker import INBOX_BATCHES, Inbox, Parcel, Worker
@@ -104,6 +105,9 @@ class Sensor:
     def _open_taps(self, plan: Plan) -> None:
         self._begun: set[str] = set()
         self._workers: dict[str, Worker] = {}
+        # Names of the workers that see mail as it passes.
+        self._live: set[str] = set()
+        self._quiet = QuietTime()
         self._inbox: Inbox = queue.Queue(INBOX_BATCHES)
         self._workers = self._workers_of(plan)
 
@@ -195,6 +199,7 @@ class Sensor:
         """Begin to read."""
         for worker in self._workers.values():
             worker.start()
+        self._quiet.mail(self._analysis.runner.clock_ms)
         self._save_due_s = time.monotonic() + self._plan.settings.store.checkpoint_s
         self._publish()
 
@@ -204,6 +209,7 @@ class Sensor:
             parcel = self._inbox.get(timeout=wait_s)
         except queue.Empty:
             self._finish_files()
+            self._pass_time()
             self._desk.serve(self._view, idle=True)
         else:
             self._take(parcel)
@@ -262,8 +268,21 @@ class Sensor:
         written = self._output.write_records(batch, step.forwardings, parcel.tap.name)
         self._view.take(drawn, step, sensor=self._plan.settings.sensor.name, tap=parcel.tap.name)
         self._tell(step.alerts)
+        if len(batch):
+            self._quiet.mail(self._analysis.runner.clock_ms)
         if isinstance(batch, AwaitedBatch):
             batch.settle(written and self._output.sync_records())
+
+    def _pass_time(self) -> None:
+        """No mail is waiting. Where mail is seen as it passes, none has come since, and packet time goes on."""
+        if not all(name in self._live or worker.has_ended for name, worker in self._workers.items()):
+            return
+        at_ms = self._quiet.passed()
+        if at_ms is None:
+            return
+        step = self._analysis.wake(at_ms)
+        self._meter.see_events(step.events)
+        self._tell_alerts(step.alerts)
 
     def _end_captures(self, worker: str, captures: EndOfCaptures) -> None:
         self._readings.pop(worker, None)
@@ -294,7 +313,9 @@ class Sensor:
             self._save()
 
     def _tell_rest(self) -> None:
-        alerts = self._analysis.finish()
+        self._tell_alerts(self._analysis.finish())
+
+    def _tell_alerts(self, alerts: Sequence[Alert]) -> None:
         self._meter.see_alerts(alerts)
         self._view.take_alerts(alerts, sensor=self._plan.settings.sensor.name)
         self._tell(alerts)
@@ -355,6 +376,7 @@ class Sensor:
             for name, tap in taps_of(plan, self._begun, self._resumes).items():
                 if names is None or name in names:
                     before = self._workers.get(name)
+                    (self._live.add if tap.is_live else self._live.discard)(name)
                     fresh = Worker(name, tap.open, self._inbox, goes_on=tap.goes_on, log=self._log, before=before)
                     undo.callback(fresh.discard)
                     workers[name] = fresh

@@ -119,7 +119,7 @@ class Runner:
         return self._advance()
 
     def wake(self, at_ms: int) -> list[Finding]:
-        """Move the clock on to *at_ms*, a time that mail was seen at, so that events need not wait for others."""
+        """Move the clock on to *at_ms*, which packet time has come to, so that events need not wait for others."""
         if abs(at_ms) <= MAX_TIME_MS and (self._clock_ms is None or at_ms > self._clock_ms):
             self._tick(at_ms)
         return self._advance()
