@@ -24,8 +24,9 @@ from sensor.classify.artifacts import (
 from sensor.classify.lookalike import MEANINGS
 from sensor.classify.rows import languages
 from sensor.classify.trust import RULE_NAMES
+from sensor.model import InterestSpec
 from sensor.report.artifacts import artifacts_page, rows_as_json, unexplained_sources
-from tests.mails import Field, Header, Mail, mail
+from tests.mails import Field, Header, Mail, core_mail, mail
 
 GOOD = {
     "slug": "mine",
@@ -146,6 +147,20 @@ def test_what_the_core_is_asked_to_find_is_folded() -> None:
 )
 def test_split_subject(subject: str | None, expected: tuple[str, str]) -> None:
     assert split_subject(subject) == expected
+
+
+# What prefixes are made of, and what may stand around them.
+WORDS = ("fw", "Fwd", "re", "ext", "转发", "x" * 30)
+SIGNS = ("[", "]", "(", ")", "^", "2", "12", ":", "：", " ", "\u00a0", "\u200f")
+
+
+@given(st.lists(st.sampled_from(WORDS + SIGNS), max_size=9).map("".join))
+def test_the_core_finds_a_subjects_prefix_where_the_classifier_does(subject: str) -> None:
+    prefixes = ("fw", "fwd", "转发")
+    only_subjects = InterestSpec(fields=(), reverse_path_marks=(), subject_prefixes=prefixes, body_marks=())
+    read = core_mail(f"From: a@b.example\nSubject: {subject}\n\nx\n", interest=only_subjects)
+    assert read.header is not None
+    assert read.touched is (split_subject(read.header.subject)[0] in prefixes)
 
 
 @given(
