@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -15,6 +16,10 @@ from sensor.taps.inline import InlineCore, InlineTap
 from sensor.taps.relay.counts import Counts
 from sensor.taps.relay.observer import Observer
 from sensor.taps.relay.server import RelayServer
+
+
+SWITCH_INTERVAL_S = 0.0005
+"""How long another thread may go on when the loop has something to do: half of the millisecond that mail may be held."""
 
 
 class RelayTap(InlineTap):
@@ -87,6 +92,8 @@ class RelayTap(InlineTap):
         return {**super().counters(), **verdicts, **own}
 
     def _serve(self) -> None:
+        # Mail waits while the analysis holds the interpreter: it is to give it up sooner than after 5 ms.
+        sys.setswitchinterval(min(sys.getswitchinterval(), SWITCH_INTERVAL_S))
         with asyncio.Runner(loop_factory=loop_factory(self._settings.event_loop)) as runner:
             runner.run(self._relay())
 
