@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, replace
 from typing import TypeVar
 
@@ -109,7 +109,9 @@ class MilterTap(InlineTap):
 
     def stop(self) -> None:
         self._stopping.set()
-        self._wake()
+        # The loop may have ended by itself meanwhile.
+        with suppress(RuntimeError):
+            self._wake()
 
     def discard(self) -> None:
         """It is not to be read after all: nothing is left of it."""
@@ -143,6 +145,8 @@ class MilterTap(InlineTap):
         if self._stopping.is_set():
             stop.set()
         watching = None if self._watch is None else loop.create_task(self._watch.run())
+        if watching is not None:
+            watching.add_done_callback(self._tell_end)
         try:
             await serve([door.listener for door in self._doors], self._desk, stop, drain_s=self._settings.drain_s)
         finally:
@@ -150,6 +154,11 @@ class MilterTap(InlineTap):
             if self._watch is not None and watching is not None:
                 watching.cancel()
                 self._watch.finish()
+
+    def _tell_end(self, task: asyncio.Task[None]) -> None:
+        """The log is followed until this is over: an end by itself is a fault of ours."""
+        if not task.cancelled() and isinstance(error := task.exception(), Exception):
+            self._desk.tell_failure(error)
 
 
 class CoreObserver:
