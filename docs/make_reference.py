@@ -13,6 +13,7 @@ from typing import Any
 from sensor import _core
 from sensor.detect import DETECTORS, BaseDetector
 from sensor.metrics import WEB_FAMILIES, families
+from sensor.taps.counters import tap_counters
 
 HERE = Path(__file__).parent
 
@@ -114,7 +115,7 @@ def pages() -> Mapping[Path, str]:
 
 
 def _metrics() -> Iterable[Sequence[str]]:
-    for each in (*families(_core.counters()), *WEB_FAMILIES):
+    for each in (*families(tap_counters()), *WEB_FAMILIES):
         yield f"`{each.shown_name}`", each.kind, " ".join(f"`{label}`" for label in each.labels), each.meaning
 
 

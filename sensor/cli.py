@@ -20,6 +20,11 @@ Exit status: 0 captured until told to stop; 1 an interface can't be captured, or
 captured, but frames were dropped or an interface was away; 141 the reader of the output went away.
 """
 
+MILTER_STATUS = """
+Exit status: 0 served until told to stop; 1 an address can't be listened on, or a setting is wrong; 2 wrong usage; 3
+served, but mail passed unseen; 141 the reader of the output went away.
+"""
+
 cli = typer.Typer(
     name="mailsensor",
     help="Reads mail flow off the wire and tells which mailbox forwards what, to whom, and how sure that is.",
@@ -191,6 +196,49 @@ def sniff(
         alerts=alerts,
         alerts_format=alerts_format,
         settings_path=settings,
+        internal_domains=internal_domain or (),
+        limits=limit or (),
+        json=json,
+        quiet=quiet,
+    )
+    raise typer.Exit(_status_of(lambda: run(options, os.environ)))
+
+
+@cli.command(epilog=MILTER_STATUS)
+def milter(
+    listen: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="unix:PATH|inet:HOST:PORT", help="Where MTAs reach it. Repeatable. By default milter.listen."
+        ),
+    ] = None,
+    events: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|-",
+            help="Write one JSON record a line for each mail, at once. With - the summary goes to standard error.",
+        ),
+    ] = None,
+    alerts: AlertsOption = None,
+    alerts_format: AlertsFormatOption = "jsonl",
+    config: Annotated[
+        str | None, typer.Option("--config", "--settings", metavar="FILE", help="Settings file (TOML).")
+    ] = None,
+    internal_domain: InternalDomainOption = None,
+    limit: LimitOption = None,
+    json: JsonSummaryOption = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No summary; only warnings.")] = False,
+) -> None:
+    """Watch, and where rules say so tag or refuse, the mail of a Postfix or Sendmail, until Ctrl-C or SIGTERM."""
+    from sensor.app.milter import MilterOptions
+    from sensor.app.milter import milter as run
+
+    options = MilterOptions(
+        listen=listen or (),
+        events=events,
+        alerts=alerts,
+        alerts_format=alerts_format,
+        settings_path=config,
         internal_domains=internal_domain or (),
         limits=limit or (),
         json=json,

@@ -8,6 +8,7 @@ from typing import Any
 
 from sensor.alert.policy import Policy
 from sensor.app.common import settings_of, split_limits, table_in_force
+from sensor.app.milter import open_milter
 from sensor.app.sniff import tell_change
 from sensor.app.timing import Timed
 from sensor.classify import Organisation, Table
@@ -49,7 +50,9 @@ def plan_of(path: str, environment: Mapping[str, str]) -> Plan:
     core, own = split_limits(settings.limits, core_limits())
     plan = Plan(settings, table, environment, core, own)
     if not taps_of(plan, set()):
-        raise SettingsError(f"{path}: nothing to read: set live.interfaces, capture.folder or capture.files")
+        raise SettingsError(
+            f"{path}: nothing to read: set live.interfaces, capture.folder, capture.files or milter.listen"
+        )
     return plan
 
 
@@ -102,6 +105,13 @@ def taps_of(plan: Plan, begun: set[str]) -> dict[str, TapPlan]:
     if capture.files:
         taps["files"] = TapPlan(
             lambda: _captures(plan, capture.files, begun, watches=False), goes_on=False, what=capture.files
+        )
+    settings = plan.settings
+    if settings.milter.listen:
+        taps["milter"] = TapPlan(
+            lambda: open_milter(settings, plan.table, plan.core_limits, Log()),
+            goes_on=True,
+            what=(settings.milter, settings.inline, settings.organisation),
         )
     return taps
 

@@ -39,7 +39,7 @@ from sensor.metrics import Counts, Snapshot, families
 from sensor.pseudonym import Pseudonyms, key_from
 from sensor.recent import RecentRecords
 from sensor.settings import SettingsError
-from sensor.taps.capture import core_counters
+from sensor.taps.counters import tap_counters
 from sensor.taps.folder import EndOfCaptures
 from sensor.version import version
 from sensor.view import View
@@ -83,7 +83,7 @@ class Sensor:
     def _open(self, plan: Plan) -> None:
         settings = plan.settings
         names = Pseudonyms(key_from(settings.privacy.key_file))
-        self.families = families(core_counters())
+        self.families = families(tap_counters())
         self.counts = Counts(self.families)
         name_of = (lambda mailbox: mailbox) if settings.privacy.clear_labels else names.name
         self._meter = Meter(self.counts, top=settings.web.top_mailboxes, name_of=name_of)

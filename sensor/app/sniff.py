@@ -61,7 +61,7 @@ def sniff(options: SniffOptions, environment: Mapping[str, str]) -> int:
     log = Log()
     with ExitStack() as opened:
         # Before anything is opened: what is told from here on, is told in full.
-        opened.enter_context(_terminate_as_interrupt())
+        opened.enter_context(terminate_as_interrupt())
         tap = LiveTap(
             interfaces, table.interest, settings=how, limits=core, watch=lambda was, now: tell_change(log, was, now)
         )
@@ -139,7 +139,7 @@ def _ports_in_words(how: LiveSettings) -> str:
 
 
 @contextmanager
-def _terminate_as_interrupt() -> Iterator[None]:
+def terminate_as_interrupt() -> Iterator[None]:
     """A service is stopped with SIGTERM: it means what Ctrl-C means."""
 
     def handle(_signal: int, _frame: FrameType | None) -> None:

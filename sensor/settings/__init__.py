@@ -13,6 +13,7 @@ from sensor.settings.errors import SettingsError
 from sensor.settings.inline import Action, InlineRule, InlineSettings
 from sensor.settings.live import LiveSettings
 from sensor.settings.loading import load_settings
+from sensor.settings.milter import MilterSettings
 from sensor.settings.organisation import OrganisationSettings
 from sensor.settings.privacy import PrivacySettings
 from sensor.settings.replay import ReplaySettings
@@ -53,6 +54,7 @@ __all__ = [
     "InlineSettings",
     "Limit",
     "LiveSettings",
+    "MilterSettings",
     "Network",
     "OrganisationSettings",
     "PrivacySettings",

@@ -14,6 +14,7 @@ from sensor.settings.artifacts import ARTIFACTS, ArtifactSettings
 from sensor.settings.capture import CAPTURE, CaptureSettings
 from sensor.settings.inline import INLINE, InlineSettings
 from sensor.settings.live import LIVE, LiveSettings
+from sensor.settings.milter import MILTER, MilterSettings
 from sensor.settings.organisation import ORGANISATION, OrganisationSettings
 from sensor.settings.privacy import PRIVACY, PrivacySettings
 from sensor.settings.replay import REPLAY, ReplaySettings
@@ -35,6 +36,7 @@ SECTIONS: tuple[Section, ...] = (
     STORE,
     WEB,
     PRIVACY,
+    MILTER,
     INLINE,
 )
 
@@ -57,6 +59,7 @@ class Settings:
     store: StoreSettings = field(default_factory=StoreSettings)
     web: WebSettings = field(default_factory=WebSettings)
     privacy: PrivacySettings = field(default_factory=PrivacySettings)
+    milter: MilterSettings = field(default_factory=MilterSettings)
     inline: InlineSettings = field(default_factory=InlineSettings)
     detect: Mapping[str, Mapping[str, float | bool]] = field(default_factory=dict)
     limits: Mapping[str, int] = field(default_factory=dict)

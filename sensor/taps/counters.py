@@ -1,0 +1,16 @@
+"""Every counter that a tap may have, whichever kind it is of."""
+
+from __future__ import annotations
+
+from sensor.inline.judge import COUNTERS as JUDGE
+from sensor.taps.capture import core_counters
+from sensor.taps.milter.counts import COUNTERS as MILTER
+
+
+def tap_counters() -> list[tuple[str, str]]:
+    """Name and meaning: the core's first, then what verdicts and the taps in line count."""
+    return [
+        *core_counters(),
+        *((f"inline_{name}", meaning) for name, meaning in JUDGE.items()),
+        *((f"milter_{name}", meaning) for name, meaning in MILTER.items()),
+    ]
