@@ -25,6 +25,11 @@ Exit status: 0 served until told to stop; 1 an address can't be listened on, or 
 served, but mail passed unseen; 141 the reader of the output went away.
 """
 
+RELAY_STATUS = """
+Exit status: 0 relayed until told to stop; 1 the address can't be listened on, or a setting is wrong; 2 wrong usage; 141
+the reader of the output went away.
+"""
+
 cli = typer.Typer(
     name="mailsensor",
     help="Reads mail flow off the wire and tells which mailbox forwards what, to whom, and how sure that is.",
@@ -235,6 +240,54 @@ def milter(
 
     options = MilterOptions(
         listen=listen or (),
+        events=events,
+        alerts=alerts,
+        alerts_format=alerts_format,
+        settings_path=config,
+        internal_domains=internal_domain or (),
+        limits=limit or (),
+        json=json,
+        quiet=quiet,
+    )
+    raise typer.Exit(_status_of(lambda: run(options, os.environ)))
+
+
+@cli.command(epilog=RELAY_STATUS)
+def relay(
+    listen: Annotated[
+        str | None, typer.Option(metavar="ADDRESS:PORT", help="Where clients reach it. By default relay.listen.")
+    ] = None,
+    next_hop: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Where mail is passed on to. By default relay.next_hop.")
+    ] = None,
+    events: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|-",
+            help="Write one JSON record a line for each mail, at once. With - the summary goes to standard error.",
+        ),
+    ] = None,
+    alerts: AlertsOption = None,
+    alerts_format: AlertsFormatOption = "jsonl",
+    config: Annotated[
+        str | None, typer.Option("--config", "--settings", metavar="FILE", help="Settings file (TOML).")
+    ] = None,
+    internal_domain: InternalDomainOption = None,
+    limit: LimitOption = None,
+    json: JsonSummaryOption = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No summary; only warnings.")] = False,
+) -> None:
+    """
+    Stand between SMTP clients and their next hop, watch the mail, and where rules say so tag or refuse it.
+
+    Several may share a port. Ctrl-C or SIGTERM: takes no more clients, and ends when no mail is on its way.
+    """
+    from sensor.app.relay import RelayOptions
+    from sensor.app.relay import relay as run
+
+    options = RelayOptions(
+        listen=listen,
+        next_hop=next_hop,
         events=events,
         alerts=alerts,
         alerts_format=alerts_format,

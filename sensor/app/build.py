@@ -9,6 +9,7 @@ from typing import Any
 from sensor.alert.policy import Policy
 from sensor.app.common import settings_of, split_limits, table_in_force
 from sensor.app.milter import open_milter
+from sensor.app.relay import open_relay
 from sensor.app.sniff import tell_change
 from sensor.app.timing import Timed
 from sensor.classify import Organisation, Table
@@ -51,7 +52,8 @@ def plan_of(path: str, environment: Mapping[str, str]) -> Plan:
     plan = Plan(settings, table, environment, core, own)
     if not taps_of(plan, set()):
         raise SettingsError(
-            f"{path}: nothing to read: set live.interfaces, capture.folder, capture.files or milter.listen"
+            f"{path}: nothing to read: set live.interfaces, capture.folder, capture.files, milter.listen or "
+            "relay.listen"
         )
     return plan
 
@@ -112,6 +114,12 @@ def taps_of(plan: Plan, begun: set[str]) -> dict[str, TapPlan]:
             lambda: open_milter(settings, plan.table, plan.core_limits, Log()),
             goes_on=True,
             what=(settings.milter, settings.inline, settings.organisation),
+        )
+    if settings.relay.listen:
+        taps["relay"] = TapPlan(
+            lambda: open_relay(settings, plan.table, plan.core_limits, Log(), at_most_s=settings.run.drain_s),
+            goes_on=True,
+            what=(settings.relay, settings.inline, settings.organisation),
         )
     return taps
 

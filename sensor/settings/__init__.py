@@ -16,6 +16,7 @@ from sensor.settings.loading import load_settings
 from sensor.settings.milter import MilterSettings
 from sensor.settings.organisation import OrganisationSettings
 from sensor.settings.privacy import PrivacySettings
+from sensor.settings.relay import RelaySettings
 from sensor.settings.replay import ReplaySettings
 from sensor.settings.run import RunSettings
 from sensor.settings.schema import DetectorOptions, Limit
@@ -58,6 +59,7 @@ __all__ = [
     "Network",
     "OrganisationSettings",
     "PrivacySettings",
+    "RelaySettings",
     "ReplaySettings",
     "RunSettings",
     "SecretSource",

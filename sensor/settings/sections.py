@@ -17,6 +17,7 @@ from sensor.settings.live import LIVE, LiveSettings
 from sensor.settings.milter import MILTER, MilterSettings
 from sensor.settings.organisation import ORGANISATION, OrganisationSettings
 from sensor.settings.privacy import PRIVACY, PrivacySettings
+from sensor.settings.relay import RELAY, RelaySettings
 from sensor.settings.replay import REPLAY, ReplaySettings
 from sensor.settings.run import RUN, RunSettings
 from sensor.settings.section import Section
@@ -38,6 +39,7 @@ SECTIONS: tuple[Section, ...] = (
     PRIVACY,
     MILTER,
     INLINE,
+    RELAY,
 )
 
 
@@ -61,5 +63,6 @@ class Settings:
     privacy: PrivacySettings = field(default_factory=PrivacySettings)
     milter: MilterSettings = field(default_factory=MilterSettings)
     inline: InlineSettings = field(default_factory=InlineSettings)
+    relay: RelaySettings = field(default_factory=RelaySettings)
     detect: Mapping[str, Mapping[str, float | bool]] = field(default_factory=dict)
     limits: Mapping[str, int] = field(default_factory=dict)

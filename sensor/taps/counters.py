@@ -5,6 +5,7 @@ from __future__ import annotations
 from sensor.inline.judge import COUNTERS as JUDGE
 from sensor.taps.capture import core_counters
 from sensor.taps.milter.counts import COUNTERS as MILTER
+from sensor.taps.relay.counts import COUNTERS as RELAY
 
 
 def tap_counters() -> list[tuple[str, str]]:
@@ -13,4 +14,5 @@ def tap_counters() -> list[tuple[str, str]]:
         *core_counters(),
         *((f"inline_{name}", meaning) for name, meaning in JUDGE.items()),
         *((f"milter_{name}", meaning) for name, meaning in MILTER.items()),
+        *((f"relay_{name}", meaning) for name, meaning in RELAY.items()),
     ]
