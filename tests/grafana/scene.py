@@ -32,8 +32,9 @@ from tests.service import SIEVE, Service, free_port, running
 from tests.taps.milter import packets
 
 PROMETHEUS = ROOT / "deploy" / "prometheus"
+FAY = "fay@corp.example"
 LATER = ROOT / "pcaps" / "lab_sieve_redirect_srs" / "input.pcap"
-"""One more forward of a mailbox that has series by then."""
+"""One more forward of Fay, who has series by then."""
 
 ROUNDS = 3
 """Batches of captures, some scrapes apart, so that every counter rises between two scrapes."""
@@ -161,6 +162,7 @@ def _settings(folder: Path, captures: Path, mail_port: int) -> str:
         f'[run]\nrecords = "{folder / "records.jsonl"}"\n'
         f'[capture]\nfolder = "{captures}"\nsettle_s = 0\n'
         f'[live]\ninterfaces = ["lo"]\nports = [{mail_port}]\n'
+        "[privacy]\nclear_labels = true\n"
         f'[alerts]\nspool_dir = "{folder / "spool"}"\n'
         f'[[alerts.sink]]\ntype = "jsonl"\npath = "{folder / "alerts.jsonl"}"\n'
         f'[[alerts.sink]]\ntype = "webhook"\nname = "dead"\nurl = "http://127.0.0.1:{free_port()}/"\n'
@@ -192,10 +194,10 @@ def scene(folder: Path) -> Iterator[Prometheus]:
             _show_mail(milter)
             _send_mail(mail_port)
             time.sleep(3)
-        until(lambda: sensor.metric("mailsensor_mailbox_auto_share_low_ratio") > 0, "mailboxes have series")
-        until(lambda: bool(seen.ask("mailsensor_mailbox_auto_share_low_ratio > 0")), "they are scraped")
+        own = f'mailsensor_mailbox_forwards_total{{mailbox="{FAY}",instance="127.0.0.1:{sensor.port}"}}'
+        until(lambda: bool(seen.ask(f"{own} > 0")), "a mailbox has series")
         shutil.copy(LATER, captures / "later.pcap")
-        until(lambda: bool(seen.ask("increase(mailsensor_mailbox_forwards_total[1m]) > 0")), "one forwards again")
+        until(lambda: bool(seen.ask(f"increase({own}[1m]) > 0")), "it forwards again")
         yield seen
 
 
