@@ -292,10 +292,14 @@ class Sensor:
     def _workers_of(self, plan: Plan, names: Collection[str] | None = None) -> dict[str, Worker]:
         """Workers for the taps of *plan* (for those in *names*), their taps open and not read yet."""
         workers = {}
-        for name, tap in taps_of(plan, self._begun).items():
-            if names is None or name in names:
-                before = self._workers.get(name)
-                workers[name] = Worker(name, tap.open, self._inbox, goes_on=tap.goes_on, log=self._log, before=before)
+        with ExitStack() as undo:
+            for name, tap in taps_of(plan, self._begun).items():
+                if names is None or name in names:
+                    before = self._workers.get(name)
+                    fresh = Worker(name, tap.open, self._inbox, goes_on=tap.goes_on, log=self._log, before=before)
+                    undo.callback(fresh.discard)
+                    workers[name] = fresh
+            undo.pop_all()
         return workers
 
     def _replace_worker(self, name: str, fresh: Worker | None) -> None:
@@ -338,8 +342,12 @@ class Sensor:
         if reading:
             raise SettingsError(f"{', '.join(reading)}: a capture is being read; reload again when it has been")
         analysis = self._analysis_after(plan, change)
-        workers = self._workers_of(plan, change.workers)
-        output = Output(plan.settings, self.counts, self._log) if change.output else None
+        with ExitStack() as undo:
+            output = Output(plan.settings, self.counts, self._log) if change.output else None
+            if output is not None:
+                undo.callback(output.close)
+            workers = self._workers_of(plan, change.workers)
+            undo.pop_all()
         # From here on nothing fails.
         self._plan = plan
         if output is not None:

@@ -128,6 +128,12 @@ class Worker:
         if tap is not None:
             tap.stop()
 
+    def discard(self) -> None:
+        """It is not started after all: a tap that opened something at its making lets it go."""
+        discard = getattr(self._tap, "discard", None)
+        if callable(discard):
+            discard()
+
     def abandon(self) -> None:
         """Nobody takes batches any more: end without waiting for a place in the inbox."""
         self._inbox = queue.Queue()

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Protocol
 
 from sensor.model import Outcome, Transaction
+from sensor.settings import Action as InlineAction
 from sensor.taps.milter import answers
 from sensor.taps.milter.counts import Counts
 from sensor.taps.milter.deed import MAX_STRIPPED, Deed, VerdictView, deed_of, strip
@@ -65,6 +66,7 @@ class Judge(Protocol):
 
     def judge(self, transaction: Transaction) -> VerdictView: ...
     def counters(self) -> Mapping[str, int]: ...
+    def counts(self) -> Mapping[tuple[InlineAction, str, bool], int]: ...
 
 
 class Session:

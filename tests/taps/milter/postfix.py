@@ -54,6 +54,7 @@ defer     unix - - n - 0 bounce
 trace     unix - - n - 0 bounce
 proxymap  unix - - n - - proxymap
 error     unix - - n - - error
+discard   unix - - n - - discard
 retry     unix - - n - - error
 anvil     unix - - n - 1 anvil
 postlog   unix-dgram n - n - 1 postlogd

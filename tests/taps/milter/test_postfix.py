@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import socket
 import threading
@@ -284,6 +285,23 @@ def _be_faulty(connection: socket.socket, fault: str, over: threading.Event) -> 
                     over.wait(PATIENCE_S)
                 return
             connection.sendall(answer)
+
+
+def test_mail_that_passed_unseen_is_found_in_the_log(folder: Path) -> None:
+    """While the sensor was away, and in the rest of a session that went on without it."""
+    log = f'log_path = "{folder}/postfix/log"\nlog_state = "{folder}/state.json"'
+    with both(folder, milter=log) as (milter, mta), mta.client() as client:
+        assert queue_id_of(send(client, forward("partner"), to="eve@partner.example"))
+        assert milter.end() == 0
+        away = queue_id_of(send(client, forward("partner"), to="eve@partner.example"))
+        mta.until(lambda: f"{away}: from=<" in mta.log, "the mail queued")
+        with serving(folder, milter=log) as again:
+            assert queue_id_of(send(client, forward("partner"), to="eve@partner.example"))
+            assert queue_id_of(mta.send(forward("partner"), to="eve@partner.example"))
+            again.until(lambda: "in_all=2" in again.log, "two mails told")
+            assert again.end() == 3
+            (damage,) = json.loads((folder / "summary.json").read_text())["damage"]
+    assert damage["detail"] == "2 mails passed unseen: queued, and not shown to the sensor"
 
 
 # ---- the 40 ms trap

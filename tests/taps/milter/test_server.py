@@ -68,6 +68,8 @@ def running(folder: Path, judge: Saying | None = None, **changes: Any) -> Iterat
     own = Running(tap, log)
     reading = threading.Thread(target=own.read)
     reading.start()
+    own.until(lambda: "milter_listening" in log.getvalue())
+    log.truncate(log.seek(0))
     try:
         yield own
     finally:
