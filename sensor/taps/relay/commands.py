@@ -14,6 +14,8 @@ Of one command line. RFC 5321 4.5.3.1.4 allows 512, extensions add to it, and RF
 class Kind(Enum):
     """What has to be known of a command."""
 
+    __hash__ = object.__hash__  # Enum's own is a Python function, and these are looked up for every command
+
     PASS = auto()
     EHLO = auto()  # ends a transaction; the reply says what the next hop offers
     HELO = auto()  # the same without offers

@@ -17,8 +17,8 @@ END = b".\r\n"
 _CRLF_END = b"\r\n.\r\n"
 
 # The first: a dot after a bare newline. The second: a dot alone between CRLF and a bare newline. Both look around
-# themselves only, so that dots next to each other are all found.
-_SMUGGLED_DOT = re.compile(rb"(?<=[\r\n])(?<!\r\n)\.|(?<=\r\n)\.(?=\n|\r(?!\n))")
+# themselves only, so that dots next to each other are all found; the dot comes first, since that is searched quickly.
+_SMUGGLED_DOT = re.compile(rb"\.(?:(?<=[\r\n]\.)(?<!\r\n\.)|(?<=\r\n\.)(?=\n|\r(?!\n)))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,8 @@ class DataScanner:
         before = self._before if self._held or data.startswith(b".") else b""
         rest = None
         window = before + self._held + data
-        end = window.find(_CRLF_END)
+        has_dots = _has_dots_after_newlines(window)
+        end = window.find(_CRLF_END) if has_dots else -1
         if end >= 0:
             window, rest = window[: end + 2], window[end + len(_CRLF_END) :]
             self._held = b""
@@ -63,7 +64,7 @@ class DataScanner:
             window = window[: len(window) - len(self._held)]
             self._before = _newline_at_the_end(window)
         seen = window[len(before) :]
-        if _is_regular(window):
+        if not has_dots:
             return Scanned(seen, seen, rest)
         passed, dots = _SMUGGLED_DOT.subn(b"..", window)
         self.smuggled += dots
@@ -75,10 +76,9 @@ class DataScanner:
         return self._held
 
 
-def _is_regular(octets: bytes) -> bool:
-    """True if every CR and every LF is part of a CRLF: so it is in nearly all mail, and counting is quick."""
-    pairs = octets.count(b"\r\n")
-    return octets.count(b"\n") == pairs and octets.count(b"\r") == pairs
+def _has_dots_after_newlines(octets: bytes) -> bool:
+    """True if anything here can end the content or be misread: seldom so. CPython finds pairs quickest backwards."""
+    return octets.rfind(b"\n.") >= 0 or octets.rfind(b"\r.") >= 0
 
 
 def _undecided(window: bytes) -> bytes:

@@ -148,7 +148,7 @@ class Session:
         self._view: View | None = None
         self._early = b""
         self._expects_proxy = False
-        self._is_over = self._is_reset = self._is_trusted = False
+        self._is_over = self._is_reset = self._is_trusted = self._client_is_done = False
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
         self._active_at = house.loop.time()
@@ -219,7 +219,7 @@ class Session:
         approach = Approach(house.hello(), settings.next_hop_tls, told, house.counts)
         self._splice = Splice(self, conduct, approach, house.counts)
         self._view = house.observer.open(identity.client, identity.server)
-        self._timer = house.loop.call_later(settings.connect_timeout_s, self._look)
+        self._timer = house.loop.call_later(self._shortest_s, self._look)
         self._start(self._connect())
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
@@ -273,6 +273,7 @@ class Session:
 
     def client_done(self) -> None:
         """The client has closed its side."""
+        self._client_is_done = True
         if self._splice is not None and not self._is_over:
             self._splice.client_done()
         if self._is_over:
@@ -339,14 +340,17 @@ class Session:
         limit_s = settings.reply_timeout_s if waits else settings.client_timeout_s
         left_s = self._active_at + limit_s - self.house.loop.time()
         if left_s > 0:
-            # The sooner of the two, since whose turn it is may change.
-            shortest_s = min(settings.reply_timeout_s, settings.client_timeout_s)
-            self._timer = self.house.loop.call_later(min(left_s, shortest_s), self._look)
+            self._timer = self.house.loop.call_later(min(left_s, self._shortest_s), self._look)
         elif waits:
             splice.next_hop_silent()
             self._timer = self.house.loop.call_later(settings.client_timeout_s, self._look)
         else:
             splice.client_silent()
+
+    @property
+    def _shortest_s(self) -> float:
+        """How long not to look: whose turn it is, and so which limit holds, may change meanwhile."""
+        return min(self.house.settings.reply_timeout_s, self.house.settings.client_timeout_s)
 
     def _cancel_timer(self) -> None:
         if self._timer is not None:
@@ -371,7 +375,7 @@ class Session:
         self._timer = self.house.loop.call_later(LINGER_S, self.client.abort)
         if transport.is_closing():
             return
-        if transport.can_write_eof():
+        if transport.can_write_eof() and not self._client_is_done:
             transport.write_eof()
             self.client.read(wanted=True)
         else:

@@ -12,6 +12,8 @@ from sensor.taps.relay.commands import Kind
 class State(Enum):
     """What the client's next octets are, or what they wait for."""
 
+    __hash__ = object.__hash__  # as of Kind
+
     APPROACH = auto()  # wait: the next hop has not greeted
     COMMANDS = auto()
     DATA_ASKED = auto()  # wait for the reply to DATA
@@ -27,6 +29,8 @@ class State(Enum):
 
 class Mark(Enum):
     """Replies that are awaited though no command of the client asks for them, or that are more than a command's."""
+
+    __hash__ = object.__hash__  # as of Kind
 
     APPROACH = auto()
     SWALLOWED = auto()  # to a command of the relay's own
