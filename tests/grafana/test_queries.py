@@ -32,6 +32,16 @@ NOTHING_HAPPENED = {
         "Starts of sources",
         "Series and reloads refused",
     },
+    "inline": {
+        "Passed without a verdict",
+        "Deferred without a verdict",
+        "Not seen, or not whole",
+        "What verdicts came to",
+        "Mail that did not get through",
+        "Next hop",
+        "Attempts at its protocol",
+        "Connections given up",
+    },
     "fleet": {"Sensors that do not answer", "Share of frames dropped", "Batches waiting"},
 }
 """Panels that tell of trouble: where there is none, all their values are zero. Nothing at all would be a fault."""
