@@ -234,7 +234,7 @@ def run_tap(
     With *infers_domains*, and where the settings name no domain, ours are worked out from the first mails.
     """
     blocks, alerts = ForwardingBlocks(), _Told(tell)
-    save_due_s = time.monotonic() + settings.store.checkpoint_s
+    keeping = _Keeping(keeper, settings, alerts, is_endless=is_endless)
     with stop_on_interrupt(tap.stop) as interrupted:
         domains, batches = settings.organisation.internal_domains, tap.batches()
         inferred: tuple[str, ...] = ()
@@ -245,11 +245,7 @@ def run_tap(
                 inferred, batches = inferred_from(batches, tap.transaction_type)
         organisation = Organisation(domains or inferred, settings.organisation.internal_networks)
         analysis = analysis_of(tap, settings, organisation, table=table, own_limits=own_limits, veil=veil)
-        states_lost = keeper.restore(analysis) if keeper is not None else 0
-        if keeper is not None and keeper.tells_anew:
-            alerts.note(analysis.policy.alerts())
-        if keeper is not None and tell is not None:
-            tell.remember(analysis.policy.alerts())
+        states_lost = keeping.begin(analysis)
         for batch in batches:
             step = analysis.take(batch.tally(classify_all=analysis.pipeline.classifies_all))
             if sink is not None and len(batch):
@@ -258,39 +254,64 @@ def run_tap(
                 )
                 sink.write(veil.lines(lines))
             alerts.take(step.alerts)
-            if is_endless and keeper is not None and time.monotonic() >= save_due_s:
-                _checkpoint(keeper, analysis, alerts, settings.sensor.name)
-                save_due_s = time.monotonic() + settings.store.checkpoint_s
+            keeping.checkpoint(analysis)
             if progress is not None:
                 progress.update(*tap.progress())
         alerts.take(analysis.finish())
-        not_kept = None
-        if keeper is not None:
-            not_kept = _keep(keeper, analysis, alerts, settings, interrupted=interrupted.is_set() and not is_endless)
+        not_kept = keeping.end(analysis, interrupted=interrupted.is_set())
     return Run(analysis, interrupted.is_set(), veil, inferred, alerts.latest, alerts.dropped, states_lost, not_kept)
 
 
-def _checkpoint(keeper: Keeper, analysis: Analysis, alerts: _Told, sensor: str) -> None:
-    """Keep what came so far; what the disk refuses is held for the next time, and told."""
-    try:
-        keeper.keep(analysis, alerts.unsaved(), sensor=sensor)
-    except DatabaseError as error:
-        Log().error("not_saved", why=error)
+class _Keeping:
+    """
+    What a run takes from *keeper*, if there is one, and leaves in it: of a tap that *is_endless* as it comes, of others
+    at the end, and nothing where they were interrupted.
+    """
 
+    def __init__(self, keeper: Keeper | None, settings: Settings, alerts: _Told, *, is_endless: bool) -> None:
+        self._keeper, self._settings, self._alerts, self._is_endless = keeper, settings, alerts, is_endless
+        self._retention = Retention(settings.store.keep_days)
+        self._due_s = time.monotonic() + settings.store.checkpoint_s
 
-def _keep(keeper: Keeper, analysis: Analysis, alerts: _Told, settings: Settings, *, interrupted: bool) -> str | None:
-    """Keep the run; in words why not, since there is a summary to print all the same."""
-    sensor, keep_days = settings.sensor.name, settings.store.keep_days
-    if interrupted:
-        return f"{keeper.path}: nothing was kept of an interrupted run, so that its captures can still be counted whole"
-    try:
-        keeper.keep(analysis, alerts.unsaved(), sensor=sensor)
-        first_day = Retention(keep_days).due()
-        if first_day is not None:
-            keeper.expire(analysis, first_day)
-    except DatabaseError as error:
-        return f"{error}; nothing of this run was kept"
-    return None
+    def begin(self, analysis: Analysis) -> int:
+        """Go on from what was kept; the number of states that could not be read."""
+        if self._keeper is None:
+            return 0
+        lost = self._keeper.restore(analysis)
+        if self._keeper.tells_anew:
+            self._alerts.note(analysis.policy.alerts())
+        if self._alerts.tell is not None:
+            self._alerts.tell.remember(analysis.policy.alerts())
+        return lost
+
+    def checkpoint(self, analysis: Analysis) -> None:
+        """Keep what came so far, if that is due; what the disk refuses is held for the next time, and told."""
+        if self._keeper is None or not self._is_endless or time.monotonic() < self._due_s:
+            return
+        problem = self._keep(self._keeper, analysis)
+        if problem is not None:
+            Log().error("not_saved", why=problem)
+        self._due_s = time.monotonic() + self._settings.store.checkpoint_s
+
+    def end(self, analysis: Analysis, *, interrupted: bool) -> str | None:
+        """Keep the run; in words why not, since there is a summary to print all the same."""
+        if self._keeper is None:
+            return None
+        if interrupted and not self._is_endless:
+            so = "so that its captures can still be counted whole"
+            return f"{self._keeper.path}: nothing was kept of an interrupted run, {so}"
+        problem = self._keep(self._keeper, analysis)
+        return None if problem is None else f"{problem}; nothing of this run was kept"
+
+    def _keep(self, keeper: Keeper, analysis: Analysis) -> str | None:
+        try:
+            keeper.keep(analysis, self._alerts.unsaved(), sensor=self._settings.sensor.name)
+            first_day = self._retention.due()
+            if first_day is not None:
+                keeper.expire(analysis, first_day)
+        except DatabaseError as error:
+            return str(error)
+        return None
 
 
 def analysis_of(
