@@ -218,7 +218,7 @@ def run_tap(
     *,
     table: Table | None = None,
     own_limits: Mapping[str, int] | None = None,
-    veil: Veil = CLEAR,
+    veil: Veil | None = None,
     sink: Sink | None = None,
     tell: AlertWriter | None = None,
     keeper: Keeper | None = None,
@@ -231,11 +231,13 @@ def run_tap(
 
     Ctrl-C ends the reading, not the run; what was read in part is not kept, since the rest could then never be counted.
     Of a tap that *is_endless* that is the end, and what came until then is kept as it comes.
+    What is told is told by *veil* or, without one, as the settings ask for it.
     With *infers_domains*, and where the settings name no domain, ours are worked out from the first mails.
     """
     blocks, alerts = ForwardingBlocks(), _Told(tell)
     keeping = _Keeping(keeper, settings, alerts, is_endless=is_endless)
-    with stop_on_interrupt(tap.stop) as interrupted:
+    veil = veil or veil_of(settings.privacy, settings.organisation.internal_domains)
+    with hiding(veil.log), stop_on_interrupt(tap.stop) as interrupted:
         domains, batches = settings.organisation.internal_domains, tap.batches()
         inferred: tuple[str, ...] = ()
         if infers_domains and not domains:

@@ -38,7 +38,7 @@ from sensor.database import DatabaseError
 from sensor.errors import UserError
 from sensor.log import Log, hiding
 from sensor.metrics import Counts, Snapshot, families
-from sensor.privacy import veil_of
+from sensor.privacy import keys_of, veil_of
 from sensor.recent import RecentRecords
 from sensor.settings import SettingsError
 from sensor.taps.capture import core_counters
@@ -84,7 +84,9 @@ class Sensor:
 
     def _open(self, plan: Plan) -> None:
         settings = plan.settings
-        self._veil = veil_of(settings.privacy, settings.organisation.internal_domains)
+        # Read once: after the start, the right to read the key file may be gone.
+        self._keys = keys_of(settings.privacy)
+        self._veil = veil_of(settings.privacy, settings.organisation.internal_domains, self._keys)
         self._opened.enter_context(hiding(self._veil.log))
         self.families = families(core_counters())
         self.counts = Counts(self.families)
@@ -92,7 +94,7 @@ class Sensor:
         self._meter.build(version(), settings.sensor.name)
         self._keeper = None
         if settings.store.path:
-            self._keeper = self._opened.enter_context(open_keeper(settings.store.path, settings.privacy))
+            self._keeper = self._opened.enter_context(open_keeper(settings.store.path, settings.privacy, self._keys))
         self._retention = Retention(settings.store.keep_days)
         self._resumes = self._keeper.readings() if self._keeper is not None else {}
         self._passing: Keeper | None = None
@@ -332,7 +334,7 @@ class Sensor:
     def _workers_of(self, plan: Plan, names: Collection[str] | None = None) -> dict[str, Worker]:
         """Workers for the taps of *plan* (for those in *names*), their taps open and not read yet."""
         workers = {}
-        for name, tap in taps_of(plan, self._begun, self._resumes).items():
+        for name, tap in taps_of(plan, self._begun, self._resumes, self._keys).items():
             if names is None or name in names:
                 before = self._workers.get(name)
                 workers[name] = Worker(name, tap.open, self._inbox, goes_on=tap.goes_on, log=self._log, before=before)
@@ -415,7 +417,7 @@ class Sensor:
         if self._passing is None:
             folder = self._opened.enter_context(TemporaryDirectory(prefix="mailsensor-"))
             self._passing = self._opened.enter_context(
-                open_keeper(os.path.join(folder, "states.db"), self._plan.settings.privacy)
+                open_keeper(os.path.join(folder, "states.db"), self._plan.settings.privacy, self._keys)
             )
         return self._passing
 
