@@ -79,7 +79,7 @@ _hide: list[Callable[[str], str]] = []
 def hiding(hide: Callable[[str], str]) -> Iterator[None]:
     """
     Have every value of every log pass *hide* until the block ends: of the process, since logs are made in many places,
-    and one that was forgotten would tell what all others hide.
+    and one that was forgotten would tell what all others hide. Of blocks inside each other the inner one counts.
     """
     _hide.append(hide)
     try:
@@ -90,8 +90,8 @@ def hiding(hide: Callable[[str], str]) -> Iterator[None]:
 
 def _value(fact: object) -> str:
     text = str(fact)
-    for hide in tuple(_hide):
-        text = hide(text)
+    if _hide:
+        text = _hide[-1](text)
     text = printable(text)
     if text and not any(character in ' "=' for character in text):
         return text

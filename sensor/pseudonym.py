@@ -24,6 +24,7 @@ import secrets
 import stat
 from base64 import b32decode, b32encode
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b
@@ -172,10 +173,14 @@ def _make(path: str) -> bool:
 
 
 def _replace(path: str, octets: bytes) -> None:
-    """Write a key file anew: as it was or as it is to be, never between."""
-    fresh = f"{path}.new"
+    """Write a key file anew: as it was or as it is to be, never between; its owner stays."""
+    fresh, owner = f"{path}.new", os.stat(path)
+    with suppress(FileNotFoundError):  # of somebody who was interrupted here
+        os.unlink(fresh)
     made = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(made, "wb") as file:
+        if os.geteuid() == 0:
+            os.fchown(made, owner.st_uid, owner.st_gid)
         file.write(octets)
         file.flush()
         os.fsync(file.fileno())

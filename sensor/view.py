@@ -10,7 +10,7 @@ from sensor.alert.record import AlertRecord, record_of
 from sensor.analysis import Analysis, Step
 from sensor.ledger import LedgerView
 from sensor.model import TapName
-from sensor.privacy import CLEAR, Veil
+from sensor.privacy import Veil
 from sensor.recent import RecentRecords
 from sensor.tally import Tally
 
@@ -21,7 +21,7 @@ ALERTS_REMEMBERED = 10_000
 class View:
     """Looked at and changed by the thread of the analysis alone."""
 
-    def __init__(self, analysis: Analysis, recent: RecentRecords, veil: Veil = CLEAR) -> None:
+    def __init__(self, analysis: Analysis, recent: RecentRecords, veil: Veil) -> None:
         self.analysis = analysis
         self.recent = recent
         self._veil = veil

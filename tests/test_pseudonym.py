@@ -1,5 +1,6 @@
 """Pseudonyms: the same under one key, revealed by it alone; and the files that hold keys."""
 
+import os
 import re
 from pathlib import Path
 
@@ -161,6 +162,23 @@ def test_adding_a_key_keeps_the_older_ones(tmp_path: Path) -> None:
     assert [key.id for key in key_ring(str(path)).keys] == ids
     assert path.stat().st_mode & 0o777 == 0o600
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_key_is_added_where_another_try_was_broken_off(tmp_path: Path) -> None:
+    path = tmp_path / "keys"
+    first = add_key(str(path)).newest.id
+    (tmp_path / "keys.new").write_text("half a ke")
+    assert add_key(str(path)).keys[0].id == first
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_a_key_that_root_adds_still_belongs_to_the_sensor(tmp_path: Path) -> None:
+    path = tmp_path / "keys"
+    add_key(str(path))
+    os.chown(path, 1234, 1234)
+    add_key(str(path))
+    assert (path.stat().st_uid, path.stat().st_gid, path.stat().st_mode & 0o777) == (1234, 1234, 0o600)
 
 
 @pytest.mark.parametrize(

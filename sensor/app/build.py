@@ -18,7 +18,7 @@ from sensor.detect import Runner, detectors
 from sensor.ledger import Ledger
 from sensor.log import Log
 from sensor.pipeline import Pipeline
-from sensor.privacy import Veil, keys_of
+from sensor.privacy import Veil
 from sensor.pseudonym import KeyRing
 from sensor.settings import Settings, SettingsError
 from sensor.taps.base import Tap
@@ -103,10 +103,12 @@ class TapPlan:
     is_live: bool = True
 
 
-def taps_of(plan: Plan, begun: set[str], resumes: dict[str, Reading] | None = None) -> dict[str, TapPlan]:
+def taps_of(
+    plan: Plan, begun: set[str], resumes: dict[str, Reading] | None = None, keys: KeyRing | None = None
+) -> dict[str, TapPlan]:
     """
     By worker name, the taps that the settings name. *begun* takes the captures that this process begins to read,
-    *resumes* gives by worker name, once, the readings that the last process left off.
+    *resumes* gives by worker name, once, the readings that the last process left off; *keys* open a sealed store.
     """
     left = {} if resumes is None else resumes
     capture, taps = plan.settings.capture, dict[str, TapPlan]()
@@ -115,14 +117,14 @@ def taps_of(plan: Plan, begun: set[str], resumes: dict[str, Reading] | None = No
         taps["live"] = TapPlan(lambda: _live(plan), goes_on=True, what=live)
     if capture.folder:
         taps["folder"] = TapPlan(
-            lambda: _captures(plan, (capture.folder,), begun, left.pop("folder", None), watches=True),
+            lambda: _captures(plan, (capture.folder,), begun, left.pop("folder", None), keys, watches=True),
             goes_on=True,
             what=(capture.folder, capture.settle_s),
             is_live=False,
         )
     if capture.files:
         taps["files"] = TapPlan(
-            lambda: _captures(plan, capture.files, begun, left.pop("files", None), watches=False),
+            lambda: _captures(plan, capture.files, begun, left.pop("files", None), keys, watches=False),
             goes_on=False,
             what=capture.files,
             is_live=False,
@@ -165,8 +167,16 @@ def _live(plan: Plan) -> Tap:
     )
 
 
-def _captures(plan: Plan, paths: tuple[str, ...], begun: set[str], resumes: Reading | None, *, watches: bool) -> Tap:
-    store, keys = plan.settings.store.path, keys_of(plan.settings.privacy)
+def _captures(
+    plan: Plan,
+    paths: tuple[str, ...],
+    begun: set[str],
+    resumes: Reading | None,
+    keys: KeyRing | None,
+    *,
+    watches: bool,
+) -> Tap:
+    store = plan.settings.store.path
     return CapturesTap(
         paths,
         plan.table.interest,

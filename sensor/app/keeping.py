@@ -16,6 +16,7 @@ from sensor.app.retention import time_of
 from sensor.database import Change, CountedCapture, Database
 from sensor.log import Log
 from sensor.privacy import keys_of, told_as
+from sensor.pseudonym import KeyRing
 from sensor.settings import PrivacySettings, SettingsError
 from sensor.taps.files import STDIN, Found, capture_digest
 from sensor.taps.folder import Reading
@@ -179,15 +180,16 @@ class Keeper:
 
 
 @contextmanager
-def open_keeper(path: str, privacy: PrivacySettings | None = None) -> Iterator[Keeper]:
+def open_keeper(path: str, privacy: PrivacySettings | None = None, keys: KeyRing | None = None) -> Iterator[Keeper]:
     """
-    The file at *path*, made if it is not there, for as long as the run lasts, and sealed where *privacy* asks for it.
+    The file at *path*, made if it is not there, for as long as the run lasts, and sealed where *privacy* asks for it,
+    with the keys of its key file unless others are given.
 
     Raises ``DatabaseError`` and ``KeyFileError``.
     """
     privacy = privacy or PrivacySettings()
     told = told_as(privacy)
-    with Database(path, keys=keys_of(privacy), sealed=privacy.mode == "pseudonym") as database:
+    with Database(path, keys=keys or keys_of(privacy), sealed=privacy.mode == "pseudonym") as database:
         yield Keeper(database, told=told)
 
 

@@ -17,7 +17,7 @@ from sensor.errors import UserError
 from sensor.log import Log
 from sensor.metrics import Counts
 from sensor.model import Forwarding, TapName
-from sensor.privacy import CLEAR, Veil
+from sensor.privacy import Veil
 from sensor.settings import FileSinkSettings, Settings, SettingsError
 from sensor.taps.base import Batch
 
@@ -32,7 +32,7 @@ class Output:
     A record file that was moved away (logrotate) is made anew on ``reopen``.
     """
 
-    def __init__(self, settings: Settings, counts: Counts, log: Log, veil: Veil = CLEAR) -> None:
+    def __init__(self, settings: Settings, counts: Counts, log: Log, veil: Veil) -> None:
         self._settings, self._counts, self._log, self._veil = settings, counts, log, veil
         self._blocks = ForwardingBlocks()
         self._opened = ExitStack()

@@ -219,7 +219,7 @@ def run_tap(
     *,
     table: Table | None = None,
     own_limits: Mapping[str, int] | None = None,
-    veil: Veil = CLEAR,
+    veil: Veil | None = None,
     sink: Sink | None = None,
     tell: AlertWriter | None = None,
     keeper: Keeper | None = None,
@@ -232,11 +232,13 @@ def run_tap(
 
     Ctrl-C ends the reading, not the run; what was read in part is not kept, since the rest could then never be counted.
     Of a tap that *is_endless* that is the end, and what came until then is kept as it comes.
+    What is told is told by *veil* or, without one, as the settings ask for it.
     With *infers_domains*, and where the settings name no domain, ours are worked out from the first mails.
     """
     blocks, alerts, quiet = ForwardingBlocks(), _Told(tell), QuietTime() if is_endless else None
-    save_due_s = time.monotonic() + settings.store.checkpoint_s
-    with stop_on_interrupt(tap.stop) as interrupted:
+    keeping = _Keeping(keeper, settings, alerts, is_endless=is_endless)
+    veil = veil or veil_of(settings.privacy, settings.organisation.internal_domains)
+    with hiding(veil.log), stop_on_interrupt(tap.stop) as interrupted:
         domains, batches = settings.organisation.internal_domains, tap.batches()
         inferred: tuple[str, ...] = ()
         if infers_domains and not domains:
@@ -246,11 +248,7 @@ def run_tap(
                 inferred, batches = inferred_from(batches, tap.transaction_type)
         organisation = Organisation(domains or inferred, settings.organisation.internal_networks)
         analysis = analysis_of(tap, settings, organisation, table=table, own_limits=own_limits, veil=veil)
-        states_lost = keeper.restore(analysis) if keeper is not None else 0
-        if keeper is not None and keeper.tells_anew:
-            alerts.note(analysis.policy.alerts())
-        if keeper is not None and tell is not None:
-            tell.remember(analysis.policy.alerts())
+        states_lost = keeping.begin(analysis)
         for batch in batches:
             step = analysis.take(batch.tally(classify_all=analysis.pipeline.classifies_all))
             if sink is not None and len(batch):
@@ -260,15 +258,11 @@ def run_tap(
                 sink.write(veil.lines(lines))
             alerts.take(step.alerts)
             alerts.take(_as_time_passes(analysis, quiet, mails=len(batch)))
-            if is_endless and keeper is not None and time.monotonic() >= save_due_s:
-                _checkpoint(keeper, analysis, alerts, settings.sensor.name)
-                save_due_s = time.monotonic() + settings.store.checkpoint_s
+            keeping.checkpoint(analysis)
             if progress is not None:
                 progress.update(*tap.progress())
         alerts.take(analysis.finish())
-        not_kept = None
-        if keeper is not None:
-            not_kept = _keep(keeper, analysis, alerts, settings, interrupted=interrupted.is_set() and not is_endless)
+        not_kept = keeping.end(analysis, interrupted=interrupted.is_set())
     return Run(analysis, interrupted.is_set(), veil, inferred, alerts.latest, alerts.dropped, states_lost, not_kept)
 
 
@@ -283,27 +277,56 @@ def _as_time_passes(analysis: Analysis, quiet: QuietTime | None, *, mails: int) 
     return () if at_ms is None else analysis.wake(at_ms).alerts
 
 
-def _checkpoint(keeper: Keeper, analysis: Analysis, alerts: _Told, sensor: str) -> None:
-    """Keep what came so far; what the disk refuses is held for the next time, and told."""
-    try:
-        keeper.keep(analysis, alerts.unsaved(), sensor=sensor)
-    except DatabaseError as error:
-        Log().error("not_saved", why=error)
+class _Keeping:
+    """
+    What a run takes from *keeper*, if there is one, and leaves in it: of a tap that *is_endless* as it comes, of others
+    at the end, and nothing where they were interrupted.
+    """
 
+    def __init__(self, keeper: Keeper | None, settings: Settings, alerts: _Told, *, is_endless: bool) -> None:
+        self._keeper, self._settings, self._alerts, self._is_endless = keeper, settings, alerts, is_endless
+        self._retention = Retention(settings.store.keep_days)
+        self._due_s = time.monotonic() + settings.store.checkpoint_s
 
-def _keep(keeper: Keeper, analysis: Analysis, alerts: _Told, settings: Settings, *, interrupted: bool) -> str | None:
-    """Keep the run; in words why not, since there is a summary to print all the same."""
-    sensor, keep_days = settings.sensor.name, settings.store.keep_days
-    if interrupted:
-        return f"{keeper.path}: nothing was kept of an interrupted run, so that its captures can still be counted whole"
-    try:
-        keeper.keep(analysis, alerts.unsaved(), sensor=sensor)
-        first_day = Retention(keep_days).due()
-        if first_day is not None:
-            keeper.expire(analysis, first_day)
-    except DatabaseError as error:
-        return f"{error}; nothing of this run was kept"
-    return None
+    def begin(self, analysis: Analysis) -> int:
+        """Go on from what was kept; the number of states that could not be read."""
+        if self._keeper is None:
+            return 0
+        lost = self._keeper.restore(analysis)
+        if self._keeper.tells_anew:
+            self._alerts.note(analysis.policy.alerts())
+        if self._alerts.tell is not None:
+            self._alerts.tell.remember(analysis.policy.alerts())
+        return lost
+
+    def checkpoint(self, analysis: Analysis) -> None:
+        """Keep what came so far, if that is due; what the disk refuses is held for the next time, and told."""
+        if self._keeper is None or not self._is_endless or time.monotonic() < self._due_s:
+            return
+        problem = self._keep(self._keeper, analysis)
+        if problem is not None:
+            Log().error("not_saved", why=problem)
+        self._due_s = time.monotonic() + self._settings.store.checkpoint_s
+
+    def end(self, analysis: Analysis, *, interrupted: bool) -> str | None:
+        """Keep the run; in words why not, since there is a summary to print all the same."""
+        if self._keeper is None:
+            return None
+        if interrupted and not self._is_endless:
+            so = "so that its captures can still be counted whole"
+            return f"{self._keeper.path}: nothing was kept of an interrupted run, {so}"
+        problem = self._keep(self._keeper, analysis)
+        return None if problem is None else f"{problem}; nothing of this run was kept"
+
+    def _keep(self, keeper: Keeper, analysis: Analysis) -> str | None:
+        try:
+            keeper.keep(analysis, self._alerts.unsaved(), sensor=self._settings.sensor.name)
+            first_day = self._retention.due()
+            if first_day is not None:
+                keeper.expire(analysis, first_day)
+        except DatabaseError as error:
+            return str(error)
+        return None
 
 
 def analysis_of(

@@ -39,7 +39,7 @@ from sensor.database import DatabaseError
 from sensor.errors import UserError
 from sensor.log import Log, hiding
 from sensor.metrics import Counts, Snapshot, families
-from sensor.privacy import veil_of
+from sensor.privacy import keys_of, veil_of
 from sensor.recent import RecentRecords
 from sensor.settings import SettingsError
 from sensor.taps.awaited import AwaitedBatch
@@ -97,9 +97,11 @@ class Sensor:
 
     def _open_store(self, plan: Plan) -> None:
         settings = plan.settings
+        # Read once: after the start, the right to read the key file may be gone.
+        self._keys = keys_of(settings.privacy)
         self._keeper = None
         if settings.store.path:
-            self._keeper = self._opened.enter_context(open_keeper(settings.store.path, settings.privacy))
+            self._keeper = self._opened.enter_context(open_keeper(settings.store.path, settings.privacy, self._keys))
         self._resumes = self._keeper.readings() if self._keeper is not None else {}
 
     def _open_taps(self, plan: Plan) -> None:
@@ -113,7 +115,7 @@ class Sensor:
 
     def _open(self, plan: Plan) -> None:
         settings = plan.settings
-        self._veil = veil_of(settings.privacy, settings.organisation.internal_domains)
+        self._veil = veil_of(settings.privacy, settings.organisation.internal_domains, self._keys)
         self._opened.enter_context(hiding(self._veil.log))
         self.families = families(tap_counters())
         self.counts = Counts(self.families)
@@ -373,7 +375,7 @@ class Sensor:
         """Workers for the taps of *plan* (for those in *names*), their taps open and not read yet."""
         workers = {}
         with ExitStack() as undo:
-            for name, tap in taps_of(plan, self._begun, self._resumes).items():
+            for name, tap in taps_of(plan, self._begun, self._resumes, self._keys).items():
                 if names is None or name in names:
                     before = self._workers.get(name)
                     (self._live.add if tap.is_live else self._live.discard)(name)
@@ -464,7 +466,7 @@ class Sensor:
         if self._passing is None:
             folder = self._opened.enter_context(TemporaryDirectory(prefix="mailsensor-"))
             self._passing = self._opened.enter_context(
-                open_keeper(os.path.join(folder, "states.db"), self._plan.settings.privacy)
+                open_keeper(os.path.join(folder, "states.db"), self._plan.settings.privacy, self._keys)
             )
         return self._passing
 

@@ -77,8 +77,8 @@ def _small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
 def beside(monkeypatch: pytest.MonkeyPatch) -> None:
     """Another source at work beside those of the settings."""
 
-    def taps_of(plan: Plan, begun: set[str], resumes: dict[str, Reading] | None = None) -> dict[str, TapPlan]:
-        return {**build.taps_of(plan, begun, resumes), "quiet": TapPlan(Quiet, goes_on=True, what="quiet")}
+    def taps_of(plan: Plan, begun: set[str], resumes: dict[str, Reading], keys: None) -> dict[str, TapPlan]:
+        return {**build.taps_of(plan, begun, resumes, keys), "quiet": TapPlan(Quiet, goes_on=True, what="quiet")}
 
     monkeypatch.setattr(module, "taps_of", taps_of)
 
