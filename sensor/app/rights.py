@@ -28,7 +28,8 @@ class Rights:
     has nobody to become, and did not say that it wants to stay root.
 
     *stand_ins* are users to become where neither the settings name one nor ``USER`` is there. If none of them can read
-    the program (a virtual environment in root's home), the user stays root, with no capability.
+    the program (a virtual environment in root's home), the user stays root: with no capability, but in threads that
+    began before ``become``.
     """
 
     def __init__(self, run: RunSettings, *, log: Log, stand_ins: Sequence[str] = ()) -> None:

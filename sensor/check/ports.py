@@ -6,15 +6,24 @@ import errno
 import os
 import socket
 from collections.abc import Iterator
+from dataclasses import fields
 
 from sensor.check.base import Check, Line, Subject, fail, ok, warn
 from sensor.settings import Settings, split_listen
 
 
 def listening(settings: Settings) -> Iterator[tuple[str, str]]:
-    """What is listened on, as the setting's name and ``host:port``. Whoever adds a listener adds a line."""
-    if settings.web.listen:
-        yield "web.listen", settings.web.listen
+    """
+    What is listened on, as the setting's name and ``host:port``: whatever section has a ``listen``.
+
+    Of a list of addresses, those that are none of TCP are left out.
+    """
+    for section in fields(settings):
+        told = getattr(getattr(settings, section.name), "listen", ())
+        for each in (told,) if isinstance(told, str) else told:
+            kind, _, where = each.partition(":") if each.startswith(("inet:", "unix:")) else ("inet", "", each)
+            if kind == "inet" and where:
+                yield f"{section.name}.listen", where
 
 
 def _look(subject: Subject) -> Iterator[Line]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
+from dataclasses import fields
 
 from sensor.alert.secret import check_private, read_secret
 from sensor.alert.sinks.base import SinkError
@@ -19,6 +20,10 @@ def _look(subject: Subject) -> Iterator[Line]:
     yield from _pseudonym_key(subject.settings)
     for sink in subject.settings.alerts.sinks:
         yield from _of_sink(sink, subject)
+    for section in fields(subject.settings):
+        key_file = getattr(getattr(subject.settings, section.name), "tls_key_file", "")
+        if key_file:
+            yield _key(f"{section.name}.tls_key_file", key_file)
 
 
 def _pseudonym_key(settings: Settings) -> Iterator[Line]:
@@ -61,13 +66,18 @@ def _of_sink(sink: SinkSettings, subject: Subject) -> Iterator[Line]:
                 yield ok(what, source.file or f"environment variable {source.variable}")
     key_file = getattr(getattr(sink, "tls", None), "key_file", None)
     if key_file:
-        what = f"alerts.sink {sink.name}: key_file"
-        try:
-            check_private(key_file)
-        except SinkError as error:
-            yield fail(what, str(error), _right_mode(key_file))
-        else:
-            yield ok(what, key_file)
+        yield _key(f"alerts.sink {sink.name}: key_file", key_file)
+
+
+def _key(what: str, path: str) -> Line:
+    """Of a certificate."""
+    try:
+        check_private(path)
+    except SinkError as error:
+        return fail(what, str(error), _right_mode(path))
+    if not os.access(path, os.R_OK, effective_ids=True):
+        return fail(what, f"{path}: user {os.geteuid()} can't read it", _right_mode(path))
+    return ok(what, path)
 
 
 def _right_mode(path: str | None) -> str:

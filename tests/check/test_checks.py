@@ -8,7 +8,7 @@ import pkgutil
 import re
 import socket
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from sensor.check import clock as clock_check
 from sensor.check import disk as disk_check
 from sensor.check import rings as rings_check
 from sensor.check.base import Check
+from sensor.check.ports import listening
 from sensor.database import Database
 from sensor.settings import (
     AlertSettings,
@@ -343,6 +344,33 @@ def test_a_port_that_is_taken_is_a_warning(listener: socket.socket) -> None:
     """The running sensor is who takes it, mostly."""
     taken = f"127.0.0.1:{listener.getsockname()[1]}"
     assert worst(look("ports", web=WebSettings(listen=taken))) == "warn"
+
+
+@dataclass
+class Section:
+    """A section of settings to come."""
+
+    listen: str | tuple[str, ...] = ""
+
+
+@dataclass
+class Listeners:
+    """Settings with listeners of every form."""
+
+    web: Section
+    relay: Section
+    milter: Section
+    sensor: str = ""
+
+
+def test_every_section_that_listens_is_looked_at() -> None:
+    """A relay or a milter needs no line of its own in the check."""
+    addresses = ("unix:/run/mailsensor/milter.sock", "inet:[::1]:8894")
+    settings = Listeners(Section(""), Section("192.0.2.1:25"), Section(addresses))
+    assert list(listening(settings)) == [  # type: ignore[arg-type]
+        ("relay.listen", "192.0.2.1:25"),
+        ("milter.listen", "[::1]:8894"),
+    ]
 
 
 def test_an_address_of_another_host_would_not_work() -> None:

@@ -72,7 +72,7 @@ def test_one_capability_is_given_and_no_other(unit: Unit) -> None:
 
 
 def test_the_call_that_gives_the_capability_up_stands_behind_what_would_forbid_it(unit: Unit) -> None:
-    assert unit.all("SystemCallFilter") == ["@system-service", "~@privileged @resources", "capset"]
+    assert unit.all("SystemCallFilter") == ["@system-service", "~@privileged @resources", "capset @chown"]
 
 
 def test_the_time_to_stop_is_longer_than_the_sensor_takes(unit: Unit) -> None:
