@@ -18,7 +18,7 @@ from sensor.taps.relay.observer import Observer
 from sensor.taps.relay.server import RelayServer
 
 SWITCH_INTERVAL_S = 0.0005
-"""How long another thread may go on when the loop has something to do: half of the millisecond that mail may be held."""
+"""How long another thread may go on when the loop has work to do: half of the millisecond that mail may be held."""
 
 
 class RelayTap(InlineTap):
