@@ -83,7 +83,7 @@ class Splice:
         replies = self._replies.feed(data)
         for number, reply in enumerate(replies, 1):
             self._take(reply, is_last=number == len(replies))
-        if self._replies.broken is not None and self.state is not State.OVER:
+        if self._replies.broken is not None and not self._next_hop_is_gone:
             self._give_up_next_hop()
         if self._replies.cut:
             self._counts.add("replies_cut", self._replies.cut)
