@@ -58,6 +58,7 @@ class RelayTap(InlineTap):
             self.counts,
             judges=judges,
             tag_name=judge.strips,
+            log=log,
         )
         self._stop: asyncio.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
