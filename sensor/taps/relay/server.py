@@ -8,7 +8,9 @@ import hashlib
 import socket
 from collections import Counter
 from ipaddress import ip_address
+from typing import Any
 
+from sensor.log import Log
 from sensor.settings import RelaySettings, split_listen
 from sensor.taps.base import TapError
 from sensor.taps.relay.counts import Counts
@@ -37,11 +39,13 @@ class RelayServer:
         *,
         judges: bool = False,
         tag_name: bytes | None = None,
+        log: Log | None = None,
     ) -> None:
         self.settings, self.observer, self.counts = settings, observer, counts
         self.client_tls, self.next_hop_tls = client_context(settings), next_hop_context(settings)
         self.is_stopping = False
         self._judges = judges
+        self._log = log or Log()
         self._tag_name = tag_name
         self._hello_name = settings.hello_name or socket.gethostname()
         self._token = _token(self._hello_name, settings)
@@ -63,6 +67,7 @@ class RelayServer:
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until *stop* is set, then let the sessions end within ``drain_s``."""
         self.loop = asyncio.get_running_loop()
+        self.loop.set_exception_handler(self._tell_fault)
         servers = [await self.loop.create_server(self._accept, sock=each, backlog=BACKLOG) for each in self.sockets]
         await stop.wait()
         # What the kernel has accepted for this socket would be reset with it: a turn takes it in.
@@ -87,6 +92,13 @@ class RelayServer:
                 while self._sessions:
                     self._all_gone.clear()
                     await self._all_gone.wait()
+
+    def _tell_fault(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """An error of our own. The loop closes the connection that it befell, so no mail is taken by it."""
+        self.counts.add("faults")
+        error = context.get("exception")
+        # Its kind alone: an error's text may quote the mail.
+        self._log.error("relay_fault", why=context.get("message", "") if error is None else type(error).__name__)
 
     def _accept(self) -> asyncio.Protocol:
         session = Session(self)

@@ -235,7 +235,7 @@ class Session:
         try:
             async with asyncio.timeout(self.house.settings.connect_timeout_s):
                 await self.house.loop.create_connection(lambda: self.next_hop, host, port)
-        except (OSError, TimeoutError):
+        except (OSError, TimeoutError, ValueError):  # of a name that is none
             if self._splice is not None and self.next_hop.transport is None:
                 self._splice.next_hop_failed()
                 self.regulate()

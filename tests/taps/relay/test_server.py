@@ -19,6 +19,7 @@ import pytest
 from sensor.inline import judge as judge_module
 from sensor.settings import InlineRule, InlineSettings, RelaySettings
 from sensor.taps.base import TapError
+from sensor.taps.relay import splice
 from sensor.taps.relay.server import bound, refuse_own_listener
 from tests.running import COMMAND, environment, mailsensor
 from tests.service import free_port, running
@@ -450,6 +451,31 @@ def _until(holds: Any) -> None:
     while not holds():
         assert time.monotonic() < end
         time.sleep(0.02)
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_fault_ends_its_own_session_and_no_other(
+    loop: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    command = splice.Splice._command  # noqa: SLF001
+
+    def fails(self: splice.Splice, line: bytes, *, is_last: bool) -> None:
+        if line == b"FAIL\r\n":
+            raise ValueError("ann@corp.example")
+        command(self, line, is_last=is_last)
+
+    monkeypatch.setattr(splice.Splice, "_command", fails)
+    with next_hop() as server, relaying(server.port, event_loop=loop) as relay:
+        with Client(relay.port) as failing, Client(relay.port) as other:
+            failing.hello()
+            other.hello()
+            assert failing.ask(b"FAIL") == 0
+            assert send(other, PLAIN) == 250
+        relay.stop()
+        assert relay.count("faults") == 1
+    told = capfd.readouterr().err
+    assert "relay_fault" in told
+    assert "ann@corp.example" not in told
 
 
 def test_descriptors_are_given_back() -> None:
