@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from sensor.inline.judge import COUNTERS as JUDGE
 from sensor.taps.capture import core_counters
 from sensor.taps.journal.counts import COUNTERS as JOURNAL
 
 
 def tap_counters() -> list[tuple[str, str]]:
-    """Name and meaning: the core's first, then what the taps in line count."""
+    """Name and meaning: the core's first, then what verdicts and the taps in line count."""
     return [
         *core_counters(),
+        *((f"inline_{name}", meaning) for name, meaning in JUDGE.items()),
         *((f"journal_{name}", meaning) for name, meaning in JOURNAL.items()),
     ]
