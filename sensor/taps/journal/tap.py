@@ -81,22 +81,20 @@ class JournalTap(InlineTap):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._began = False
         self._socket = _bound(settings.listen)
+        host, port = self._socket.getsockname()[:2]
+        self.address: tuple[str, int] = str(host), int(port)
+        """Where it listens: of port 0, the one that was free."""
 
     @property
     def name(self) -> TapName:
         return "journal"
 
-    @property
-    def address(self) -> tuple[str, int]:
-        """Where it listens: of port 0, the one that was free."""
-        host, port = self._socket.getsockname()[:2]
-        return str(host), int(port)
-
     def batches(self) -> Iterator[Batch]:
         """Batches to be settled, until it was stopped and all that was taken in has been told."""
-        if not self._began:
-            self._began = True
-            self.run(self._serve)
+        if self._stopping.is_set():
+            return
+        self._began = True
+        self.run(self._serve)
         try:
             yield from self._batches()
         finally:

@@ -276,6 +276,13 @@ def test_a_journal_whose_reader_went_away_takes_nothing_more() -> None:
     assert until(refuses)
 
 
+def test_a_journal_that_was_stopped_before_it_began_ends_at_once() -> None:
+    local = JournalSettings(listen="127.0.0.1:0", addresses=(OURS,))
+    tap = tap_module.JournalTap(builtin_table().interest, local, log=Log(io.StringIO()))
+    tap.stop()
+    assert list(tap.batches()) == []
+
+
 COMMANDS = st.sampled_from(
     [
         b"EHLO x\r\n",
