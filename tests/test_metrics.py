@@ -18,12 +18,12 @@ from sensor.metrics import FAMILIES, MAX_SERIES, WEB_FAMILIES, Counts, families,
 from sensor.pipeline import Pipeline
 from sensor.pseudonym import Pseudonyms
 from sensor.settings import AlertSettings
-from sensor.taps.capture import core_counters
+from sensor.taps.counters import tap_counters
 from tests.ledger.forwards import forward
 from tests.mails import Mail, Tls
 from tests.running import needs
 
-EVERY = (*families(core_counters()), *WEB_FAMILIES)
+EVERY = (*families(tap_counters()), *WEB_FAMILIES)
 
 
 def test_names_are_unique() -> None:
