@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from sensor.settings import load_settings
 from tests import service
-from tests.running import mailsensor
+from tests.running import ROOT, mailsensor
 from tests.service import Service
 from tests.taps.milter.packets import connect, header, helo, mail, offer, rcpt
 from tests.taps.milter.packets import end_of_message as end
@@ -129,3 +130,13 @@ def test_a_wrong_setting_is_named(tmp_path: Path, line: str, words: str) -> None
 def test_addresses_may_come_from_the_environment(tmp_path: Path) -> None:
     ended = mailsensor("milter", changes={"MAILSENSOR_MILTER_LISTEN": "unix:/nowhere/a, unix:/nowhere/b"})
     assert re.search("unix:/nowhere/a: can't listen there", ended.words)
+
+
+def test_the_settings_of_the_page_are_settings(tmp_path: Path) -> None:
+    """All its examples together; the group that they name may not be there."""
+    page = (ROOT / "docs" / "milter.md").read_text()
+    path = tmp_path / "sensor.toml"
+    for example in re.findall(r"```toml\n(.*?)```", page, re.DOTALL):
+        path.write_text(re.sub("(?m)^socket_group.*$", "", example))
+        load_settings(str(path), {}, known_limits=[])
+    assert "[[inline.rule]]" in page
