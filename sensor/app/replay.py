@@ -16,11 +16,11 @@ from sensor.alert.policy import Policy
 from sensor.analysis import Analysis
 from sensor.app.common import (
     INTERRUPTED,
-    OWN_LIMITS,
     READ_NOTHING,
     READ_WHOLE,
     READ_WITH_DAMAGE,
     inferred_from,
+    settings_of,
     split_limits,
     table_in_force,
 )
@@ -31,13 +31,13 @@ from sensor.app.quiet import QuietTime
 from sensor.app.retention import Retention
 from sensor.classify import NONE, Organisation, Table
 from sensor.database import DatabaseError
-from sensor.detect import Runner, detectors, known_options
+from sensor.detect import Runner, detectors
 from sensor.ledger import Ledger, LedgerView
 from sensor.log import Log, hiding, printable
 from sensor.model import Direction, Forwarding
 from sensor.pipeline import Pipeline
 from sensor.privacy import CLEAR, Veil, veil_of
-from sensor.settings import Settings, SettingsError, load_settings
+from sensor.settings import Settings, SettingsError
 from sensor.taps.base import Tap
 from sensor.taps.files import Found
 
@@ -67,10 +67,8 @@ class AlertWriter(Protocol):
 @dataclass(frozen=True, slots=True)
 class ReplayOptions:
     """
-    What the command line asks of a replay. *events* and *alerts* are a path, ``-`` for standard output, or none.
-    Without *sinks*, those of the settings are left alone.
     What the command line asks of a replay. *events*, *alerts* and *report* are a path, ``-`` for standard output, or
-    none.
+    none. Without *sinks*, those of the settings are left alone.
     """
 
     paths: Sequence[str]
@@ -104,14 +102,7 @@ def replay(options: ReplayOptions, environment: Mapping[str, str]) -> int:
 
     _check(options)
     _collect_seldom()
-    settings = load_settings(
-        options.settings_path,
-        environment,
-        known_limits=[*core_limits(), *OWN_LIMITS],
-        known_detectors=known_options(),
-        internal_domains=options.internal_domains,
-        limit_options=options.limits,
-    )
+    settings = settings_of(options.settings_path, environment, options.internal_domains, options.limits)
     table = table_in_force(settings, options.settings_path)
     found = find_captures(options.paths)
     core, own = split_limits(settings.limits, core_limits())
