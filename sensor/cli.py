@@ -65,7 +65,17 @@ KeyOption = Annotated[
     str | None,
     typer.Option(metavar="FILE", help="The key file (privacy.key_file), where the store is sealed with it."),
 ]
-SettingsOption = Annotated[str | None, typer.Option(metavar="FILE", help="Settings file (TOML).")]
+# Each of them by both names: whoever knows one command's is understood by all.
+_CONFIG = ("--config", "--settings")
+ConfigOption = Annotated[str | None, typer.Option(*_CONFIG, metavar="FILE", help="Settings file (TOML).")]
+EventsOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE|-",
+        help="Write one JSON record a line for each mail, at once. With - the summary goes to standard error.",
+    ),
+]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No summary; only warnings.")]
 InternalDomainOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -130,7 +140,7 @@ def replay(
     once: Annotated[
         bool, typer.Option("--once", help="With --store: pass over captures that were counted before.")
     ] = False,
-    settings: SettingsOption = None,
+    config: ConfigOption = None,
     internal_domain: InternalDomainOption = None,
     limit: LimitOption = None,
     json: JsonSummaryOption = False,
@@ -151,7 +161,7 @@ def replay(
         report=report,
         store=store,
         once=once,
-        settings_path=settings,
+        settings_path=config,
         internal_domains=internal_domain or (),
         limits=limit or (),
         json=json,
@@ -184,17 +194,11 @@ def sniff(
     all_traffic: Annotated[
         bool, typer.Option("--all-traffic", help="Look at every frame: finds mail on any port, and costs more.")
     ] = False,
-    events: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE|-",
-            help="Write one JSON record a line for each mail, at once. With - the summary goes to standard error.",
-        ),
-    ] = None,
+    events: EventsOption = None,
     alerts: AlertsOption = None,
     alerts_format: AlertsFormatOption = "jsonl",
     store: StoreOption = None,
-    settings: SettingsOption = None,
+    config: ConfigOption = None,
     internal_domain: InternalDomainOption = None,
     limit: LimitOption = None,
     json: JsonSummaryOption = False,
@@ -214,7 +218,7 @@ def sniff(
         alerts=alerts,
         alerts_format=alerts_format,
         store=store,
-        settings_path=settings,
+        settings_path=config,
         internal_domains=internal_domain or (),
         limits=limit or (),
         json=json,
@@ -231,22 +235,14 @@ def relay(
     next_hop: Annotated[
         str | None, typer.Option(metavar="HOST:PORT", help="Where mail is passed on to. By default relay.next_hop.")
     ] = None,
-    events: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE|-",
-            help="Write one JSON record a line for each mail, at once. With - the summary goes to standard error.",
-        ),
-    ] = None,
+    events: EventsOption = None,
     alerts: AlertsOption = None,
     alerts_format: AlertsFormatOption = "jsonl",
-    config: Annotated[
-        str | None, typer.Option("--config", "--settings", metavar="FILE", help="Settings file (TOML).")
-    ] = None,
+    config: ConfigOption = None,
     internal_domain: InternalDomainOption = None,
     limit: LimitOption = None,
     json: JsonSummaryOption = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No summary; only warnings.")] = False,
+    quiet: QuietOption = False,
 ) -> None:
     """
     Stand between SMTP clients and their next hop, watch the mail, and where rules say so tag or refuse it.
@@ -279,22 +275,14 @@ def milter(
             metavar="unix:PATH|inet:HOST:PORT", help="Where MTAs reach it. Repeatable. By default milter.listen."
         ),
     ] = None,
-    events: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE|-",
-            help="Write one JSON record a line for each mail, at once. With - the summary goes to standard error.",
-        ),
-    ] = None,
+    events: EventsOption = None,
     alerts: AlertsOption = None,
     alerts_format: AlertsFormatOption = "jsonl",
-    config: Annotated[
-        str | None, typer.Option("--config", "--settings", metavar="FILE", help="Settings file (TOML).")
-    ] = None,
+    config: ConfigOption = None,
     internal_domain: InternalDomainOption = None,
     limit: LimitOption = None,
     json: JsonSummaryOption = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No summary; only warnings.")] = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Watch, and where rules say so tag or refuse, the mail of a Postfix or Sendmail, until Ctrl-C or SIGTERM."""
     from sensor.app.milter import MilterOptions
@@ -336,11 +324,11 @@ def journal(
     ] = None,
     alerts: AlertsOption = None,
     alerts_format: AlertsFormatOption = "jsonl",
-    settings: SettingsOption = None,
+    config: ConfigOption = None,
     internal_domain: InternalDomainOption = None,
     limit: LimitOption = None,
     json: JsonSummaryOption = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No summary; only warnings.")] = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Take copies of mail in by SMTP (Exchange journal, Workspace routing, Postfix BCC) until Ctrl-C."""
     from sensor.app.journal import JournalOptions
@@ -353,7 +341,7 @@ def journal(
         events=events,
         alerts=alerts,
         alerts_format=alerts_format,
-        settings_path=settings,
+        settings_path=config,
         internal_domains=internal_domain or (),
         limits=limit or (),
         json=json,
@@ -401,7 +389,7 @@ def explain(
         ),
     ] = None,
     internal_domain: InternalDomainOption = None,
-    settings: SettingsOption = None,
+    config: ConfigOption = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line: file and forwarding.")] = False,
 ) -> None:
     """Show why a mail is, or is not, taken for a forward: each mark, each rule of trust, the verdict."""
@@ -415,7 +403,7 @@ def explain(
         helo=helo,
         client_ip=client_ip,
         transactions=transaction or (),
-        settings_path=settings,
+        settings_path=config,
         internal_domains=internal_domain or (),
         json=json,
     )
@@ -424,20 +412,20 @@ def explain(
 
 @cli.command()
 def artifacts(
-    settings: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Settings file (TOML), for rows of your own.")
+    config: Annotated[
+        str | None, typer.Option(*_CONFIG, metavar="FILE", help="Settings file (TOML), for rows of your own.")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line, with all keys of a row.")] = False,
 ) -> None:
     """Print the artifact table in force."""
     from sensor.app.artifacts import show_artifacts
 
-    raise typer.Exit(_status_of(lambda: show_artifacts(settings, os.environ, as_json=json)))
+    raise typer.Exit(_status_of(lambda: show_artifacts(config, os.environ, as_json=json)))
 
 
 @cli.command()
 def run(
-    config: Annotated[str, typer.Option("--config", "--settings", metavar="FILE", help="Settings file (TOML).")],
+    config: Annotated[str, typer.Option(*_CONFIG, metavar="FILE", help="Settings file (TOML).")],
 ) -> None:
     """Run as a service: captures to alerts, metrics and an API, until SIGTERM. SIGHUP reads the settings anew."""
     from sensor.app.run import RunOptions
@@ -448,9 +436,7 @@ def run(
 
 @cli.command(epilog=CHECK_STATUS)
 def check(
-    config: Annotated[
-        str | None, typer.Option("--config", "--settings", metavar="FILE", help="Settings file (TOML).")
-    ] = None,
+    config: ConfigOption = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object: status, and each check.")] = False,
     probe: Annotated[bool, typer.Option("--probe", help="Also ask the sinks of alerts whether they answer.")] = False,
 ) -> None:
@@ -518,7 +504,7 @@ def alerts(
 
 @cli.command()
 def allow(
-    settings: Annotated[str, typer.Option(metavar="FILE", help="Settings file (TOML) to add the entry to.")],
+    config: Annotated[str, typer.Option(*_CONFIG, metavar="FILE", help="Settings file (TOML) to add the entry to.")],
     reason: Annotated[str, typer.Option(metavar="TEXT", help="Why it is allowed; required.")],
     expires: Annotated[str, typer.Option(metavar="YYYY-MM-DD", help="The last day on which it holds; required.")],
     mailbox: Annotated[str | None, typer.Option(metavar="ADDRESS", help="The mailbox that may forward.")] = None,
@@ -547,7 +533,7 @@ def allow(
         "expires": expires,
     }
     today = datetime.now(UTC).date()
-    raise typer.Exit(_status_of(lambda: run(settings, parts, os.environ, today)))
+    raise typer.Exit(_status_of(lambda: run(config, parts, os.environ, today)))
 
 
 @cli.command()
