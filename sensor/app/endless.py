@@ -12,7 +12,8 @@ from typing import BinaryIO
 from sensor.app.common import settings_of, split_limits, table_in_force
 from sensor.app.console import Progress
 from sensor.app.keeping import Keeper
-from sensor.app.replay import AlertWriter, Run, Sink, alert_writer, print_summary, run_tap
+from sensor.app.reading import AlertWriter, Run, Sink, run_tap
+from sensor.app.telling import alert_writer, print_summary
 from sensor.classify import Table
 from sensor.log import hiding
 from sensor.privacy import Veil, veil_of

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from sensor.app.common import READ_WHOLE, READ_WITH_DAMAGE
 from sensor.app.console import records_to
 from sensor.app.endless import AtOnce, EndlessOptions, alerts_to, print_end, run_endless, set_up, until_told
-from sensor.app.replay import Sink
+from sensor.app.reading import Sink
 from sensor.classify import Organisation, Table
 from sensor.inline.judge import Judge
 from sensor.log import Log

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from sensor.app.replay import run_tap
+from sensor.app.reading import run_tap
 from sensor.classify import builtin_table
 from sensor.settings import LiveSettings, Settings
 from sensor.taps.base import TapError
