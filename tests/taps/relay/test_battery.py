@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.taps.relay.postfix import Postfix, postfix
+from tests.postfix import Postfix, postfix
 from tests.taps.relay.relaying import LOOPS, Client, Relay, relaying
 
 
@@ -24,7 +24,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postfix]:
         "message_size_limit": "2000000",
         "local_header_rewrite_clients": "",
     }
-    with postfix(tmp_path_factory.mktemp("postfix"), changes) as running:
+    with postfix(changes) as running:
         yield running
 
 

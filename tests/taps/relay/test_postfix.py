@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.taps.relay.postfix import Postfix, postfix
+from tests.postfix import Postfix, postfix
 from tests.taps.relay.relaying import LOOPS, Client, relaying
 
 CONTENT = b"Message-ID: <%s@corp.example>\r\nSubject: Fwd: plans\r\n\r\nHello\r\n"
@@ -12,7 +12,7 @@ CONTENT = b"Message-ID: <%s@corp.example>\r\nSubject: Fwd: plans\r\n\r\nHello\r\
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postfix]:
-    with postfix(tmp_path_factory.mktemp("postfix")) as running:
+    with postfix() as running:
         yield running
 
 

@@ -12,9 +12,9 @@ import pytest
 from sensor.settings import RelaySettings
 from sensor.taps.base import TapError
 from sensor.taps.relay.tls import client_context, next_hop_context
+from tests.postfix import Postfix, postfix
 from tests.taps.relay.certificates import certificate
 from tests.taps.relay.next_hop import next_hop
-from tests.taps.relay.postfix import Postfix, postfix
 from tests.taps.relay.relaying import LOOPS, Client, relaying
 
 CONTENT = b"Message-ID: <%s@corp.example>\r\nSubject: a\r\n\r\nbody\r\n"
@@ -40,7 +40,7 @@ def server(pair: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) ->
             "smtpd_tls_cert_file": str(home / cert.name),
             "smtpd_tls_key_file": str(home / key.name),
         }
-        with postfix(tmp_path_factory.mktemp("postfix"), changes) as running:
+        with postfix(changes) as running:
             yield running
     finally:
         for each in home.iterdir():
