@@ -44,8 +44,8 @@ class House(Protocol):
     next_hop_tls: ssl.SSLContext | None
     is_stopping: bool
 
-    def refusal(self, peer: tuple[str, int]) -> bytes | None:
-        """What a connection from *peer* is answered, if it can't be taken."""
+    def refusal(self, peer: tuple[str, int], session: Session) -> bytes | None:
+        """What the connection of *session* from *peer* is answered, if it can't be taken."""
 
     def admits(self, client: str, *, is_trusted: bool) -> bool:
         """True if one more session of that client may be open; it then counts as open."""
@@ -144,6 +144,7 @@ class Session:
         self.house = house
         self.client = ClientLeg(self)
         self.next_hop = NextHopLeg(self)
+        self.peer = ("", 0)
         self.identity: Identity | None = None
         self.is_admitted = False
         self._splice: Splice | None = None
@@ -160,7 +161,8 @@ class Session:
     def begin(self) -> None:
         """The client has connected."""
         peer, own = self._ends()
-        refusal = self.house.refusal(peer)
+        self.peer = peer
+        refusal = self.house.refusal(peer, self)
         if refusal is not None:
             self._turn_away(refusal)
             return
