@@ -55,15 +55,14 @@ def milter(options: MilterOptions, environment: Mapping[str, str]) -> int:
     settings = _with_addresses(options, settings)
     table = table_in_force(settings, options.settings_path)
     core, own = split_limits(settings.limits, core_limits())
-    log = Log()
+    log = Log(level="warning" if options.quiet else "info")
     with ExitStack() as opened:
         # Before anything is opened: what is told from here on, is told in full.
         opened.enter_context(terminate_as_interrupt())
         sink = opened.enter_context(records_to(options.events))
         tap = open_milter(settings, table, core, log)
+        opened.callback(tap.discard)
         opened.callback(tap.stop)
-        if not options.quiet:
-            log.info("listening", at=",".join(tap.addresses))
         run = run_tap(
             tap,
             settings,

@@ -11,6 +11,7 @@ from sensor.settings.capture import CaptureSettings
 from sensor.settings.checks import ENVIRONMENT_PREFIX, Network, split_listen
 from sensor.settings.errors import SettingsError
 from sensor.settings.inline import Action, InlineRule, InlineSettings
+from sensor.settings.journal import JournalSettings
 from sensor.settings.live import LiveSettings
 from sensor.settings.loading import load_settings
 from sensor.settings.milter import MilterSettings
@@ -53,6 +54,7 @@ __all__ = [
     "HttpSinkSettings",
     "InlineRule",
     "InlineSettings",
+    "JournalSettings",
     "Limit",
     "LiveSettings",
     "MilterSettings",

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from sensor.metrics import WEB_FAMILIES, families
-from sensor.taps.capture import core_counters
+from sensor.taps.counters import tap_counters
 from tests.running import ROOT, needs
 
 PROMETHEUS = ROOT / "deploy" / "prometheus"
@@ -66,7 +66,7 @@ def test_an_alert_says_how_bad_it_is_and_where_to_read_on(alert: str) -> None:
 @pytest.mark.parametrize("name", [*ALERTS, *RECORDED])
 def test_a_rule_names_metrics_that_exist(name: str) -> None:
     expr = (ALERTS.get(name) or RECORDED[name])["expr"]
-    known = {each.shown_name for each in (*families(core_counters()), *WEB_FAMILIES)}
+    known = {each.shown_name for each in (*families(tap_counters()), *WEB_FAMILIES)}
     known |= {f"{each}{part}" for each in known for part in SUMS}
     assert set(re.findall(r"\bmailsensor_\w+", re.sub(r"\w+(:\w+)+", "", expr))) <= known
     assert set(re.findall(r"\w+(?::\w+)+", expr)) <= set(RECORDED)

@@ -12,12 +12,12 @@ from grafana.board import COLUMNS, Board, Panel
 from grafana.boards import BOARDS
 from grafana.make import FOLDER, files
 from sensor.metrics import WEB_FAMILIES, families
-from sensor.taps.capture import core_counters
+from sensor.taps.counters import tap_counters
 
 GRAFANA = FOLDER.parent
 KNOWN = {
     name
-    for each in (*families(core_counters()), *WEB_FAMILIES)
+    for each in (*families(tap_counters()), *WEB_FAMILIES)
     for name in (each.shown_name, *(f"{each.shown_name}_{part}" for part in ("sum", "count") if each.kind == "summary"))
 }
 INTERVALS = ("mailsensor_mailbox_auto_share_low_ratio", "mailsensor_mailbox_auto_share_high_ratio")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from ipaddress import ip_address
 
 from sensor.model import SessionProtocol
@@ -123,6 +124,7 @@ def text(octets: bytes) -> str:
     return octets.decode("utf-8", "replace")
 
 
+@lru_cache(maxsize=1_024)
 def _address(told: bytes | None) -> str | None:
     """An IP address as MTAs write it, some with the tag of RFC 5321 4.1.3 before an IPv6 one."""
     if told is None:

@@ -10,6 +10,7 @@ import stat
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
 
 from sensor.settings import split_listen
 from sensor.settings.milter import SocketAccess
@@ -18,78 +19,97 @@ from sensor.taps.base import TapError
 BACKLOG = 256
 """Connections that wait to be accepted. A burst of smtpd processes connects at once; the kernel may cap it lower."""
 
-
 _MODES: Mapping[SocketAccess, int] = {"owner": 0o600, "group": 0o660, "everybody": 0o666}
 
 
-@contextmanager
-def listening(
-    addresses: Sequence[str], access: SocketAccess = "owner", group: str = ""
-) -> Iterator[list[socket.socket]]:
+@dataclass(slots=True)
+class Door:
     """
-    A listening socket for each of *addresses* (``unix:PATH``, ``inet:HOST:PORT``); paths are removed at the end.
-
-    UNIX sockets belong to *group* ("": our own), and *access* says who may connect.
-
-    Raises ``TapError`` for what can't be listened on, and then leaves nothing behind.
+    A listening socket, which nobody finds before it is opened. ``address`` is in the form in which it was asked for,
+    with the port that it got.
     """
-    with ExitStack() as opened:
-        yield [opened.enter_context(_listening(each, access, group)) for each in addresses]
+
+    address: str
+    listener: socket.socket
+    path: str | None = None
+    _made_as: str | None = None
+    _inode: int = field(default=0)
+
+    def open(self) -> None:
+        """Put a UNIX socket in its place, which may be that of an earlier one of ours. Raises ``TapError``."""
+        if self.path is None or self._made_as is None:
+            return
+        self._inode = os.lstat(self._made_as).st_ino
+        try:
+            os.replace(self._made_as, self.path)
+        except OSError as error:
+            raise TapError(f"{self.address}: can't listen there: {error.strerror}") from None
+        self._made_as = None
+
+    def close(self) -> None:
+        """Close it, and remove its path; not that of another socket which has taken its place since."""
+        self.listener.close()
+        with suppress(FileNotFoundError):
+            if self._made_as is not None:
+                os.unlink(self._made_as)
+            elif self.path is not None and os.lstat(self.path).st_ino == self._inode:
+                os.unlink(self.path)
 
 
 @contextmanager
-def _listening(address: str, access: SocketAccess, group: str) -> Iterator[socket.socket]:
+def listening(addresses: Sequence[str], access: SocketAccess = "owner", group: str = "") -> Iterator[list[Door]]:
+    """
+    A door for each of *addresses* (``unix:PATH``, ``inet:HOST:PORT``), not opened yet.
+
+    UNIX sockets belong to *group* ("": our own), and *access* says who may connect. Raises ``TapError`` for what can't
+    be listened on, and then leaves nothing behind.
+    """
+    with ExitStack() as made:
+        doors = []
+        for address in addresses:
+            door = _door(address, access, group)
+            made.callback(door.close)
+            doors.append(door)
+        yield doors
+
+
+def _door(address: str, access: SocketAccess, group: str) -> Door:
     kind, _, where = address.partition(":")
     try:
-        listener = _unix(where, access, group) if kind == "unix" else _inet(where)
-    except (OSError, KeyError) as error:
-        why = f"there is no group {group}" if isinstance(error, KeyError) else error.strerror or str(error)
-        raise TapError(f"{address}: can't listen there: {why}") from None
-    inode = os.lstat(where).st_ino if kind == "unix" else None
-    with listener:
-        try:
-            yield listener
-        finally:
-            if inode is not None:
-                _remove(where, inode)
+        return _unix(address, where, access, group) if kind == "unix" else _inet(where)
+    except KeyError:
+        raise TapError(f"{address}: can't listen there: there is no group {group}") from None
+    except OSError as error:
+        raise TapError(f"{address}: can't listen there: {error.strerror or error}") from None
 
 
-def told(address: str, listener: socket.socket) -> str:
-    """Where it listens, in the form in which it was asked for, with the port that it got."""
-    if listener.family == socket.AF_UNIX:
-        return address
-    host, port = listener.getsockname()[:2]
-    return f"inet:[{host}]:{port}" if ":" in host else f"inet:{host}:{port}"
-
-
-def _inet(where: str) -> socket.socket:
+def _inet(where: str) -> Door:
     host, port = split_listen(where)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # The port may be shared among the processes of one user, and by a reload's new listener with the old one.
-    return socket.create_server((host, port), family=family, backlog=BACKLOG, reuse_port=True)
+    listener = socket.create_server((host, port), family=family, backlog=BACKLOG, reuse_port=True)
+    host, port = listener.getsockname()[:2]
+    return Door(f"inet:[{host}]:{port}" if ":" in host else f"inet:{host}:{port}", listener)
 
 
-def _unix(path: str, access: SocketAccess, group: str) -> socket.socket:
-    """Made under another name and then put in place: nobody finds it before mode and group are right."""
+def _unix(address: str, path: str, access: SocketAccess, group: str) -> Door:
+    """Made under another name: nobody finds it before mode and group are right."""
     _make_sure(path)
     own = f"{path}.{os.getpid()}"
     with suppress(FileNotFoundError):
         os.unlink(own)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    door = Door(address, socket.socket(socket.AF_UNIX, socket.SOCK_STREAM), path, own)
     try:
-        listener.bind(own)
+        door.listener.bind(own)
         os.chmod(own, 0)
         if group:
             os.chown(own, -1, grp.getgrnam(group).gr_gid)
         os.chmod(own, _MODES[access])
-        listener.listen(BACKLOG)
-        os.replace(own, path)
+        door.listener.listen(BACKLOG)
     except BaseException:
-        listener.close()
-        with suppress(FileNotFoundError):
-            os.unlink(own)
+        door.close()
         raise
-    return listener
+    return door
 
 
 def _make_sure(path: str) -> None:
@@ -116,10 +136,3 @@ def _listener_of(probe: socket.socket) -> int:
         return 0
     process, _, _ = struct.unpack("3i", probe.getsockopt(socket.SOL_SOCKET, option, struct.calcsize("3i")))
     return int(process)
-
-
-def _remove(path: str, inode: int) -> None:
-    """Remove a socket of ours; not that of another process which has taken its place since."""
-    with suppress(FileNotFoundError):
-        if os.lstat(path).st_ino == inode:
-            os.unlink(path)

@@ -55,7 +55,7 @@ class Message:
 
     def __init__(self, envelope: Envelope, observer: Observer, conduct: Conduct, *, leading_space: bool) -> None:
         self.envelope = envelope
-        self.queue_id: str | None = None
+        self.queue_id: bytes | None = None
         self.own_fields = 0
         self.truncated = conduct.body == "none"
         self._observer = observer

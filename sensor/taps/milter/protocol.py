@@ -21,8 +21,12 @@ The longest packet that is taken: bodies come in pieces of 65,535 octets unless 
 header fields are as long as the MTA lets them be (Postfix: ``header_size_limit``, 102,400).
 """
 
+SHORT_MACROS_OCTETS = 256
+"""Macros that are remembered, in case that the next ones are the same."""
+
 _LENGTH = struct.Struct(">I")
 _OFFER = struct.Struct(">III")
+_MACROS = ord("D")
 
 
 class ViolationError(Exception):
@@ -220,7 +224,7 @@ def _malformed(what: str, data: bytes) -> ViolationError:
 
 COMMANDS: Mapping[int, Callable[[bytes], Event]] = {
     ord("O"): _offer,
-    ord("D"): _macros,
+    _MACROS: _macros,
     ord("C"): _connect,
     ord("H"): _helo,
     ord("M"): _mail,
@@ -250,6 +254,7 @@ class Reader:
         self._held = 0
         self._wanted = _LENGTH.size
         self._broken = False
+        self._last_macros: tuple[bytes, Macros] = b"", Macros(0, {})
 
     @property
     def held_octets(self) -> int:
@@ -274,7 +279,7 @@ class Reader:
         at = 0
         try:
             while (end := _end_of_packet(data, at)) <= len(data):
-                yield _event(data, at + _LENGTH.size, end)
+                yield self._event(data, at + _LENGTH.size, end)
                 at = end
         except ViolationError:
             self._broken, self._held = True, 0
@@ -283,6 +288,22 @@ class Reader:
         self._held = len(data) - at
         if self._held:
             self._pieces.append(data[at:])
+
+    def _event(self, data: bytes, at: int, end: int) -> Event:
+        command = data[at]
+        decode = COMMANDS.get(command)
+        if decode is None:
+            raise ViolationError(f"the command {data[at : at + 1]!r}")
+        octets = data[at + 1 : end]
+        if command != _MACROS:
+            return decode(octets)
+        # Postfix sends the same few before each header field.
+        if octets != self._last_macros[0] or not octets:
+            macros = _macros(octets)
+            if len(octets) > SHORT_MACROS_OCTETS:
+                return macros
+            self._last_macros = octets, macros
+        return self._last_macros[1]
 
 
 def _end_of_packet(data: bytes, at: int) -> int:
@@ -293,10 +314,3 @@ def _end_of_packet(data: bytes, at: int) -> int:
     if not 1 <= length <= MAX_PACKET_OCTETS:
         raise ViolationError(f"a packet of {length:,} octets")
     return at + _LENGTH.size + int(length)
-
-
-def _event(data: bytes, at: int, end: int) -> Event:
-    decode = COMMANDS.get(data[at])
-    if decode is None:
-        raise ViolationError(f"the command {data[at : at + 1]!r}")
-    return decode(data[at + 1 : end])

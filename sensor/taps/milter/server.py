@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -30,9 +32,11 @@ class Desk:
     current: set[Connection] = field(default_factory=set)
 
     def tell_failure(self, error: Exception) -> None:
-        """A fault of ours: it costs a connection, and is told."""
+        """A fault of ours: it costs a connection, and is told, without the error's text, which may quote the mail."""
         self.counts.failures += 1
-        self.log.error("milter_failure", why=f"{type(error).__name__}: {error}")
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        at = f"{os.path.basename(place.filename)}:{place.lineno}"
+        self.log.error("milter_failure", why=type(error).__name__, at=at)
 
 
 class Connection(asyncio.Protocol):

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Protocol
 
 from sensor.model import Outcome, Transaction
+from sensor.settings import Action as InlineAction
 from sensor.taps.milter import answers
 from sensor.taps.milter.counts import Counts
 from sensor.taps.milter.deed import MAX_STRIPPED, Deed, VerdictView, deed_of, strip
@@ -65,6 +66,7 @@ class Judge(Protocol):
 
     def judge(self, transaction: Transaction) -> VerdictView: ...
     def counters(self) -> Mapping[str, int]: ...
+    def counts(self) -> Mapping[tuple[InlineAction, str, bool], int]: ...
 
 
 class Session:
@@ -72,7 +74,7 @@ class Session:
 
     def __init__(self, observer: Observer, judge: Judge, conduct: Conduct, counts: Counts) -> None:
         self._observer, self._judge, self._conduct, self._counts = observer, judge, conduct, counts
-        self._state = State.START
+        self._state, self._moves = State.START, NEXT[State.START]
         self._terms = Terms(0, Action(0), Step(0))
         self._answered: frozenset[type[Event]] = frozenset()
         self._macros: dict[int, _Told] = {}
@@ -96,12 +98,13 @@ class Session:
     def take(self, event: Event, at_ns: int) -> bytes:
         """What to answer, if anything. Raises ``ViolationError`` for a first command that is no offer."""
         kind = type(event)
-        following = NEXT[self._state].get(kind)
+        following = self._moves.get(kind)
         if following is None:
             return self._out_of_order(kind)
         handle = self._HANDLERS.get(kind)
         answer: bytes = b"" if handle is None else handle(self, event, at_ns)
-        self._state = following
+        if following is not self._state:
+            self._enter(following)
         if not answer and kind in self._answered:
             return answers.CONTINUE
         return answer
@@ -115,7 +118,10 @@ class Session:
             self._counts.mails_lost += 1
             message.truncated = True
             message.end(at_ns, "unknown")
-        self._state = State.DONE
+        self._enter(State.DONE)
+
+    def _enter(self, state: State) -> None:
+        self._state, self._moves = state, NEXT[state]
 
     def _out_of_order(self, kind: type[Event]) -> bytes:
         """It moves nothing; an MTA that waits for an answer gets one all the same."""
@@ -132,11 +138,12 @@ class Session:
         return answers.terms(self._terms)
 
     def _take_macros(self, event: Macros, at_ns: int) -> bytes:
-        told = {name: value for name, value in event.values.items() if name in _READ and len(value) <= MAX_TEXT_OCTETS}
         if event.command in b"CHMR":
-            self._macros[event.command] = told
+            self._macros[event.command] = {
+                name: value for name, value in event.values.items() if name in _READ and len(value) <= MAX_TEXT_OCTETS
+            }
         if event.command != _MAIL:
-            self._note_queue_id(told)
+            self._note_queue_id(event.values)
         return b""
 
     def _connect(self, event: Connect, at_ns: int) -> bytes:
@@ -181,8 +188,10 @@ class Session:
         return b""
 
     def _note_queue_id(self, told: _Told) -> None:
-        if self._message is not None and b"i" in told:
-            self._message.queue_id = text(told[b"i"])
+        """MTAs that make a queue file late tell of it with any command from RCPT on."""
+        queue_id = told.get(b"i")
+        if self._message is not None and queue_id is not None and len(queue_id) <= MAX_TEXT_OCTETS:
+            self._message.queue_id = queue_id
 
     def _add_path(self, event: Rcpt, at_ns: int) -> bytes:
         path = forward_path_of(event.arguments, self._macros.pop(_RCPT, {}))
@@ -215,7 +224,7 @@ class Session:
             message.add_body(event.octets)
         message.end_header()
         if message.queue_id is not None:
-            self._conduct.passed(message.queue_id)
+            self._conduct.passed(text(message.queue_id))
         deed = self._deed(message)
         message.end(at_ns, deed.outcome, deed.reply)
         self._counts.mails += 1

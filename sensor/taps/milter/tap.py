@@ -4,24 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import asdict, dataclass, replace
 from typing import TypeVar
 
 from sensor.log import Log
 from sensor.model import Outcome, TapName, Transaction
-from sensor.settings import MilterSettings
+from sensor.settings import Action, MilterSettings
+from sensor.taps.base import Batch, DamageView
 from sensor.taps.inline import InlineCore, InlineTap
 from sensor.taps.milter.counts import Counts
 from sensor.taps.milter.deed import Reply
 from sensor.taps.milter.envelope import Envelope
-from sensor.taps.milter.listening import listening, told
+from sensor.taps.milter.listening import listening
 from sensor.taps.milter.message import Conduct
 from sensor.taps.milter.server import Desk, serve
 from sensor.taps.milter.session import Judge, Session
+from sensor.taps.milter.unseen import Watch
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """Mail that passed unseen, as the log at *path* says."""
+
+    path: str
+    detail: str
+    kind: str = "unseen"
+    offset: int | None = None
 
 
 class MilterTap(InlineTap):
@@ -30,7 +42,7 @@ class MilterTap(InlineTap):
 
     *judge* says what becomes of each mail; *own_field* is the name of the header field that only we may write, none
     where no mail is tagged. What can't be read passes, or where not *fails_open*, is to come again. *close* is called
-    when the loop has ended.
+    when it is done with the judge; not where it can't be made.
     """
 
     def __init__(
@@ -45,43 +57,86 @@ class MilterTap(InlineTap):
         close: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__(core)
-        self._settings, self._log = settings, log or Log()
-        self._counts, self._judge = Counts(), judge
-        self._close = close
-        observer = CoreObserver(core, self._counts, self._log)
+        self._settings, self._log, self._judge = settings, log or Log(), judge
+        self._counts = Counts()
+        self._stopping = threading.Event()
+        self._wake: Callable[[], object] = lambda: None
+        self._has_begun = False
+        self._opened = ExitStack()
+        with ExitStack() as undo:
+            undo.push(self._opened)
+            self._opened.callback(close)
+            self._watch = Watch(settings, self._counts, self._log) if settings.log_path else None
+            if self._watch is not None:
+                self._opened.callback(self._watch.close)
+            self._doors = self._opened.enter_context(
+                listening(settings.listen, settings.socket_access, settings.socket_group)
+            )
+            undo.pop_all()
+        self.addresses = tuple(door.address for door in self._doors)
+        self._desk = self._desk_of(own_field, fails_open=fails_open)
+
+    def _desk_of(self, own_field: bytes | None, *, fails_open: bool) -> Desk:
+        settings, counts, judge = self._settings, self._counts, self._judge
+        observer = CoreObserver(self.core, counts, self._log)
         conduct = Conduct(settings.body, settings.body_window_octets, own_field, fails_open)
-        self._desk = Desk(
-            lambda: Session(observer, judge, conduct, self._counts),
-            self._counts,
+        if self._watch is not None:
+            conduct = replace(conduct, passed=self._watch.show)
+        return Desk(
+            lambda: Session(observer, judge, conduct, counts),
+            counts,
             self._log,
             settings.connections,
             settings.idle_timeout_s,
         )
-        self._stopping = threading.Event()
-        self._wake: Callable[[], object] = lambda: None
-        self._opened = ExitStack()
-        self._listeners = self._opened.enter_context(
-            listening(settings.listen, settings.socket_access, settings.socket_group)
-        )
-        self.addresses = tuple(map(told, settings.listen, self._listeners))
-        self.run(self._loop)
 
     @property
     def name(self) -> TapName:
         return "milter"
 
+    def batches(self) -> Iterator[Batch]:
+        """From here on MTAs are served. Until then an earlier tap on the same socket is left alone."""
+        if not self._has_begun:
+            self._has_begun = True
+            with ExitStack() as undo:
+                undo.push(self._opened)
+                for door in self._doors:
+                    door.open()
+                undo.pop_all()
+            self._log.info("milter_listening", at=",".join(self.addresses))
+            self.run(self._loop)
+        yield from super().batches()
+
     def stop(self) -> None:
         self._stopping.set()
-        self._wake()
+        # The loop may have ended by itself meanwhile.
+        with suppress(RuntimeError):
+            self._wake()
+
+    def discard(self) -> None:
+        """It is not to be read after all: nothing is left of it."""
+        if not self._has_begun:
+            self._has_begun = True
+            self._opened.close()
 
     def counters(self) -> Mapping[str, int]:
         verdicts = {f"inline_{name}": number for name, number in self._judge.counters().items()}
         own = {f"milter_{name}": number for name, number in asdict(self._counts).items()}
         return {**super().counters(), **verdicts, **own}
 
+    def verdicts(self) -> Mapping[tuple[Action, str, bool], int]:
+        """How many there were, by what a rule says, its name ("" for none), and whether it was only said."""
+        return self._judge.counts()
+
+    def damage(self) -> Sequence[DamageView]:
+        unseen = self._counts.mails_unseen
+        if not unseen:
+            return ()
+        mails = "1 mail" if unseen == 1 else f"{unseen:,} mails"
+        return (Unseen(self._settings.log_path, detail=f"{mails} passed unseen: queued, and not shown to the sensor"),)
+
     def _loop(self) -> None:
         with self._opened:
-            self._opened.callback(self._close)
             asyncio.run(self._serve())
 
     async def _serve(self) -> None:
@@ -89,10 +144,21 @@ class MilterTap(InlineTap):
         self._wake = lambda: loop.call_soon_threadsafe(stop.set)
         if self._stopping.is_set():
             stop.set()
+        watching = None if self._watch is None else loop.create_task(self._watch.run())
+        if watching is not None:
+            watching.add_done_callback(self._tell_end)
         try:
-            await serve(self._listeners, self._desk, stop, drain_s=self._settings.drain_s)
+            await serve([door.listener for door in self._doors], self._desk, stop, drain_s=self._settings.drain_s)
         finally:
             self._wake = lambda: None
+            if self._watch is not None and watching is not None:
+                watching.cancel()
+                self._watch.finish()
+
+    def _tell_end(self, task: asyncio.Task[None]) -> None:
+        """The log is followed until this is over: an end by itself is a fault of ours."""
+        if not task.cancelled() and isinstance(error := task.exception(), Exception):
+            self._desk.tell_failure(error)
 
 
 class CoreObserver:

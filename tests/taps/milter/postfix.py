@@ -31,8 +31,9 @@ _MAIN = {
     "alias_maps": "",
     "alias_database": "",
     "smtp_dns_support_level": "disabled",
-    "virtual_mailbox_domains": "corp.example, partner.example",
-    "virtual_mailbox_maps": "inline:{ ann@corp.example=ann, bob@partner.example=bob, carl@corp.example=carl }",
+    "virtual_mailbox_domains": "corp.example, partner.example, "
+    "tag.example, defer.example, reject.example, hold.example",
+    "virtual_mailbox_maps": "static:anybody",
     "virtual_transport": "keep:",
     "smtpd_relay_restrictions": "permit_mynetworks, reject_unauth_destination",
     "smtpd_recipient_restrictions": "reject_unlisted_recipient",
@@ -53,6 +54,7 @@ defer     unix - - n - 0 bounce
 trace     unix - - n - 0 bounce
 proxymap  unix - - n - - proxymap
 error     unix - - n - - error
+discard   unix - - n - - discard
 retry     unix - - n - - error
 anvil     unix - - n - 1 anvil
 postlog   unix-dgram n - n - 1 postlogd
@@ -105,6 +107,11 @@ class Postfix:
         """Send in a session of its own. The reply to the first command that was refused, or to the final dot."""
         with self.client() as client:
             return send(client, mail, sender=sender, to=to)
+
+    def submit(self, mail: bytes, *, sender: str, to: str) -> None:
+        """As a local program does, by the sendmail command."""
+        command = [needs("sendmail", "postfix"), "-C", str(self.folder / "etc"), "-f", sender, to]
+        subprocess.run(command, input=mail.replace(b"\r\n", b"\n"), check=True, timeout=PATIENCE_S)
 
     def delivered(self, queue_id: str) -> bytes:
         """The mail of that queue id, once it was delivered."""

@@ -98,8 +98,8 @@ def serving(folder: Path, *, listen: str = "", inline: str = "", milter: str = "
         )
     own = Milter(process, "", folder)
     try:
-        own.until(lambda: "listening at=" in own.log, "listening")
-        found = re.search(r"listening at=(\S+)", own.log)
+        own.until(lambda: "info milter_listening at=" in own.log, "listening")
+        found = re.search(r"milter_listening at=(\S+)", own.log)
         assert found
         own.address = found[1]
         yield own

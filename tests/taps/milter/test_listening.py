@@ -9,21 +9,31 @@ import socket
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from sensor.settings.milter import SocketAccess
 from sensor.taps.base import TapError
-from sensor.taps.milter.listening import listening, told
+from sensor.taps.milter.listening import Door, listening
+
+
+@contextmanager
+def opened(*addresses: str, access: SocketAccess = "owner", group: str = "") -> Iterator[list[Door]]:
+    with listening(addresses, access, group) as doors:
+        for door in doors:
+            door.open()
+        yield doors
 
 
 @pytest.mark.parametrize(("access", "mode"), [("owner", 0o600), ("group", 0o660), ("everybody", 0o666)])
 def test_a_unix_socket_has_the_mode_asked_for_and_is_removed(tmp_path: Path, access: SocketAccess, mode: int) -> None:
     path = tmp_path / "milter.sock"
-    with listening([f"unix:{path}"], access) as (listener,):
+    with opened(f"unix:{path}", access=access) as (door,):
         assert stat.S_IMODE(path.stat().st_mode) == mode
-        assert told(f"unix:{path}", listener) == f"unix:{path}"
+        assert door.address == f"unix:{path}"
         with socket.socket(socket.AF_UNIX) as client:
             client.connect(str(path))
     assert not path.exists()
@@ -32,25 +42,25 @@ def test_a_unix_socket_has_the_mode_asked_for_and_is_removed(tmp_path: Path, acc
 @pytest.mark.skipif(os.geteuid() != 0, reason="another group is given: that takes root")
 def test_a_unix_socket_belongs_to_the_group_asked_for(tmp_path: Path) -> None:
     group = grp.getgrnam("daemon")
-    with listening([f"unix:{tmp_path}/s"], "group", group.gr_name):
+    with opened(f"unix:{tmp_path}/s", access="group", group=group.gr_name):
         assert (tmp_path / "s").stat().st_gid == group.gr_gid
 
 
 def test_tcp_ports_are_told_with_the_number_they_got() -> None:
-    with listening(["inet:127.0.0.1:0"]) as (listener,):
-        found = re.fullmatch(r"inet:127\.0\.0\.1:([1-9][0-9]*)", told("inet:127.0.0.1:0", listener))
+    with opened("inet:127.0.0.1:0") as (door,):
+        found = re.fullmatch(r"inet:127\.0\.0\.1:([1-9][0-9]*)", door.address)
         assert found
         with socket.create_connection(("127.0.0.1", int(found[1]))):
             pass
-    with listening(["inet:[::1]:0"]) as (listener,):
-        assert told("inet:[::1]:0", listener).startswith("inet:[::1]:")
+    with opened("inet:[::1]:0") as (door,):
+        assert re.fullmatch(r"inet:\[::1\]:[1-9][0-9]*", door.address)
 
 
 def test_a_socket_left_by_a_killed_process_is_taken_over(tmp_path: Path) -> None:
     path = tmp_path / "s"
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(path))
-    with listening([f"unix:{path}"]):
+    with opened(f"unix:{path}"):
         assert path.is_socket()
 
 
@@ -89,18 +99,34 @@ def test_what_can_not_be_listened_on_is_told_and_leaves_nothing(tmp_path: Path) 
         pass
 
 
+def test_before_it_is_opened_nobody_finds_it_and_nothing_is_left_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    with listening([f"unix:{path}"]):
+        assert not path.exists()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_went_away_is_told_when_it_is_opened(tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    with listening([f"unix:{tmp_path}/d/s"]) as (door,):
+        (tmp_path / "d" / "s").mkdir()
+        with pytest.raises(TapError, match="can't listen there"):
+            door.open()
+
+
 def test_the_same_process_may_listen_anew_before_it_stops_as_a_reload_does(tmp_path: Path) -> None:
     """New connections go to the new one; the path stays until it ends too."""
     path = tmp_path / "s"
-    address = f"unix:{path}"
-    with listening([address, "inet:127.0.0.1:0"]) as old:
-        with listening([address, told("inet:127.0.0.1:0", old[1])]) as new:
+    with opened(f"unix:{path}", "inet:127.0.0.1:0") as old:
+        with opened(f"unix:{path}", old[1].address) as new:
             for each in (*old, *new):
-                each.setblocking(False)
+                each.listener.setblocking(False)
             with socket.socket(socket.AF_UNIX) as client:
                 client.connect(str(path))
-                new[0].accept()[0].close()
-            old[0].accept()[0].close()  # who listens there was asked by a connection
+                new[0].listener.accept()[0].close()
+            old[0].listener.accept()[0].close()  # who listens there was asked by a connection
             with pytest.raises(BlockingIOError):
-                old[0].accept()
+                old[0].listener.accept()
+            old[0].close()
+            assert path.is_socket()
         assert not path.exists()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sensor.model import Outcome, Transaction
+from sensor.settings import Action
 from sensor.taps.milter.counts import Counts
 from sensor.taps.milter.deed import Reply
 from sensor.taps.milter.envelope import Envelope
@@ -78,6 +79,9 @@ class Saying:
         return self.verdict_of(seen)
 
     def counters(self) -> Mapping[str, int]:
+        return {}
+
+    def counts(self) -> Mapping[tuple[Action, str, bool], int]:
         return {}
 
 

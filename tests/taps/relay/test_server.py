@@ -435,7 +435,7 @@ def test_the_service_relays_beside_its_other_work(tmp_path: Path) -> None:
                 client.hello()
                 assert send(client, FORWARD) == 250
                 assert client.ask(b"QUIT") == 221
-            service.until(lambda: service.metric("mailsensor_capture_relay_mails_taken_total", worker="relay") == 1)
+            service.until(lambda: service.metric("mailsensor_relay_mails_taken_total", worker="relay") == 1)
             assert service.end() == 0
 
 
