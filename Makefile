@@ -97,6 +97,10 @@ demo: $(CORE) ## the main job: read every capture in pcaps/ and print who forwar
 	@# Some captures are damaged on purpose, so "read with damage" (3) is the answer expected here.
 	@status=0; $(BIN)/mailsensor replay pcaps/ || status=$$?; [[ $$status == 0 || $$status == 3 ]]
 
+.PHONY: install
+install: ## install the service on this Debian (root); INSTALL="--interface eth1" passes options
+	bash deploy/install.sh $(INSTALL)
+
 .PHONY: bench
 bench: $(CORE) $(DONE)/packages-test ## measure the whole job beside other tools; BENCH="..." passes options
 	$(BIN)/python -m benchmarks.whole_job $(BENCH)
@@ -116,6 +120,10 @@ lab: $(DONE)/packages-test $(DONE)/packages-lab ## record the captures of real s
 .PHONY: reference
 reference: $(CORE) ## write docs/reference from the core's own lists
 	$(BIN)/python docs/make_reference.py
+
+.PHONY: dashboards
+dashboards: $(DONE)/venv ## write grafana/dashboards from grafana/boards
+	$(BIN)/python -m grafana.make
 
 .PHONY: clean
 clean: ## remove what was built; the virtual environment too

@@ -59,9 +59,9 @@ What `mailsensor run` tells at `/metrics`, in the Prometheus text format or, whe
 - **Shares are two counters.** The share of mail sessions in TLS, which nobody can read, is
   `sum(rate(mailsensor_sessions_total{privacy="tls"}[1h])) / sum(rate(mailsensor_sessions_total[1h]))`.
 - **No address is a label.** The mailboxes with most automatic forwards (`web.top_mailboxes`, 50) have series under a
-  pseudonym, made with the key in `privacy.key_file`; `privacy.clear_labels = true` shows addresses. Which are the top
-  is looked at every 15 seconds. Forwards of all others are in `mailsensor_mailbox_overflow_forwards_total`; the API
-  names every mailbox.
+  pseudonym ([privacy.md](privacy.md)), made with the key in `privacy.key_file`; `privacy.clear_labels = true` shows
+  addresses. Which are the top is looked at every 15 seconds. Forwards of all others are in
+  `mailsensor_mailbox_overflow_forwards_total`; the API names every mailbox.
 - **Counts are at most a second old.** A scrape renders a copy and holds nothing up.
 - A family has at most 2,000 series, and all together some eight hundred: none follows what strangers send. A count that
   finds no room is in `mailsensor_series_refused_total`.

@@ -167,9 +167,8 @@ def _panel(panel: Panel) -> Json:
         defaults["decimals"] = panel.decimals
     if panel.kind == "timeseries":
         defaults["custom"] = _line(stacked=panel.stacked)
-    if panel.unit == "percentunit":
-        defaults |= {"min": 0, "max": 1}
-    elif panel.kind == "timeseries":
+    if panel.kind == "timeseries":
+        # No maximum, not of a share either: a thousandth lost would be a flat line at the foot.
         defaults["min"] = 0
     shown: Json = {
         "type": panel.kind,

@@ -10,6 +10,9 @@ RATE = "$__rate_interval"
 RANGE = "$__range"
 """All the time that is shown."""
 
+HOUR = "1h"
+"""For what is seldom: a rate of forwards a second has no number that says anything."""
+
 
 def of(metric: str, more: str = "", *, suffix: str = "") -> str:
     """A series of the sensor by its name without prefix: ``of("sessions_total", 'privacy="tls"')``."""

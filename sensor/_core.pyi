@@ -351,7 +351,8 @@ class Live:
     latest.
 
     Raises CaptureError for an interface that can't be captured, and says what would help; ValueError for a number out
-    of range. An interface that goes down or away later is waited for.
+    of range. An interface that goes down or away later is waited for; one that was removed is opened anew only if
+    the threads keep the right to (*reopens*). Every other right they give up at once.
     """
 
     def __new__(
@@ -367,6 +368,7 @@ class Live:
         workers: int = 1,
         block_timeout_ms: int = 50,
         batch_events: int = 4096,
+        reopens: bool = True,
     ) -> Live: ...
     def next_batch(self, timeout_s: float | None = None) -> Batch | None:
         """
@@ -389,10 +391,11 @@ class Inline:
     Mail that passes through somebody's hands: sessions fed with octets, or mails begun with their envelope.
 
     Both have numbers, each used once. Events gather until they are taken; beyond the limit ``inline_events`` the newest
-    are dropped and counted. Time is the caller's. One thread at a time.
+    are dropped and counted. Time is the caller's. Any thread may call; each call is short and keeps the GIL.
 
     Raises ValueError for a number that is not open, and for an address, protocol, outcome or reply code that is none;
-    OverflowError where as much is open as the limits ``inline_sessions`` and ``session_octets`` allow.
+    OverflowError where as much is open as the limits ``inline_sessions`` and ``session_octets`` allow; RuntimeError
+    for a defect of the core.
     """
 
     def __new__(cls, interest: Interest, *, limits: Mapping[str, int] | None = None) -> Inline: ...

@@ -58,6 +58,12 @@ class Analysis:
             findings += self.runner.wake(batch.last_seen_ns // 1_000_000)
         return Step(verdicts.forwardings, self._judge(findings), verdicts.events)
 
+    def wake(self, at_ms: int) -> Step:
+        """Packet time came to *at_ms* without mail: what waited for its turn until then has it."""
+        events = self.pipeline.wake(at_ms)
+        findings = [*self.runner.feed(events), *self.runner.wake(at_ms)]
+        return Step({}, self._judge(findings), events)
+
     def finish(self) -> list[Alert]:
         """No mail comes any more: what waits for its order has its turn. Nothing is resolved by that."""
         return self._judge([*self.runner.feed(self.pipeline.finish()), *self.runner.finish()])
@@ -98,6 +104,16 @@ class Analysis:
             return self._restore(kind, key, blob)
         except (AlertStateError, BlobError, msgspec.DecodeError, ValueError) as error:
             return f"{kind}: {error}"
+
+    def forget(self, kind: str, key: str) -> bool:
+        """Forget one state; false if it has to be kept: an alert that fires, and what was seen in all."""
+        if kind == ALERT:
+            return self.policy.forget(key)
+        if kind == ACCOUNT:
+            self.pipeline.ledger.forget(key)
+        elif kind.startswith(DETECTOR):
+            self.runner.forget(kind.removeprefix(DETECTOR), key)
+        return kind != SEEN
 
     def _restore(self, kind: str, key: str, blob: bytes) -> str | None:
         if kind == ACCOUNT:

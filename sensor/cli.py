@@ -20,9 +20,23 @@ Exit status: 0 captured until told to stop; 1 an interface can't be captured, or
 captured, but frames were dropped or an interface was away; 141 the reader of the output went away.
 """
 
+CHECK_STATUS = """
+Exit status: 0 all is well; 1 it would work, less well than it could; 2 it would not work, or wrong usage.
+"""
+
+RELAY_STATUS = """
+Exit status: 0 relayed until told to stop; 1 the address can't be listened on, or a setting is wrong; 2 wrong usage; 3
+relayed, but records could not be written.
+"""
+
 MILTER_STATUS = """
 Exit status: 0 served until told to stop; 1 an address can't be listened on, or a setting is wrong; 2 wrong usage; 3
 served, but mail passed unseen; 141 the reader of the output went away.
+"""
+
+JOURNAL_STATUS = """
+Exit status: 0 took copies in until told to stop; 1 it can't listen or write, or a setting is wrong; 2 wrong usage; 3
+copies were deferred, or could not be read for what they claim to be; 141 the reader of the output went away.
 """
 
 cli = typer.Typer(
@@ -42,6 +56,14 @@ AlertsOption = Annotated[
 ]
 AlertsFormatOption = Annotated[
     str, typer.Option(metavar="jsonl|ocsf", help="JSON Lines of our own, or OCSF Detection Findings.")
+]
+StoreOption = Annotated[
+    str | None,
+    typer.Option(metavar="FILE", help="Go on from what this file (SQLite) holds of earlier runs, and keep it there."),
+]
+KeyOption = Annotated[
+    str | None,
+    typer.Option(metavar="FILE", help="The key file (privacy.key_file), where the store is sealed with it."),
 ]
 SettingsOption = Annotated[str | None, typer.Option(metavar="FILE", help="Settings file (TOML).")]
 InternalDomainOption = Annotated[
@@ -104,12 +126,7 @@ def replay(
         str | None,
         typer.Option(metavar="FILE|-", help="Write the incident report: one HTML page that needs nothing else."),
     ] = None,
-    store: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE", help="Go on from what this file (SQLite) holds of earlier runs, and keep it there."
-        ),
-    ] = None,
+    store: StoreOption = None,
     once: Annotated[
         bool, typer.Option("--once", help="With --store: pass over captures that were counted before.")
     ] = False,
@@ -176,6 +193,7 @@ def sniff(
     ] = None,
     alerts: AlertsOption = None,
     alerts_format: AlertsFormatOption = "jsonl",
+    store: StoreOption = None,
     settings: SettingsOption = None,
     internal_domain: InternalDomainOption = None,
     limit: LimitOption = None,
@@ -195,7 +213,56 @@ def sniff(
         events=events,
         alerts=alerts,
         alerts_format=alerts_format,
+        store=store,
         settings_path=settings,
+        internal_domains=internal_domain or (),
+        limits=limit or (),
+        json=json,
+        quiet=quiet,
+    )
+    raise typer.Exit(_status_of(lambda: run(options, os.environ)))
+
+
+@cli.command(epilog=RELAY_STATUS)
+def relay(
+    listen: Annotated[
+        str | None, typer.Option(metavar="ADDRESS:PORT", help="Where clients reach it. By default relay.listen.")
+    ] = None,
+    next_hop: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Where mail is passed on to. By default relay.next_hop.")
+    ] = None,
+    events: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|-",
+            help="Write one JSON record a line for each mail, at once. With - the summary goes to standard error.",
+        ),
+    ] = None,
+    alerts: AlertsOption = None,
+    alerts_format: AlertsFormatOption = "jsonl",
+    config: Annotated[
+        str | None, typer.Option("--config", "--settings", metavar="FILE", help="Settings file (TOML).")
+    ] = None,
+    internal_domain: InternalDomainOption = None,
+    limit: LimitOption = None,
+    json: JsonSummaryOption = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No summary; only warnings.")] = False,
+) -> None:
+    """
+    Stand between SMTP clients and their next hop, watch the mail, and where rules say so tag or refuse it.
+
+    Several may share a port. Ctrl-C or SIGTERM: takes no more clients, and ends when no mail is on its way.
+    """
+    from sensor.app.relay import RelayOptions
+    from sensor.app.relay import relay as run
+
+    options = RelayOptions(
+        listen=listen,
+        next_hop=next_hop,
+        events=events,
+        alerts=alerts,
+        alerts_format=alerts_format,
+        settings_path=config,
         internal_domains=internal_domain or (),
         limits=limit or (),
         json=json,
@@ -239,6 +306,54 @@ def milter(
         alerts=alerts,
         alerts_format=alerts_format,
         settings_path=config,
+        internal_domains=internal_domain or (),
+        limits=limit or (),
+        json=json,
+        quiet=quiet,
+    )
+    raise typer.Exit(_status_of(lambda: run(options, os.environ)))
+
+
+@cli.command(epilog=JOURNAL_STATUS)
+def journal(
+    events: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|-",
+            help="Add one JSON record a line for each mail. A copy is acknowledged when its records are on disk.",
+        ),
+    ] = None,
+    listen: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Where to listen in place of journal.listen.")
+    ] = None,
+    address: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ADDRESS", help="An address that copies are sent to; others are refused. Repeatable."),
+    ] = None,
+    peer: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NETWORK", help="Where copies may come from. Repeatable; by default this machine alone."),
+    ] = None,
+    alerts: AlertsOption = None,
+    alerts_format: AlertsFormatOption = "jsonl",
+    settings: SettingsOption = None,
+    internal_domain: InternalDomainOption = None,
+    limit: LimitOption = None,
+    json: JsonSummaryOption = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No summary; only warnings.")] = False,
+) -> None:
+    """Take copies of mail in by SMTP (Exchange journal, Workspace routing, Postfix BCC) until Ctrl-C."""
+    from sensor.app.journal import JournalOptions
+    from sensor.app.journal import journal as run
+
+    options = JournalOptions(
+        listen=listen,
+        addresses=address or (),
+        peers=peer or (),
+        events=events,
+        alerts=alerts,
+        alerts_format=alerts_format,
+        settings_path=settings,
         internal_domains=internal_domain or (),
         limits=limit or (),
         json=json,
@@ -331,6 +446,22 @@ def run(
     raise typer.Exit(_status_of(lambda: work(RunOptions(config), os.environ)))
 
 
+@cli.command(epilog=CHECK_STATUS)
+def check(
+    config: Annotated[
+        str | None, typer.Option("--config", "--settings", metavar="FILE", help="Settings file (TOML).")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object: status, and each check.")] = False,
+    probe: Annotated[bool, typer.Option("--probe", help="Also ask the sinks of alerts whether they answer.")] = False,
+) -> None:
+    """Look at settings, rights, interfaces, files, ports and clock, as the service would, and say how to fix it."""
+    from sensor.app.check import CheckOptions
+    from sensor.app.check import check as run
+
+    options = CheckOptions(settings_path=config, json=json, probe=probe)
+    raise typer.Exit(_status_of(lambda: run(options, os.environ)))
+
+
 @cli.command(epilog=EXIT_STATUS)
 def report(
     subject: Annotated[str, typer.Argument(metavar="mailboxes|destinations|alerts")] = "mailboxes",
@@ -343,6 +474,7 @@ def report(
     ] = None,
     top: Annotated[int | None, typer.Option(metavar="N", min=1, help="Only the first N.")] = None,
     form: Annotated[str, typer.Option("--format", metavar="table|json|csv", help="How to print it.")] = "table",
+    key: KeyOption = None,
 ) -> None:
     """Print what runs with --store have kept: mailboxes that forward, where to, and alerts."""
     from sensor.app.report import ReportOptions
@@ -350,7 +482,7 @@ def report(
 
     if not store:
         raise typer.BadParameter("name the file that replay --store keeps", param_hint="--store")
-    options = ReportOptions(store=store, subject=subject, since=since, form=form, top=top)
+    options = ReportOptions(store=store, subject=subject, since=since, form=form, top=top, key_file=key)
     raise typer.Exit(_status_of(lambda: run(options)))
 
 
@@ -375,11 +507,12 @@ def alerts(
     destination: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="List what is about this destination.")
     ] = None,
+    key: KeyOption = None,
 ) -> None:
     """List the alerts of a file, show one whole, or verify their evidence."""
     from sensor.app.alerts import AlertsOptions, show_alerts
 
-    options = AlertsOptions(path=path, show=show, verify=verify, mailbox=mailbox, destination=destination)
+    options = AlertsOptions(path=path, show=show, verify=verify, mailbox=mailbox, destination=destination, key_file=key)
     raise typer.Exit(_status_of(lambda: show_alerts(options)))
 
 
@@ -415,6 +548,34 @@ def allow(
     }
     today = datetime.now(UTC).date()
     raise typer.Exit(_status_of(lambda: run(settings, parts, os.environ, today)))
+
+
+@cli.command()
+def reveal(
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PSEUDONYM", help="What is to be revealed; - for all pseudonyms in a text on standard input."
+        ),
+    ],
+    key: Annotated[str, typer.Option(metavar="FILE", help="The key file (privacy.key_file); required.")],
+) -> None:
+    """Turn pseudonyms back into addresses, by the key that they were made with."""
+    from sensor.app.reveal import RevealOptions
+    from sensor.app.reveal import reveal as run
+
+    raise typer.Exit(_status_of(lambda: run(RevealOptions(names, key))))
+
+
+@cli.command()
+def key(
+    path: Annotated[str, typer.Argument(metavar="FILE", help="The key file (privacy.key_file).")],
+    add: Annotated[bool, typer.Option("--add", help="Put a new key in: it names from the next start on.")] = False,
+) -> None:
+    """Print the ids of the keys in a key file, as pseudonyms carry them; or put a new key in."""
+    from sensor.app.reveal import show_keys
+
+    raise typer.Exit(_status_of(lambda: show_keys(path, adds=add)))
 
 
 def run_cli() -> int:

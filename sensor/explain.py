@@ -9,22 +9,24 @@ wire.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from ipaddress import ip_address
 
 from sensor.classify import Judgement, Organisation, Table, judge
-from sensor.classify.road import related
+from sensor.classify.road import is_own_hop, related
 from sensor.classify.text import bare_address, domain_of
 from sensor.model import InterestSpec, ReceivedView, Transaction
 from sensor.taps.mailfiles import MailEnvelope, MailReader
 
 # What servers write at delivery, best first (RFC 5321 4.4, RFC 9228; Postfix, Exim).
 _RECIPIENT_FIELDS = ("x-original-to", "delivered-to", "envelope-to")
-_DELIVERY_FIELDS = ("return-path", *_RECIPIENT_FIELDS)
+# What Exchange writes on mail that it stores and strips from what it sends; it puts Return-Path there too, at the foot.
+_EXCHANGE_STORED = "x-ms-exchange-organization-authsource"
 _ENVELOPE_FIELDS = InterestSpec(
-    fields=("Return-Path", "X-Original-To", "Delivered-To", "Envelope-to"),
+    # Received makes the core read the trace lines.
+    fields=("Return-Path", "X-Original-To", "Delivered-To", "Envelope-to", _EXCHANGE_STORED, "Received"),
     reverse_path_marks=(),
     subject_prefixes=(),
     body_marks=(),
@@ -50,6 +52,39 @@ class _Assumed:
     envelope: MailEnvelope
     notes: list[str] = field(default_factory=list)
     top_fields: int = 0
+
+
+class _StoredMail:
+    """A mail's file, by what tells of its last journey: fields of delivery, and the lines down to where it came in."""
+
+    def __init__(self, stored: Transaction, organisation: Organisation) -> None:
+        self.stored = stored
+        self.lines = tuple(stored.received[:_RECEIVING_LINES])
+        fields = [(each.name.lower(), each.value, each.received_above) for each in reversed(stored.fields)]
+        # Servers that take a mail in drop an older one (RFC 5321 4.4), and not all put theirs on top.
+        self.return_path = next((value for name, value, _ in reversed(fields) if name == "return-path"), None)
+        self.on_top = {name: value for name, value, above in fields if above == 0 and name in _RECIPIENT_FIELDS}
+        self.is_delivered = self.return_path is not None or bool(self.on_top)
+        self.is_delivered |= any(name == _EXCHANGE_STORED for name, _, _ in fields)
+        self._organisation = organisation
+
+    def first_foreign(self, sides: Collection[str] = ()) -> ReceivedView | None:
+        """The topmost line whose client is not of *sides*: by it the mail came in."""
+        hops = (line for line in self.lines if line.from_ is not None)
+        return next((line for line in hops if not is_own_hop(line, tuple(sides), self._organisation)), None)
+
+    def told_by_line(self) -> ReceivedView | None:
+        """The line that names the recipient: the topmost, or one down to that by which the sending host took it."""
+        entry = self.first_foreign()
+        down_to = self.lines.index(entry) + 1 if entry is not None and self.is_delivered else 0
+        return next(
+            (
+                line
+                for at, line in enumerate(self.lines[: down_to + 1])
+                if line.for_address and (at < max(down_to, 1) or line.from_ is None)
+            ),
+            None,
+        )
 
 
 class Explainer:
@@ -79,12 +114,12 @@ class Explainer:
         given = self._given
         stored = self._envelope_reader.read(octets, MailEnvelope())
         assumed = _Assumed(given)
-        on_top = {each.name.lower(): each.value for each in reversed(stored.fields) if each.received_above == 0}
+        file = _StoredMail(stored, self._organisation)
         if given.reverse_path is None:
-            _assume_sender(assumed, on_top, stored)
+            _assume_sender(assumed, file)
         if not given.forward_paths:
-            _assume_recipients(assumed, on_top, stored)
-            _assume_client(assumed, stored, delivered=not on_top.keys().isdisjoint(_DELIVERY_FIELDS))
+            _assume_recipients(assumed, file)
+            _assume_client(assumed, file)
         else:
             _assume_last_hop(assumed, stored)
         return assumed
@@ -116,10 +151,10 @@ def _utc(at_ns: int) -> str:
     return f"{datetime.fromtimestamp(at_ns // 1_000_000_000, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _assume_sender(assumed: _Assumed, on_top: dict[str, str], stored: Transaction) -> None:
-    header, value = stored.header, on_top.get("return-path")
-    if value is not None:
-        sender, where = value.strip().strip("<>"), "Return-Path"
+def _assume_sender(assumed: _Assumed, file: _StoredMail) -> None:
+    header = file.stored.header
+    if file.return_path is not None:
+        sender, where = file.return_path.strip().strip("<>"), "Return-Path"
     elif header is not None and (header.sender or header.from_):
         sender, where = header.sender or header.from_[0], "Sender or From, for there is no Return-Path"
     else:
@@ -129,8 +164,8 @@ def _assume_sender(assumed: _Assumed, on_top: dict[str, str], stored: Transactio
     assumed.notes.append(f"MAIL FROM is assumed to be <{sender}>, from {where}")
 
 
-def _assume_recipients(assumed: _Assumed, on_top: dict[str, str], stored: Transaction) -> None:
-    found, where = _recipients_told(on_top, stored)
+def _assume_recipients(assumed: _Assumed, file: _StoredMail) -> None:
+    found, where = _recipients_told(file)
     if not found:
         assumed.notes.append("RCPT TO is not known: give it with --rcpt-to")
         return
@@ -139,26 +174,27 @@ def _assume_recipients(assumed: _Assumed, on_top: dict[str, str], stored: Transa
     assumed.notes.append(f"RCPT TO is assumed to be {told}, from {where}")
 
 
-def _recipients_told(on_top: dict[str, str], stored: Transaction) -> tuple[tuple[str, ...], str]:
+def _recipients_told(file: _StoredMail) -> tuple[tuple[str, ...], str]:
     for name in _RECIPIENT_FIELDS:
-        address = bare_address(on_top.get(name, ""))
+        address = bare_address(file.on_top.get(name, ""))
         if address is not None:
             return (address,), name.title()
-    if stored.received and stored.received[0].for_address:
-        return (stored.received[0].for_address.lower(),), "the topmost Received line"
-    header = stored.header
+    line = file.told_by_line()
+    if line is not None and line.for_address is not None:
+        line_of = f"the Received line of {line.by or 'a server'}"
+        return (line.for_address.lower(),), "the topmost Received line" if line is file.lines[0] else line_of
+    header = file.stored.header
     written_to = tuple(dict.fromkeys((*header.to, *header.cc))) if header is not None else ()
     return written_to, "To and Cc"
 
 
-def _assume_client(assumed: _Assumed, stored: Transaction, *, delivered: bool) -> None:
+def _assume_client(assumed: _Assumed, file: _StoredMail) -> None:
     """Who sent it: whom the receiving server names, or the last server that took it where none is seen to have."""
-    lines = stored.received[:_RECEIVING_LINES]
-    if not lines:
+    if not file.lines:
         return
-    entry = _entry_line(lines, assumed.envelope.forward_paths, delivered=delivered)
+    entry = _entry_line(file, assumed.envelope.forward_paths)
     if entry is None:
-        _assume_last_hop(assumed, stored)
+        _assume_last_hop(assumed, file.stored)
         return
     given = assumed.envelope
     helo, client_ip = given.helo or entry.from_, given.client_ip or _address_or_none(entry.from_ip)
@@ -180,22 +216,20 @@ def _assume_last_hop(assumed: _Assumed, stored: Transaction) -> None:
         assumed.notes.append(f"the sending host is assumed to be {helo}, which took the mail last")
 
 
-def _entry_line(lines: Sequence[ReceivedView], recipients: Sequence[str], *, delivered: bool) -> ReceivedView | None:
+def _entry_line(file: _StoredMail, recipients: Sequence[str]) -> ReceivedView | None:
     """The Received line by which the recipient's side took the mail in; none if it is not there."""
     folded = {address.lower() for address in recipients}
-    for line in lines:
-        # A line without a client tells of no hop: the sending host wrote it, as Google's do.
-        if line.from_ is not None and line.for_address is not None and line.for_address.lower() in folded:
-            return line
-    if not delivered:
-        return None
     sides = {domain_of(address) for address in folded}
-    entry = None
-    for line in lines:
-        if not any(related(line.by or "", side) for side in sides):
-            break
-        entry = line
-    return entry or next((line for line in lines if line.from_ is not None), None)
+    foreign = file.first_foreign(sides)
+    # A line without a client tells of no hop: the sending host wrote it, as Google's do.
+    hops = [line for line in file.lines if line.from_ is not None]
+    named = next((line for line in hops if line.for_address is not None and line.for_address.lower() in folded), None)
+    if named is not None and foreign is not None and foreign.position > named.position:
+        # Filters and stores of the recipient's side name him above the line by which the mail came in.
+        return foreign if any(related(foreign.by or "", side) for side in (*sides, named.by or "")) else named
+    if named is not None or not file.is_delivered:
+        return named
+    return foreign or next(iter(hops), None)
 
 
 def _address_or_none(text: str | None) -> str | None:

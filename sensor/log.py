@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import sys
 import unicodedata
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Literal, TextIO
 
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -70,8 +72,27 @@ class Log:
             self._threshold = len(_RANK)
 
 
+_hide: list[Callable[[str], str]] = []
+
+
+@contextmanager
+def hiding(hide: Callable[[str], str]) -> Iterator[None]:
+    """
+    Have every value of every log pass *hide* until the block ends: of the process, since logs are made in many places,
+    and one that was forgotten would tell what all others hide. Of blocks inside each other the inner one counts.
+    """
+    _hide.append(hide)
+    try:
+        yield
+    finally:
+        _hide.remove(hide)
+
+
 def _value(fact: object) -> str:
-    text = printable(str(fact))
+    text = str(fact)
+    if _hide:
+        text = _hide[-1](text)
+    text = printable(text)
     if text and not any(character in ' "=' for character in text):
         return text
     return '"' + text.replace('"', '\\"') + '"'

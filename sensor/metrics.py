@@ -94,6 +94,11 @@ FAMILIES: tuple[Family, ...] = (
     Family("batches", "counter", "Batches of mail taken through the analysis."),
     Family("batch_duration_seconds", "summary", "Time that the analysis took for each batch."),
     Family("batches_waiting", "gauge", "Batches that wait for the analysis, of at most 8."),
+    Family(
+        "inline_verdicts", "counter",
+        "Verdicts on mail in its passage, by what a rule says (rule is empty where none fitted); in a dry run it is "
+        "only said.", ("worker", "action", "rule", "dry_run"),
+    ),
     # ---- ledger and detectors
     Family("active_mailboxes", "gauge", "Mailboxes that had mail in the last 7 days."),
     Family("active_forwarders", "gauge", "Mailboxes that forwarded to outside by a rule in the last 7 days."),
@@ -141,7 +146,7 @@ FAMILIES: tuple[Family, ...] = (
     ),
     Family("mailbox_overflow_forwards", "counter", "Forwards of mailboxes that had no series of their own.", ("kind",)),
 )  # fmt: skip
-"""What the sensor counts, but for what the core counts."""
+"""What the sensor counts, but for what taps count."""
 
 WEB_FAMILIES: tuple[Family, ...] = (
     Family("http_requests", "counter", "Requests answered.", ("path", "code")),
@@ -152,10 +157,20 @@ WEB_FAMILIES: tuple[Family, ...] = (
 """What the HTTP face counts, on its own thread."""
 
 
-def families(core_counters: Sequence[tuple[str, str]]) -> tuple[Family, ...]:
-    """``FAMILIES``, and ``capture_NAME`` for each counter of the core, given as name and meaning."""
-    core = (Family(f"capture_{name}", "counter", " ".join(text.split()), ("worker",)) for name, text in core_counters)
-    return (*FAMILIES, *core)
+CAPTURE = "capture_"
+IN_LINE = ("inline_", "journal_", "milter_", "relay_")
+"""What the counters of taps in line begin with."""
+
+
+def family_of(counter: str) -> str:
+    """The family of a tap's counter: of what taps in line count its own name, of all else ``capture_NAME``."""
+    return counter if counter.startswith(IN_LINE) else CAPTURE + counter
+
+
+def families(counters: Sequence[tuple[str, str]]) -> tuple[Family, ...]:
+    """``FAMILIES``, and one for each counter of taps, given as name and meaning."""
+    taps = (Family(family_of(name), "counter", " ".join(text.split()), ("worker",)) for name, text in counters)
+    return (*FAMILIES, *taps)
 
 
 class Counts:

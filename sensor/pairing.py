@@ -344,7 +344,7 @@ class PairingFront:
             side="out",
             sender=trace.sender or "",
             author=trace.author or "",
-            message=message_key(trace.message_id),
+            message=message_key(trace.message_id or trace.body),
             recipients=recipients,
             unaddressed=tuple(each for each in recipients if each in unaddressed),
             written_to=written_to,

@@ -109,10 +109,18 @@ class Pipeline:
                 continue
             if trace.has_attachments:
                 self._see_attachments(_Sight(batch, index, trace, taken, verdicts), forwarder or sender)
-            count_mail(forwarder or sender, recipients, at_ms, trace.octets or 0, trace.message_id)
+            message = trace.message_id or _without_id(batch, index, trace)
+            count_mail(forwarder or sender, recipients, at_ms, trace.octets or 0, message)
             pairing.see(trace, recipients, batch.transaction if is_plain else None, index)
         self._see_sessions(batch, None)
         return verdicts
+
+    def wake(self, at_ms: int) -> list[DetectorEvent]:
+        """What pairing held back until packet time came to *at_ms*, which it did without mail."""
+        verdicts = Verdicts()
+        if at_ms >= self.pairing.next_due_ms:
+            self._tell_pairs(self.pairing.due(at_ms), verdicts)
+        return verdicts.events
 
     def finish(self) -> list[DetectorEvent]:
         """What pairing still held back, at the end of the mail."""
@@ -143,7 +151,7 @@ class Pipeline:
             return
         self.coverage.untold_destinations += len(set(forwarding.destinations)) - len(forward.destinations)
         slugs = {artifact.slug for artifact in forwarding.artifacts}
-        if self.ledger.count_forward(forward, message_id=message_key(sight.trace.message_id) or None, slugs=slugs):
+        if self.ledger.count_forward(forward, message_id=sight.message_key, slugs=slugs):
             told = self._in_context(sight, self._with_original(sight.trace, forward))
             sight.verdicts.events += (told, *sightings.destinations_seen(told))
 
@@ -171,9 +179,7 @@ class Pipeline:
         if attempt is None:
             return
         slugs = {artifact.slug for artifact in forwarding.artifacts}
-        self.ledger.count_attempt(
-            attempt, message_id=message_key(sight.trace.message_id) or None, evidence=forwarding.evidence, slugs=slugs
-        )
+        self.ledger.count_attempt(attempt, message_id=sight.message_key, evidence=forwarding.evidence, slugs=slugs)
         if attempt.is_policy or transaction.outcome == "rejected":
             # Deferrals are left out otherwise: a next hop that greylists defers the first try of every mail.
             sight.verdicts.events.append(self._in_context(sight, attempt))
@@ -217,6 +223,14 @@ class Pipeline:
         self._next_session = stop
 
 
+def _without_id(batch: Tally, index: int, trace: Trace) -> int:
+    """
+    What the hops and taps that show a mail without Message-ID have in common: its body, and where that is short its
+    date, too. 0 where there is too little to tell it from others.
+    """
+    return trace.body or sightings.fingerprint_of_short(batch.transaction(index))
+
+
 @dataclass(slots=True)
 class _Sight:
     """One mail on its way: its place in the batch, its trace, whether a server took it, and where to tell of it."""
@@ -226,3 +240,8 @@ class _Sight:
     trace: Trace
     taken: bool
     verdicts: Verdicts
+
+    @property
+    def message_key(self) -> str | None:
+        """What its copies are told apart by."""
+        return message_key(self.trace.message_id or _without_id(self.batch, self.index, self.trace)) or None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,10 +19,13 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class RecentRecords:
-    """The last *places* records by transaction id, as JSON."""
+    """The last *places* records by transaction id, as JSON, each as *tell* tells it."""
 
-    def __init__(self, places: int) -> None:
+    def __init__(
+        self, places: int, tell: Callable[[TransactionRecord], TransactionRecord] = lambda record: record
+    ) -> None:
         self._places = places
+        self._tell = tell
         self._records: OrderedDict[str, bytes] = OrderedDict()
 
     def take(self, batch: Tally, forwardings: Mapping[int, Forwarding], *, sensor: str, tap: TapName) -> None:
@@ -30,7 +33,7 @@ class RecentRecords:
         shown = [index for index, each in forwardings.items() if each.artifacts or each.look_alike is not None]
         for index in shown[-min(PER_BATCH, self._places) :] if self._places else ():
             record = record_of(batch.transaction(index), forwardings[index], sensor=sensor, tap=tap)
-            self._records[record.id] = msgspec.json.encode(record)
+            self._records[record.id] = msgspec.json.encode(self._tell(record))
             self._records.move_to_end(record.id)
         while len(self._records) > self._places:
             self._records.popitem(last=False)

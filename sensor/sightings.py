@@ -20,6 +20,7 @@ from sensor.detect.events import (
     stable_id,
 )
 from sensor.model import Actor, Artifact, Forwarding, Kind, Transaction
+from sensor.tally import fingerprint
 
 CELLS: dict[Kind, Cell] = {"auto": "auto_only", "both": "auto_visible", "visible": "visible_only"}
 
@@ -198,7 +199,21 @@ def _reply_of(transaction: Transaction) -> str | None:
     return " ".join(filter(None, (str(reply.code), reply.enhanced, reply.text)))[:MAX_REPLY_CHARS]
 
 
+def fingerprint_of_short(transaction: Transaction) -> int:
+    """
+    What a mail without Message-ID, and with too short a body to be told by it, is told by: date, author and body. 0
+    where one of them is not known.
+    """
+    header, digest = transaction.header, transaction.body_digest
+    if header is None or not header.date or not header.from_ or digest is None:
+        return 0
+    return fingerprint("\n".join((header.date, header.from_[0].lower(), digest)))
+
+
 def _message_of(transaction: Transaction) -> str:
-    """What the hops of one mail have in common, or the transaction itself where it has no Message-ID."""
+    """What the hops of one mail have in common, or the transaction itself where that is too little."""
     header = transaction.header
-    return header.message_id if header is not None and header.message_id else transaction.id
+    if header is not None and header.message_id:
+        return header.message_id
+    short = fingerprint_of_short(transaction)
+    return f"{short:016x}" if short else transaction.id

@@ -8,7 +8,9 @@ from collections.abc import Iterable, Sequence
 from sensor.alert.alert import Alert
 from sensor.alert.record import AlertRecord, record_of
 from sensor.analysis import Analysis, Step
+from sensor.ledger import LedgerView
 from sensor.model import TapName
+from sensor.privacy import Veil
 from sensor.recent import RecentRecords
 from sensor.tally import Tally
 
@@ -19,11 +21,17 @@ ALERTS_REMEMBERED = 10_000
 class View:
     """Looked at and changed by the thread of the analysis alone."""
 
-    def __init__(self, analysis: Analysis, recent: RecentRecords) -> None:
+    def __init__(self, analysis: Analysis, recent: RecentRecords, veil: Veil) -> None:
         self.analysis = analysis
         self.recent = recent
+        self._veil = veil
         self.alerts: OrderedDict[str, AlertRecord] = OrderedDict()
         self._unsaved: dict[str, Alert] = {}
+
+    @property
+    def ledger(self) -> LedgerView:
+        """Who forwards, under the names that may be told."""
+        return self._veil.ledger(self.analysis.pipeline.ledger)
 
     @property
     def latest_ms(self) -> int:
@@ -45,6 +53,11 @@ class View:
         """Alerts that were told before this process."""
         for record in records:
             self._remember(record)
+
+    def forget_alerts(self, ids: Iterable[str]) -> None:
+        """Alerts that are kept no longer."""
+        for alert_id in ids:
+            self.alerts.pop(alert_id, None)
 
     def unsaved_alerts(self) -> Sequence[Alert]:
         """The alerts told since the last call, each as last told."""

@@ -47,9 +47,14 @@ class Ended:
 
 
 def environment(changes: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment of this process without settings of the sensor, and with *changes*."""
+    """
+    The environment of this process without settings of the sensor, and with *changes*.
+
+    Tests that are run by root stay root: what they made may be for nobody else to read.
+    """
     own = {name: value for name, value in os.environ.items() if not name.startswith("MAILSENSOR_")}
-    return own | {"PYTHONPATH": str(ROOT)} | dict(changes or {})
+    stays = {"MAILSENSOR_RUN_USER": "root"} if os.geteuid() == 0 else {}
+    return own | {"PYTHONPATH": str(ROOT)} | stays | dict(changes or {})
 
 
 def mailsensor(

@@ -7,7 +7,7 @@ from sensor.alert.policy import Policy
 from sensor.analysis import Analysis
 from sensor.classify import Organisation
 from sensor.detect import Runner, detectors
-from sensor.detect.base import DAY_MS, HOUR_MS
+from sensor.detect.base import DAY_MS, HOUR_MS, MINUTE_MS
 from sensor.ledger import Ledger
 from sensor.pipeline import Pipeline
 from sensor.settings import AlertSettings
@@ -100,3 +100,12 @@ def test_one_mail_of_an_absurd_time_resolves_nothing() -> None:
     mails = [forward(hour * HOUR_MS) for hour in range(5)]
     mails.insert(3, forward(40 * 365 * DAY_MS))
     assert {each.status for each in {alert.id: alert for alert in one_by_one(mails)}.values()} == {"firing"}
+
+
+def test_without_further_mail_what_waits_is_told_as_time_passes_and_once() -> None:
+    judge = analysis()
+    mails = [forward(second * 1_000) for second in range(5)]
+    assert judge.take(Batch(list(mails)).tally(classify_all=True)).alerts == []
+    told = judge.wake(START_MS + 60 * MINUTE_MS).alerts
+    assert times(told) == times(whole(mails))
+    assert judge.wake(START_MS + 61 * MINUTE_MS).alerts == judge.finish() == []

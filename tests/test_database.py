@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensor.database import MIGRATIONS, Change, CountedCapture, Database, DatabaseError
+from sensor.database import APPLICATION_ID, MIGRATIONS, Change, CountedCapture, Database, DatabaseError, today
 
 ROOT = Path(__file__).parent.parent
 CAPTURE = CountedCapture("ab" * 16, "monday.pcap", 1_000, "2026-11-22T00:00:00.000000Z")
@@ -156,7 +156,10 @@ def test_changes_that_were_not_drawn_yet_are_held_too(path: str) -> None:
         with pytest.raises(DatabaseError):
             database.save(changes(), [CAPTURE])
         assert database.unsaved == 2
-        other.execute("CREATE TABLE state (kind TEXT, key TEXT, blob BLOB, checksum INTEGER, PRIMARY KEY (kind, key))")
+        other.execute(
+            "CREATE TABLE state (kind TEXT, key TEXT, blob BLOB, checksum INTEGER, changed_on INTEGER, "
+            "PRIMARY KEY (kind, key))"
+        )
         other.commit()
         database.save([])
         assert dict(database.states("account")) == {"a": b"1", "b": b"1"}
@@ -194,15 +197,18 @@ def test_a_migration_that_fails_leaves_the_file_as_it_was(path: str) -> None:
 NEWER = rf"newer mailsensor \(version {len(MIGRATIONS) + 1}; this one knows {len(MIGRATIONS)}\)"
 
 
-def test_a_file_without_checksums_gets_them(path: str) -> None:
-    with Database(path, migrations=MIGRATIONS[:1]):
-        pass
+def test_a_file_without_checksums_and_days_gets_them(path: str) -> None:
     with sqlite3.connect(path) as older:
+        MIGRATIONS[0](older)
+        older.execute("PRAGMA user_version = 1")
+        older.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         older.execute("INSERT INTO state (kind, key, blob) VALUES ('account', 'a', x'31')")
     older.close()
     with Database(path) as database:
         assert dict(database.states("account")) == {"a": b"1"}
         assert database.damaged == []
+        assert list(database.unchanged_since(today())) == []
+        assert list(database.unchanged_since(today() + 1)) == [("account", "a")]
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,55 @@ Message-ID: <i7@shop.example>
 
 Please pay.
 """
+# Gmail puts what it writes at delivery among its Received lines, Exchange at the foot, without the recipient.
+STORED_AT_GMAIL = """\
+Delivered-To: ext@dst.example
+Received: by 2002:a05:6402:5206:b0:5cf with SMTP id s6csp1; Sat, 21 Nov 2026 17:00:06 -0800 (PST)
+ARC-Authentication-Results: i=3; mx.google.com; spf=pass smtp.mailfrom=corp.example
+Return-Path: <ann+SRS=/Yx+S=T4=shop.example=bill@corp.example>
+Received: from EUR05-VI1-obe.outbound.protection.outlook.com (mail-vi1eur05.outlook.com. [2a01:111:f403:2613::600])
+ by mx.google.com with ESMTPS id 1 for <ext@dst.example>; Sat, 21 Nov 2026 17:00:06 -0800 (PST)
+Resent-From: <ann@corp.example>
+Received: from mx.shop.example (203.0.113.9) by DB1PEPF000509E4.mail.protection.outlook.com (10.167.242.54) with
+ Microsoft SMTP Server id 15.20; Sun, 22 Nov 2026 01:00:01 +0000
+From: Bill <bill@shop.example>
+To: Ann Lee <ann@corp.example>
+Subject: Invoice 4711
+X-MS-Exchange-Inbox-Rules-Loop: ann@corp.example
+
+Please pay.
+"""
+STORED_AT_EXCHANGE = """\
+Received: from AM8P191MB1042.EURP191.PROD.OUTLOOK.COM (2603:10a6:20b:1d8::10) by
+ VI1P191MB0001.EURP191.PROD.OUTLOOK.COM with HTTPS; Sun, 22 Nov 2026 01:00:09 +0000
+Received: from mail-lf1-f53.google.com (209.85.167.53) by DB1PEPF000509E4.mail.protection.outlook.com (10.167.242.54)
+ with Microsoft SMTP Server id 15.20 via Frontend Transport; Sun, 22 Nov 2026 01:00:07 +0000
+Received: by mail-lf1-f53.google.com with SMTP id 2adb for <hal@corp.example>; Sat, 21 Nov 2026 17:00:07 -0800 (PST)
+X-Forwarded-To: hal@corp.example
+X-Forwarded-For: hal@home.example hal@corp.example
+Received: from mx.shop.example (mx.shop.example. [203.0.113.9]) by mx.google.com with ESMTPS id 1
+ for <hal@home.example>; Sat, 21 Nov 2026 17:00:05 -0800 (PST)
+From: Bill <bill@shop.example>
+To: hal@home.example
+Subject: Party
+Return-Path: hal+caf_=hal=corp.example@home.example
+X-MS-Exchange-Organization-AuthSource: DB1PEPF000509E4.eurprd03.prod.outlook.com
+
+Come.
+"""
+STORED_BEHIND_A_FILTER = """\
+Return-Path: <bill@shop.example>
+Delivered-To: ann@corp.example
+Received: from localhost (localhost [127.0.0.1]) by mx.corp.example (Postfix) with ESMTP id 1
+ for <ann@corp.example>; Sun, 22 Nov 2026 01:00:03 +0000
+Received: from mx.shop.example (mx.shop.example [203.0.113.9]) by mx.corp.example (Postfix) with ESMTPS id 3
+ for <ann@corp.example>; Sun, 22 Nov 2026 01:00:02 +0000
+From: Bill <bill@shop.example>
+To: ann@corp.example
+Subject: Offer
+
+Hello.
+"""
 ORDINARY = "From: ann@corp.example\nTo: bill@shop.example\nSubject: Hello\nMessage-ID: <o@corp.example>\n\nHi.\n"
 
 
@@ -67,6 +116,48 @@ def test_a_delivered_copy_is_judged_as_it_was_on_the_wire(console: Console, mail
     assert "RCPT TO is assumed to be <ext@dst.example>, from Delivered-To" in words
     assert "sieve_redirected_from: counts, conclusive" in words
     assert "passed mailbox_on_sending_side" in words
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (
+            STORED_AT_GMAIL,
+            [
+                "an automatic forward of ann@corp.example to ext@dst.example; conclusive evidence; direction outbound",
+                "MAIL FROM is assumed to be <ann+SRS=/Yx+S=T4=shop.example=bill@corp.example>, from Return-Path",
+                "the sending host is assumed to be EUR05-VI1-obe.outbound.protection.outlook.com",
+                "as the Received line of mx.google.com says",
+            ],
+        ),
+        (
+            STORED_AT_EXCHANGE,
+            [
+                "an automatic forward of hal@home.example to hal@corp.example; conclusive evidence; direction inbound",
+                "RCPT TO is assumed to be <hal@corp.example>, from the Received line of mail-lf1-f53.google.com",
+                "the sending host is assumed to be mail-lf1-f53.google.com",
+                "as the Received line of DB1PEPF000509E4.mail.protection.outlook.com says",
+            ],
+        ),
+        (
+            STORED_BEHIND_A_FILTER,
+            [
+                "no forward",
+                "is assumed to be mx.shop.example, as the Received line of mx.corp.example says",
+            ],
+        ),
+    ],
+    ids=["gmail", "exchange", "filter"],
+)
+def test_the_envelope_is_found_where_each_store_leaves_it(
+    console: Console, tmp_path: Path, content: str, words: list[str]
+) -> None:
+    (tmp_path / "stored.eml").write_text(content)
+    status, out, _ = console.run("explain", str(tmp_path / "stored.eml"), "--internal-domain", "corp.example")
+    told = " ".join(out.split())
+    assert status == 0
+    for each in words:
+        assert each in told
 
 
 def test_the_envelope_given_outranks_that_of_the_file(console: Console, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import queue
 import random
 import re
 import threading
@@ -16,7 +17,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sensor.app.worker import Inbox, Worker
 from sensor.classify import builtin_table
+from sensor.log import Log
 from sensor.model import TapName
 from sensor.taps.base import Batch, Tap
 from sensor.taps.capture import CaptureTap
@@ -639,3 +642,21 @@ def test_a_loop_that_fails_is_told_behind_what_it_told() -> None:
         list(batches)
     assert tap.counters()["transactions"] == 2
     assert len(tap.core.take()) == 0
+
+
+def test_a_worker_reads_a_tap_in_line_and_stops_it() -> None:
+    """As ``mailsensor run`` does: nothing that was told before the end is lost."""
+    inbox: Inbox = queue.Queue()
+
+    def open_tap() -> Bystander:
+        tap = Bystander(5)
+        tap.run(tap.loop)
+        return tap
+
+    worker = Worker("relay", open_tap, inbox, goes_on=True, log=Log(level="error"))
+    worker.start()
+    worker.stop()
+    mails = 0
+    while mails < 6:
+        mails += len(inbox.get(timeout=10).batch)
+    assert worker.totals().counters["transactions"] == 6

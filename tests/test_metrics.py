@@ -16,7 +16,7 @@ from sensor.intervals import jeffreys
 from sensor.ledger import Ledger
 from sensor.metrics import FAMILIES, MAX_SERIES, WEB_FAMILIES, Counts, families, render
 from sensor.pipeline import Pipeline
-from sensor.pseudonym import Pseudonyms
+from sensor.pseudonym import Key, KeyRing, Pseudonyms
 from sensor.settings import AlertSettings
 from sensor.taps.counters import tap_counters
 from tests.ledger.forwards import forward
@@ -128,7 +128,7 @@ def test_a_million_mailboxes_make_no_more_series_than_the_top() -> None:
     for number in range(2_000):
         forwarding(ledger, f"f{number}@corp.example", 1 + number % 3)
     forwarding(ledger, "most@corp.example", 9)
-    meter = Meter(Counts(), top=50, name_of=Pseudonyms(b"k" * 32).name)
+    meter = Meter(Counts(), top=50, name_of=Pseudonyms(KeyRing([Key(b"k" * 32)])).address)
     series = gathered(meter, analysis_of(ledger))
     assert len({labels[0] for labels in series}) == 50
     total = sum(len(each) for each in meter.counts.snapshot.values())
@@ -166,13 +166,6 @@ def test_a_sink_that_fails_is_down() -> None:
     meter.gather_sinks([SinkStatistics("soar"), SinkStatistics("siem", problem="refused")])
     assert meter.counts.value("sink_up", ("soar",)) == 1
     assert meter.counts.value("sink_up", ("siem",)) == 0
-
-
-def test_pseudonyms_follow_the_key_alone() -> None:
-    one, same, other = Pseudonyms(b"1" * 32), Pseudonyms(b"1" * 32), Pseudonyms(b"2" * 32)
-    assert one.name("fay@corp.example") == same.name("fay@corp.example")
-    assert one.name("fay@corp.example") != other.name("fay@corp.example")
-    assert one.name("fay@corp.example") != one.name("kim@corp.example")
 
 
 def test_parts_made_anew_count_on() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from grafana.board import BAD_ABOVE_0, Board, Panel, Query, Row, Unit
-from grafana.promql import of, or_zero, part_of_both, process, rate, share, summed
+from grafana.promql import HOUR, increase, of, or_zero, part_of_both, process, rate, share, summed
 
 EACH = "instance"
 
@@ -51,9 +51,9 @@ SEEN = Row(
             rate("transactions_total", by=EACH),
         ),
         per_sensor(
-            "Forwards by a rule", "cps",
-            "A second. The same mailbox may be seen by several sensors.",
-            rate("forwards_total", 'kind=~"auto_only|auto_visible"', by=EACH),
+            "Forwards by a rule in an hour", "short",
+            "In the hour before. The same mailbox may be seen by several sensors.",
+            increase("forwards_total", 'kind=~"auto_only|auto_visible"', over=HOUR, by=EACH),
         ),
         per_sensor(
             "Alerts firing", "short",
@@ -65,8 +65,8 @@ SEEN = Row(
             "A sensor outside the gateway sees mostly TLS, one behind it mostly clear text; a change of either is "
             "news.",
             share(
-                rate("sessions_total", 'privacy="tls"', over="1h", by=EACH),
-                rate("sessions_total", over="1h", by=EACH),
+                rate("sessions_total", 'privacy="tls"', over=HOUR, by=EACH),
+                rate("sessions_total", over=HOUR, by=EACH),
             ),
         ),
         per_sensor(

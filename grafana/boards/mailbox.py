@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from grafana.board import Board, Panel, Query, Row, Variable
-from grafana.promql import RANGE, increase, of, rate, share, summed
+from grafana.promql import HOUR, RANGE, increase, of, rate, share, summed
 
 CHOSEN = 'mailbox=~"$mailbox"'
 BY_RULE = 'kind=~"auto_only|auto_visible"'
@@ -21,7 +21,8 @@ TOP = Row(
             "The four cells, since each mailbox was first seen", "short",
             "auto_only: by a rule, nothing to see; auto_visible: by a rule, looks forwarded; visible_only: by hand; "
             "paired: in and out again, no mark. The share of auto_only comes as an interval (95 %, Jeffreys): low end "
-            "near one and high counts mean a rule and no person. Mailboxes are pseudonyms: `mailsensor report "
+            "near one and high counts mean a rule and no person; it is worked out every 15 seconds. Mailboxes are "
+            "pseudonyms: `mailsensor report "
             "mailboxes` and the API name them to who may know.",
             (
                 cell("auto_only"),
@@ -66,10 +67,11 @@ RECENT = Row(
             kind="bargauge", width=12,
         ),
         Panel(
-            "Forwards of the chosen mailboxes", "cps",
-            "A second, by kind. A rule forwards day and night and follows the mail that comes in; a person works in "
+            "Forwards of the chosen mailboxes in an hour", "short",
+            "In the hour before, by kind. A rule forwards day and night and follows the mail that comes in; a person "
+            "works in "
             "office hours. Steady auto_only from one hour on is the hour to look for in the audit log.",
-            (Query(rate("mailbox_forwards_total", CHOSEN, by="kind"), "{{kind}}"),),
+            (Query(increase("mailbox_forwards_total", CHOSEN, over=HOUR, by="kind"), "{{kind}}"),),
             width=12, stacked=True,
         ),
         Panel(
@@ -107,10 +109,11 @@ RECENT = Row(
             width=12,
         ),
         Panel(
-            "Forwards of mailboxes that are not shown", "cps",
-            "By kind. Only the web.top_mailboxes (50) mailboxes with most automatic forwards have series. Much here: "
+            "Forwards in an hour of mailboxes that are not shown", "short",
+            "In the hour before, by kind. Only the web.top_mailboxes (50) mailboxes with most automatic forwards have "
+            "series. Much here: "
             "raise it, or ask the API, which knows every mailbox.",
-            (Query(rate("mailbox_overflow_forwards_total", by="kind"), "{{kind}}"),),
+            (Query(increase("mailbox_overflow_forwards_total", over=HOUR, by="kind"), "{{kind}}"),),
             width=12, stacked=True,
         ),
     ),

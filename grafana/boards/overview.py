@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from grafana.board import AMBER, BAD_ABOVE_0, RED, WARN_ABOVE_0, Board, Panel, Query, Row
-from grafana.promql import RANGE, increase, of, or_zero, part_of_both, rate, share, summed
+from grafana.promql import HOUR, RANGE, increase, of, or_zero, part_of_both, rate, share, summed
 
 TLS = 'privacy="tls"'
 BY_RULE = 'kind=~"auto_only|auto_visible"'
@@ -86,27 +86,27 @@ FORWARDS = Row(
     "Forwards",
     (
         Panel(
-            "Forwards by kind", "cps",
-            "Mails that mailboxes forwarded, a second. auto_only: a rule, and nothing to see in the mail; "
+            "Forwards in an hour, by kind", "short",
+            "Mails that mailboxes forwarded, in the hour before. auto_only: a rule, and nothing to see in the mail; "
             "auto_visible: a rule, and it looks forwarded; visible_only: by hand, as it seems; paired: the same mail "
             "in and out with no mark. More auto_only without more visible_only is what T1114.003 looks like: go to "
             "the mailbox dashboard.",
-            (Query(rate("forwards_total", by="kind"), "{{kind}}"),),
+            (Query(increase("forwards_total", over=HOUR, by="kind"), "{{kind}}"),),
             stacked=True,
         ),
         Panel(
-            "Forwards by a rule, by level", "cps",
+            "Forwards by a rule in an hour, by level", "short",
             "Who set the rule up, as the marks tell: the user, an administrator, or either. Administrator-level "
             "forwards that nobody ordered point at forwardingSMTPAddress or a transport rule: check the audit log of "
             "the mail system.",
-            (Query(rate("forwards_total", BY_RULE, by="level"), "{{level}}"),),
+            (Query(increase("forwards_total", BY_RULE, over=HOUR, by="level"), "{{level}}"),),
             stacked=True,
         ),
         Panel(
-            "Forwards inside and to outside", "cps",
+            "Forwards in an hour, inside and to outside", "short",
             "Where forwards go. Only those to outside leave the organisation; a rise there is worth a look at new "
             "destinations (/api/v1/destinations?outside=true).",
-            (Query(rate("forwards_total", by="scope"), "{{scope}}"),),
+            (Query(increase("forwards_total", over=HOUR, by="scope"), "{{scope}}"),),
             stacked=True,
         ),
         Panel(
@@ -117,8 +117,8 @@ FORWARDS = Row(
             (
                 Query(
                     share(
-                        rate("forwards_total", 'kind="auto_only"', over="1h"),
-                        rate("forwards_total", MARKED, over="1h"),
+                        rate("forwards_total", 'kind="auto_only"', over=HOUR),
+                        rate("forwards_total", MARKED, over=HOUR),
                     ),
                     "over an hour",
                 ),
@@ -156,7 +156,7 @@ COVERAGE = Row(
             "Share of sessions in TLS", "percentunit",
             "As above, as a share. A sudden change has a cause: a gateway's new setting, a moved tap, a certificate "
             "that ran out (then it falls).",
-            (Query(share(rate("sessions_total", TLS, over="1h"), rate("sessions_total", over="1h")), "over an hour"),),
+            (Query(share(rate("sessions_total", TLS, over=HOUR), rate("sessions_total", over=HOUR)), "over an hour"),),
         ),
         Panel(
             "Share of octets missing", "percentunit",
@@ -208,8 +208,9 @@ ALERTS = Row(
         ),
         Panel(
             "Findings, by what became of them", "short",
-            "What policy made of findings in the time shown. Much under `allowed`: see whether the allow-list is too "
-            "wide. Dropped for lack of room: too many alerts at once (alerts.max_alerts).",
+            "What policy made of findings in the time shown. Much under `suppressed`: see whether the allow-list is "
+            "too "
+            "wide. Any under `closed_early`: too many alerts at once (alerts.max_alerts).",
             (Query(increase("findings_total", by="result"), "{{result}}", now=True),),
             kind="bargauge",
         ),

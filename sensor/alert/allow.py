@@ -12,7 +12,7 @@ itself alone; with a leading dot (``.corp.example``) for itself and all below it
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 
@@ -72,9 +72,16 @@ class Passed:
 
 
 class AllowList:
-    """The entries in force, looked up rather than walked: a list of thousands costs no more than one of ten."""
+    """
+    The entries in force, looked up rather than walked: a list of thousands costs no more than one of ten.
 
-    def __init__(self, entries: Sequence[AllowEntry]) -> None:
+    What they covered is remembered as *tell* tells it.
+    """
+
+    def __init__(
+        self, entries: Sequence[AllowEntry], tell: Callable[[Finding], Finding] = lambda finding: finding
+    ) -> None:
+        self._tell = tell
         self.suppressed = tuple(Suppressed(entry) for entry in entries)
         self._by_key: dict[_Key, list[Suppressed]] = {}
         for held in self.suppressed:
@@ -90,7 +97,7 @@ class AllowList:
         }
         open_pairs = [pair for pair, covering in covers.items() if covering is None]
         for held in {id(each): each for each in covers.values() if each is not None}.values():
-            held.note(finding, whole=not open_pairs)
+            held.note(self._tell(finding), whole=not open_pairs)
         if len(open_pairs) == len(covers):
             return Passed(finding)
         cuts = tuple(_cut(pair, held.entry) for pair, held in covers.items() if held is not None)

@@ -24,8 +24,9 @@ from sensor.alert.alert import Alert, Cut
 from sensor.alert.allow import AllowList, Suppressed
 from sensor.alert.merge import MAX_NAMES, SEVERITIES, differs_materially, ends, merged, newer
 from sensor.alert.severity import severity_of
+from sensor.alert.veiling import AlertVeil, Unveiled
 from sensor.detect.events import stable_id
-from sensor.model import Finding, Severity
+from sensor.model import Exhibit, Finding, Severity
 from sensor.settings import AlertSettings, AllowEntry
 
 BLOB_VERSION = 1
@@ -44,13 +45,18 @@ class AlertStateError(Exception):
 
 
 class Held(msgspec.Struct, kw_only=True):
-    """An alert as it was last told, with the findings it unites as they are now, and when the latest was heard of."""
+    """
+    An alert as it was last told, with the findings it unites as they are now, and when the latest was heard of.
+
+    ``is_veiled`` if it was told under other names than those that its findings have.
+    """
 
     alert: Alert
     subject: str
     parts: dict[str, Finding]
     known_ids: list[str]
     active_ms: int
+    is_veiled: bool = False
 
 
 @dataclass(slots=True)
@@ -75,11 +81,15 @@ class Policy:
 
     Bounded by ``settings.max_alerts``: beyond it the alert quiet for longest is resolved early, which is told and
     counted.
+
+    Findings are judged by the names they come with; alerts, and all else that is told, have those of *veil*.
     """
 
-    def __init__(self, settings: AlertSettings) -> None:
+    def __init__(self, settings: AlertSettings, veil: AlertVeil | None = None) -> None:
         self._settings = settings
-        self._allow = AllowList(settings.allow)
+        self._veil = veil or Unveiled()
+        self._allow = AllowList(settings.allow, self._veil.leaving)
+        self._entries = {id(entry): self._veil.entry(entry) for entry in settings.allow}
         self._held: dict[str, Held] = {}
         self._by_finding: dict[str, str] = {}
         self._by_subject: dict[str, str] = {}
@@ -120,14 +130,19 @@ class Policy:
 
     def suppressed(self) -> tuple[Suppressed, ...]:
         """What the entries of the allow-list held back or cut; those that did nothing are left out."""
-        return tuple(each for each in self._allow.suppressed if each.tellings)
+        return tuple(self._shown(each) for each in self._allow.suppressed if each.tellings)
 
     def expired_entries(self, now_ms: int) -> tuple[AllowEntry, ...]:
         """The entries of the allow-list that no longer hold."""
-        return self._allow.expired(now_ms)
+        return tuple(self._entries[id(entry)] for entry in self._allow.expired(now_ms))
+
+    def _shown(self, suppressed: Suppressed) -> Suppressed:
+        """What an entry did, as it may be told."""
+        return Suppressed(self._entries[id(suppressed.entry)], suppressed.tellings, suppressed.findings)
 
     def _take(self, finding: Finding, now_ms: int) -> list[Alert]:
         self.counters.findings += 1
+        finding = self._veil.entering(finding)
         passed = self._allow.apply(finding, now_ms)
         if passed.finding is None:
             self.counters.suppressed += 1
@@ -152,12 +167,12 @@ class Policy:
             id=alert_id,
             status="firing",
             severity=severity,
-            finding=finding,
+            finding=self._veil.leaving(finding),
             finding_ids=(finding.id,),
             chain=evidence.extend(evidence.begin(alert_id), finding.exhibits),
             first_fired_ms=now_ms,
             last_updated_ms=now_ms,
-            cuts=cuts[:MAX_NAMES],
+            cuts=tuple(map(self._veil.cut, cuts[:MAX_NAMES])),
         )
         held = Held(
             alert=alert,
@@ -165,6 +180,7 @@ class Policy:
             parts={finding.id: finding},
             known_ids=[finding.id],
             active_ms=max(now_ms, finding.last_seen_ms),
+            is_veiled=self._veil.hides,
         )
         self._keep(held)
         self.counters.opened += 1
@@ -175,10 +191,11 @@ class Policy:
         held.active_ms = max(held.active_ms, now_ms, finding.last_seen_ms)
         whole = merged(list(held.parts.values()))
         severity = severity_of(whole, self._settings)
+        seen = self._veil.leaving(whole)
         told = held.alert
         chain = evidence.extend(told.chain, finding.exhibits)
         reopened = told.status == "resolved"
-        if not reopened and severity == told.severity and not differs_materially(told.finding, whole):
+        if not reopened and severity == told.severity and not differs_materially(told.finding, seen):
             held.alert = msgspec.structs.replace(told, chain=chain)
             self._keep(held)
             self.counters.unchanged += 1
@@ -187,13 +204,13 @@ class Policy:
             told,
             status="firing",
             severity=severity,
-            finding=msgspec.structs.replace(whole, exhibits=ends(link.exhibit for link in chain.links)),
+            finding=msgspec.structs.replace(seen, exhibits=ends(link.exhibit for link in chain.links)),
             finding_ids=tuple(held.known_ids),
             chain=chain,
             last_updated_ms=max(now_ms, told.last_updated_ms),
             resolved_at_ms=None,
             updates=told.updates + 1,
-            cuts=tuple(dict.fromkeys((*told.cuts, *cuts)))[:MAX_NAMES],
+            cuts=tuple(dict.fromkeys((*told.cuts, *map(self._veil.cut, cuts))))[:MAX_NAMES],
         )
         self._keep(held)
         self.counters.reopened += reopened
@@ -202,7 +219,7 @@ class Policy:
 
     def _resolve(self, held: Held, now_ms: int) -> Alert:
         told = held.alert
-        whole = merged(list(held.parts.values()))
+        whole = self._veil.leaving(merged(list(held.parts.values())))
         held.alert = msgspec.structs.replace(
             told,
             status="resolved",
@@ -272,7 +289,12 @@ class Policy:
             yield alert_id, b"" if held is None else bytes([BLOB_VERSION]) + msgspec.msgpack.encode(held)
 
     def restore(self, alert_id: str, blob: bytes) -> None:
-        """Take back what ``changed`` gave. Raises ``AlertStateError`` for anything else."""
+        """
+        Take back what ``changed`` gave. Raises ``AlertStateError`` for anything else.
+
+        An alert that was told under clear names goes on under an id, a chain and names that the veil allows. One that
+        was veiled where nothing is now is forgotten: its evidence can't be had back.
+        """
         if not blob or blob[0] != BLOB_VERSION:
             raise AlertStateError(f"the state of alert {alert_id} is of version {blob[0] if blob else 'none'}")
         try:
@@ -281,8 +303,53 @@ class Policy:
             raise AlertStateError(f"the state of alert {alert_id} can't be read: {error}") from None
         if held.alert.id != alert_id:
             raise AlertStateError(f"the state of alert {alert_id} is that of {held.alert.id}")
+        if held.is_veiled != self._veil.hides:
+            self._touched[alert_id] = None
+            if self._veil.hides:
+                self._keep(self._hidden(held))
+            return
         self._keep(held)
         self._touched.pop(alert_id, None)
+
+    def _hidden(self, held: Held) -> Held:
+        """An alert that was told under clear names, as if it had never been: its first telling is still to come."""
+        told = held.alert
+        parts = [self._veil.entering(each) for each in held.parts.values()]
+        shown = self._veil.entering(msgspec.structs.replace(told.finding, exhibits=_exhibits(told.chain)))
+        alert_id = stable_id("alert", shown.id)
+        alert = msgspec.structs.replace(
+            told,
+            id=alert_id,
+            finding=msgspec.structs.replace(self._veil.leaving(shown), exhibits=ends(shown.exhibits)),
+            finding_ids=tuple(each.id for each in parts),
+            chain=evidence.extend(evidence.begin(alert_id), shown.exhibits),
+            updates=0,
+            cuts=tuple(map(self._veil.cut, told.cuts)),
+        )
+        return msgspec.structs.replace(
+            held,
+            alert=alert,
+            parts={each.id: each for each in parts},
+            known_ids=[each.id for each in parts],
+            is_veiled=True,
+        )
+
+    def forget(self, alert_id: str) -> bool:
+        """Forget an alert that is over; false if it fires, and so has to be kept."""
+        held = self._held.get(alert_id)
+        if held is not None and held.alert.status == "firing":
+            return False
+        if held is not None:
+            self._forget(held)
+        return True
+
+    def holds(self, alert_id: str) -> bool:
+        """True if the alert fires, or was resolved within the cool-down."""
+        return alert_id in self._held
+
+
+def _exhibits(chain: evidence.Chain) -> tuple[Exhibit, ...]:
+    return tuple(link.exhibit for link in chain.links)
 
 
 def _join(held: Held, finding: Finding) -> None:

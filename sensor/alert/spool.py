@@ -41,8 +41,11 @@ _ADDED, _TRIED, _KEPT = b"A", b"T", b"K"
 MAX_RECORD_OCTETS = 4 * 1024 * 1024
 """An alert record takes some 10 kB, at its own bounds some hundred; a length beyond this is damage."""
 
-TIDY_OCTETS = 1024 * 1024
-"""An empty spool is cut back to nothing once it is larger than this; before, cutting would cost more than it gives."""
+TIDY_OCTETS = 64 * 1024
+"""
+A spool that owes nothing is cut back to nothing once it is larger than this, and where it is opened or closed: what was
+delivered is not to lie about. Before, cutting would cost more than it gives.
+"""
 
 
 class SpoolError(UserError):
@@ -116,6 +119,7 @@ class Spool:
         # Those tried before this process began may have arrived; what it tries itself it is told about.
         self._doubtful = {number for number in found.records if found.kept < number <= found.tried}
         self._owed = {number: record for number, record in sorted(found.records.items()) if number > found.kept}
+        self._cut_back()
 
     def __len__(self) -> int:
         return len(self._owed)
@@ -183,8 +187,16 @@ class Spool:
     def close(self) -> None:
         """Let the spool go. What is owed stays."""
         if self._file >= 0:
+            self._cut_back()
             os.close(self._file)
             self._file = -1
+
+    def _cut_back(self) -> None:
+        """Where nothing is owed, keep nothing of what was delivered; a disk that refuses that costs nothing."""
+        nothing = self._whole({})
+        if not self._owed and self._octets > len(nothing):
+            with contextlib.suppress(OSError):
+                self._rewrite(nothing)
 
     def _note_kept(self) -> None:
         if not self._owed and self._octets > TIDY_OCTETS:

@@ -28,6 +28,7 @@ class AlertsOptions:
     verify: bool = False
     mailbox: str | None = None
     destination: str | None = None
+    key_file: str | None = None
 
 
 def show_alerts(options: AlertsOptions) -> int:
@@ -39,7 +40,7 @@ def show_alerts(options: AlertsOptions) -> int:
     """
     from sensor.report.alerts import render_alert, render_list, render_verification
 
-    file = _read(options.path)
+    file = _read(options.path, options.key_file)
     status = READ_WITH_DAMAGE if file.problems else READ_WHOLE
     if not file.alerts and file.problems:
         status = READ_NOTHING
@@ -58,15 +59,17 @@ def show_alerts(options: AlertsOptions) -> int:
     return status
 
 
-def _read(path: str) -> AlertFile:
+def _read(path: str, key_file: str | None) -> AlertFile:
     from sensor.alert.reading import alerts_in, read_alerts
 
     if path == "-" or not _is_store(path):
         return read_alerts(path)
     from sensor.app.keeping import TOLD
     from sensor.database import Database
+    from sensor.pseudonym import key_ring
 
-    with Database(path, writes=False) as database:
+    keys = None if key_file is None else key_ring(key_file, makes=False)
+    with Database(path, writes=False, keys=keys) as database:
         file = alerts_in((f"alert {key}", line) for key, line in database.states(TOLD))
         file.problems += [f"alert {key} is damaged" for kind, key in database.damaged if kind == TOLD]
     return file

@@ -9,6 +9,7 @@ from typing import Any
 from sensor.alert.policy import Policy
 from sensor.app.common import settings_of, split_limits, table_in_force
 from sensor.app.milter import open_milter
+from sensor.app.relay import open_relay
 from sensor.app.sniff import tell_change
 from sensor.app.timing import Timed
 from sensor.classify import Organisation, Table
@@ -17,11 +18,13 @@ from sensor.detect import Runner, detectors
 from sensor.ledger import Ledger
 from sensor.log import Log
 from sensor.pipeline import Pipeline
+from sensor.privacy import Veil
+from sensor.pseudonym import KeyRing
 from sensor.settings import Settings, SettingsError
 from sensor.taps.base import Tap
 from sensor.taps.capture import core_limits, transaction_types
 from sensor.taps.files import capture_digest
-from sensor.taps.folder import CapturesTap
+from sensor.taps.folder import CapturesTap, Reading
 from sensor.taps.live import LiveTap
 
 Observe = Callable[[str, float], None]
@@ -51,7 +54,12 @@ def plan_of(path: str, environment: Mapping[str, str]) -> Plan:
     plan = Plan(settings, table, environment, core, own)
     if not taps_of(plan, set()):
         raise SettingsError(
-            f"{path}: nothing to read: set live.interfaces, capture.folder, capture.files or milter.listen"
+            f"{path}: nothing to read: set live.interfaces, capture.folder, capture.files, relay.listen, milter.listen "
+            "or journal.listen"
+        )
+    if settings.journal.listen and not settings.run.records:
+        raise SettingsError(
+            f"{path}: journal.listen needs run.records: a copy is acknowledged when its record is there"
         )
     return plan
 
@@ -76,35 +84,50 @@ def runner_of(plan: Plan, observe: Observe) -> Runner:
     return Runner(timed, limits=plan.own_limits)
 
 
-def policy_of(plan: Plan) -> Policy:
+def policy_of(plan: Plan, veil: Veil) -> Policy:
     """What makes alerts of findings."""
-    return Policy(plan.settings.alerts)
+    return Policy(plan.settings.alerts, veil)
 
 
 @dataclass(frozen=True, slots=True)
 class TapPlan:
-    """How a tap is opened, whether it goes on for ever, and what it reads: plans of equal ``what`` read the same."""
+    """
+    How a tap is opened, whether it goes on for ever, and what it reads: plans of equal ``what`` read the same.
+
+    ``is_live``: it shows mail when it passes, so that packet time and the time of day are one.
+    """
 
     open: Callable[[], Tap]
     goes_on: bool
     what: object
+    is_live: bool = True
 
 
-def taps_of(plan: Plan, begun: set[str]) -> dict[str, TapPlan]:
-    """By worker name, the taps that the settings name. *begun* takes the captures that this process begins to read."""
+def taps_of(
+    plan: Plan, begun: set[str], resumes: dict[str, Reading] | None = None, keys: KeyRing | None = None
+) -> dict[str, TapPlan]:
+    """
+    By worker name, the taps that the settings name. *begun* takes the captures that this process begins to read,
+    *resumes* gives by worker name, once, the readings that the last process left off; *keys* open a sealed store.
+    """
+    left = {} if resumes is None else resumes
     capture, taps = plan.settings.capture, dict[str, TapPlan]()
     live = plan.settings.live
     if live.interfaces:
         taps["live"] = TapPlan(lambda: _live(plan), goes_on=True, what=live)
     if capture.folder:
         taps["folder"] = TapPlan(
-            lambda: _captures(plan, (capture.folder,), begun, watches=True),
+            lambda: _captures(plan, (capture.folder,), begun, left.pop("folder", None), keys, watches=True),
             goes_on=True,
             what=(capture.folder, capture.settle_s),
+            is_live=False,
         )
     if capture.files:
         taps["files"] = TapPlan(
-            lambda: _captures(plan, capture.files, begun, watches=False), goes_on=False, what=capture.files
+            lambda: _captures(plan, capture.files, begun, left.pop("files", None), keys, watches=False),
+            goes_on=False,
+            what=capture.files,
+            is_live=False,
         )
     settings = plan.settings
     if settings.milter.listen:
@@ -113,7 +136,23 @@ def taps_of(plan: Plan, begun: set[str]) -> dict[str, TapPlan]:
             goes_on=True,
             what=(settings.milter, settings.inline, settings.organisation),
         )
+    if settings.relay.listen:
+        taps["relay"] = TapPlan(
+            lambda: open_relay(settings, plan.table, plan.core_limits, Log(), at_most_s=settings.run.drain_s),
+            goes_on=True,
+            what=(settings.relay, settings.inline, settings.organisation),
+        )
+    journal = plan.settings.journal
+    if journal.listen:
+        taps["journal"] = TapPlan(lambda: _journal(plan), goes_on=True, what=journal)
     return taps
+
+
+def _journal(plan: Plan) -> Tap:
+    # Imported where it is needed: the SMTP server takes a while, and few sensors have one.
+    from sensor.taps.journal.tap import JournalTap
+
+    return JournalTap(plan.table.interest, plan.settings.journal, limits=plan.core_limits)
 
 
 def _live(plan: Plan) -> Tap:
@@ -123,11 +162,20 @@ def _live(plan: Plan) -> Tap:
         plan.table.interest,
         settings=live,
         limits=plan.core_limits,
+        reopens=plan.settings.run.keep_net_raw or plan.settings.run.stays_root,
         watch=lambda was, now: tell_change(log, was, now),
     )
 
 
-def _captures(plan: Plan, paths: tuple[str, ...], begun: set[str], *, watches: bool) -> Tap:
+def _captures(
+    plan: Plan,
+    paths: tuple[str, ...],
+    begun: set[str],
+    resumes: Reading | None,
+    keys: KeyRing | None,
+    *,
+    watches: bool,
+) -> Tap:
     store = plan.settings.store.path
     return CapturesTap(
         paths,
@@ -135,13 +183,14 @@ def _captures(plan: Plan, paths: tuple[str, ...], begun: set[str], *, watches: b
         begun=begun,
         watches=watches,
         settle_s=plan.settings.capture.settle_s,
-        is_counted=(lambda path: _is_counted(store, path)) if store else None,
+        is_counted=(lambda path: _is_counted(store, path, keys)) if store else None,
+        resumes=resumes,
         limits=plan.core_limits,
     )
 
 
-def _is_counted(store: str, path: str) -> bool:
+def _is_counted(store: str, path: str, keys: KeyRing | None) -> bool:
     """True if a capture of that content is in the store already. Asked on the worker's thread, so by a reader."""
     digest, _ = capture_digest(path)
-    with Database(store, writes=False) as database:
+    with Database(store, writes=False, keys=keys) as database:
         return database.counted(digest) is not None

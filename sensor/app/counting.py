@@ -17,7 +17,7 @@ from sensor.analysis import Analysis, Step
 from sensor.app.worker import Totals, Worker
 from sensor.detect.events import ForwardRefused, ForwardSeen
 from sensor.ledger.mailbox import CELLS, LEVELS, Cell, Forwards
-from sensor.metrics import Counts
+from sensor.metrics import CAPTURE, Counts, family_of
 from sensor.model import Direction, Outcome, Severity
 from sensor.tally import Tally
 
@@ -60,7 +60,7 @@ class Meter:
         self._top_due_s = 0.0
         self._last_seen_ns: int | None = None
         self._bases: dict[str, dict[tuple[str, ...], float]] = {}
-        self._core_families = [name for name in counts.names if name.startswith("capture_")]
+        self._of_captures = [name for name in counts.names if name.startswith(CAPTURE)]
         self._workers_seen: set[str] = set()
 
     def build(self, version: str, sensor: str) -> None:
@@ -195,15 +195,17 @@ class Meter:
         counts = self.counts
         if worker not in self._workers_seen:
             self._workers_seen.add(worker)
-            for family in self._core_families:
+            for family in self._of_captures:
                 counts.begin(family, [(worker,)])
         for name, number in totals.counters.items():
-            counts.reach(f"capture_{name}", number, worker)
+            counts.reach(family_of(name), number, worker)
         for slug, number in totals.anomalies.items():
             if number:
                 counts.reach("anomalies", number, worker, slug)
         for (interface, count), number in totals.interfaces.items():
             counts.reach(f"interface_{count}", number, worker, interface)
+        for (action, rule, dry_run), number in totals.verdicts.items():
+            counts.reach("inline_verdicts", number, worker, action, rule, "yes" if dry_run else "no")
         counts.reach("damage", totals.damage, worker)
 
     # ---- the top mailboxes

@@ -29,7 +29,7 @@ def report_page(
 
     policy, now_ms = run.analysis.policy, run.analysis.runner.clock_ms or 0
     page = page_of(
-        run.pipeline.ledger,
+        run.ledger,
         run.pipeline.coverage,
         _facts(run, tap, settings, found, paths, continued=continued),
         alerts=_records(run, settings.sensor.name),
@@ -45,7 +45,7 @@ def _facts(run: Run, tap: Tap, settings: Settings, found: Found, paths: Sequence
     return RunFacts(
         sensor=settings.sensor.name,
         version=_version(),
-        domains=settings.organisation.internal_domains or run.inferred_domains,
+        domains=run.veil.domains(settings.organisation.internal_domains or run.inferred_domains),
         domains_inferred=not settings.organisation.internal_domains,
         captures=[_capture(path) for path in paths],
         continued=continued,

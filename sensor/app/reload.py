@@ -9,15 +9,21 @@ from sensor.app.build import Plan, taps_of
 # What is opened once, with rights that may be gone by now, or names what is on disk: by section and key.
 _FIXED: tuple[tuple[str, str], ...] = (
     ("store", "path"),
+    ("store", "keep_days"),
     ("web", "listen"),
     ("web", "config_file"),
     ("web", "allow_without_auth"),
     ("web", "connections"),
     ("web", "recent_records"),
     ("web", "top_mailboxes"),
+    ("privacy", "mode"),
+    ("privacy", "clear_domains"),
     ("privacy", "key_file"),
     ("privacy", "clear_labels"),
     ("sensor", "name"),
+    ("run", "user"),
+    ("run", "group"),
+    ("run", "keep_net_raw"),
     ("alerts", "sinks"),
     ("alerts", "spool_dir"),
     ("alerts", "spool_octets"),
@@ -48,6 +54,12 @@ def change_between(before: Plan, after: Plan) -> Change:
     ]
     if fixed:
         return Change(refused=f"{', '.join(fixed)}: can't change while the sensor runs; restart it")
+    if (
+        new.privacy.clear_domains == "internal"
+        and old.organisation.internal_domains != new.organisation.internal_domains
+    ):
+        why = "organisation.internal_domains: names that stay clear would change while the sensor runs; restart it"
+        return Change(refused=why)
     own_limits = before.own_limits != after.own_limits
     pipeline = own_limits or old.organisation != new.organisation or old.artifacts != new.artifacts
     return Change(

@@ -27,13 +27,16 @@ from sensor.app.common import (
 from sensor.app.console import Progress, print_text, progress_bar, records_to, stop_on_interrupt
 from sensor.app.incident import report_page
 from sensor.app.keeping import Keeper, once_only, open_keeper
+from sensor.app.quiet import QuietTime
+from sensor.app.retention import Retention
 from sensor.classify import NONE, Organisation, Table
 from sensor.database import DatabaseError
 from sensor.detect import Runner, detectors, known_options
-from sensor.ledger import Ledger
-from sensor.log import Log, printable
+from sensor.ledger import Ledger, LedgerView
+from sensor.log import Log, hiding, printable
 from sensor.model import Direction, Forwarding
 from sensor.pipeline import Pipeline
+from sensor.privacy import CLEAR, Veil, veil_of
 from sensor.settings import Settings, SettingsError, load_settings
 from sensor.taps.base import Tap
 from sensor.taps.files import Found
@@ -54,8 +57,11 @@ class Sink(Protocol):
     def write(self, octets: bytes, /) -> object: ...
 
 
-AlertWriter = Callable[[Iterable[Alert]], None]
-"""Told the alerts of each batch, in order."""
+class AlertWriter(Protocol):
+    """Told the alerts of each batch, in order; and at the start those that an earlier run has told and that fire."""
+
+    def write(self, alerts: Iterable[Alert]) -> None: ...
+    def remember(self, alerts: Iterable[Alert]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +115,12 @@ def replay(options: ReplayOptions, environment: Mapping[str, str]) -> int:
     table = table_in_force(settings, options.settings_path)
     found = find_captures(options.paths)
     core, own = split_limits(settings.limits, core_limits())
+    veil = veil_of(settings.privacy, settings.organisation.internal_domains)
     with ExitStack() as opened:
-        keeper = opened.enter_context(open_keeper(options.store)) if options.store is not None else None
+        opened.enter_context(hiding(veil.log))
+        keeper = None
+        if options.store is not None:
+            keeper = opened.enter_context(open_keeper(options.store, settings.privacy))
         paths = found.paths
         if keeper is not None:
             paths = once_only(keeper, found) if options.once else keeper.note_captures(paths)
@@ -125,6 +135,7 @@ def replay(options: ReplayOptions, environment: Mapping[str, str]) -> int:
             settings,
             table=table,
             own_limits=own,
+            veil=veil,
             sink=opened.enter_context(records_to(options.events)),
             tell=alert_writer(
                 options.alerts,
@@ -185,11 +196,17 @@ class Run:
 
     analysis: Analysis
     interrupted: bool
+    veil: Veil = CLEAR
     inferred_domains: tuple[str, ...] = ()
     alerts: Mapping[str, Alert] = field(default_factory=dict)
     alerts_dropped: int = 0
     states_lost: int = 0
     not_kept: str | None = None
+
+    @property
+    def ledger(self) -> LedgerView:
+        """Who forwards, under the names that may be told."""
+        return self.veil.ledger(self.pipeline.ledger)
 
     @property
     def pipeline(self) -> Pipeline:
@@ -202,20 +219,26 @@ def run_tap(
     *,
     table: Table | None = None,
     own_limits: Mapping[str, int] | None = None,
+    veil: Veil | None = None,
     sink: Sink | None = None,
     tell: AlertWriter | None = None,
     keeper: Keeper | None = None,
     progress: Progress | None = None,
     infers_domains: bool = False,
+    is_endless: bool = False,
 ) -> Run:
     """
     Take every batch of *tap* through the analysis: records to *sink*, alerts to *tell*, states from and to *keeper*.
 
     Ctrl-C ends the reading, not the run; what was read in part is not kept, since the rest could then never be counted.
+    Of a tap that *is_endless* that is the end, and what came until then is kept as it comes.
+    What is told is told by *veil* or, without one, as the settings ask for it.
     With *infers_domains*, and where the settings name no domain, ours are worked out from the first mails.
     """
-    blocks, alerts = ForwardingBlocks(), _Told(tell)
-    with stop_on_interrupt(tap.stop) as interrupted:
+    blocks, alerts, quiet = ForwardingBlocks(), _Told(tell), QuietTime() if is_endless else None
+    keeping = _Keeping(keeper, settings, alerts, is_endless=is_endless)
+    veil = veil or veil_of(settings.privacy, settings.organisation.internal_domains)
+    with hiding(veil.log), stop_on_interrupt(tap.stop) as interrupted:
         domains, batches = settings.organisation.internal_domains, tap.batches()
         inferred: tuple[str, ...] = ()
         if infers_domains and not domains:
@@ -224,35 +247,86 @@ def run_tap(
             if not inferred:
                 inferred, batches = inferred_from(batches, tap.transaction_type)
         organisation = Organisation(domains or inferred, settings.organisation.internal_networks)
-        analysis = analysis_of(tap, settings, organisation, table=table, own_limits=own_limits)
-        states_lost = keeper.restore(analysis) if keeper is not None else 0
+        analysis = analysis_of(tap, settings, organisation, table=table, own_limits=own_limits, veil=veil)
+        states_lost = keeping.begin(analysis)
         for batch in batches:
             step = analysis.take(batch.tally(classify_all=analysis.pipeline.classifies_all))
             if sink is not None and len(batch):
-                sink.write(
-                    batch.to_json_lines(
-                        blocks.encode(step.forwardings), blocks.none, sensor=settings.sensor.name, tap=tap.name
-                    )
+                lines = batch.to_json_lines(
+                    blocks.encode(step.forwardings), blocks.none, sensor=settings.sensor.name, tap=tap.name
                 )
+                sink.write(veil.lines(lines))
             alerts.take(step.alerts)
+            alerts.take(_as_time_passes(analysis, quiet, mails=len(batch)))
+            keeping.checkpoint(analysis)
             if progress is not None:
                 progress.update(*tap.progress())
         alerts.take(analysis.finish())
-        not_kept = None
-        if keeper is not None:
-            not_kept = _keep(keeper, analysis, alerts, settings.sensor.name, interrupted=interrupted.is_set())
-    return Run(analysis, interrupted.is_set(), inferred, alerts.latest, alerts.dropped, states_lost, not_kept)
+        not_kept = keeping.end(analysis, interrupted=interrupted.is_set())
+    return Run(analysis, interrupted.is_set(), veil, inferred, alerts.latest, alerts.dropped, states_lost, not_kept)
 
 
-def _keep(keeper: Keeper, analysis: Analysis, alerts: _Told, sensor: str, *, interrupted: bool) -> str | None:
-    """Keep the run; in words why not, since there is a summary to print all the same."""
-    if interrupted:
-        return f"{keeper.path}: nothing was kept of an interrupted run, so that its captures can still be counted whole"
-    try:
-        keeper.keep(analysis, alerts.latest.values(), sensor=sensor)
-    except DatabaseError as error:
-        return f"{error}; nothing of this run was kept"
-    return None
+def _as_time_passes(analysis: Analysis, quiet: QuietTime | None, *, mails: int) -> Sequence[Alert]:
+    """What waited until now for its turn, where mail is seen as it passes and none came in the latest batch."""
+    if quiet is None:
+        return ()
+    if mails:
+        quiet.mail(analysis.runner.clock_ms)
+        return ()
+    at_ms = quiet.passed()
+    return () if at_ms is None else analysis.wake(at_ms).alerts
+
+
+class _Keeping:
+    """
+    What a run takes from *keeper*, if there is one, and leaves in it: of a tap that *is_endless* as it comes, of others
+    at the end, and nothing where they were interrupted.
+    """
+
+    def __init__(self, keeper: Keeper | None, settings: Settings, alerts: _Told, *, is_endless: bool) -> None:
+        self._keeper, self._settings, self._alerts, self._is_endless = keeper, settings, alerts, is_endless
+        self._retention = Retention(settings.store.keep_days)
+        self._due_s = time.monotonic() + settings.store.checkpoint_s
+
+    def begin(self, analysis: Analysis) -> int:
+        """Go on from what was kept; the number of states that could not be read."""
+        if self._keeper is None:
+            return 0
+        lost = self._keeper.restore(analysis)
+        if self._keeper.tells_anew:
+            self._alerts.note(analysis.policy.alerts())
+        if self._alerts.tell is not None:
+            self._alerts.tell.remember(analysis.policy.alerts())
+        return lost
+
+    def checkpoint(self, analysis: Analysis) -> None:
+        """Keep what came so far, if that is due; what the disk refuses is held for the next time, and told."""
+        if self._keeper is None or not self._is_endless or time.monotonic() < self._due_s:
+            return
+        problem = self._keep(self._keeper, analysis)
+        if problem is not None:
+            Log().error("not_saved", why=problem)
+        self._due_s = time.monotonic() + self._settings.store.checkpoint_s
+
+    def end(self, analysis: Analysis, *, interrupted: bool) -> str | None:
+        """Keep the run; in words why not, since there is a summary to print all the same."""
+        if self._keeper is None:
+            return None
+        if interrupted and not self._is_endless:
+            so = "so that its captures can still be counted whole"
+            return f"{self._keeper.path}: nothing was kept of an interrupted run, {so}"
+        problem = self._keep(self._keeper, analysis)
+        return None if problem is None else f"{problem}; nothing of this run was kept"
+
+    def _keep(self, keeper: Keeper, analysis: Analysis) -> str | None:
+        try:
+            keeper.keep(analysis, self._alerts.unsaved(), sensor=self._settings.sensor.name)
+            first_day = self._retention.due()
+            if first_day is not None:
+                keeper.expire(analysis, first_day)
+        except DatabaseError as error:
+            return str(error)
+        return None
 
 
 def analysis_of(
@@ -262,6 +336,7 @@ def analysis_of(
     *,
     table: Table | None = None,
     own_limits: Mapping[str, int] | None = None,
+    veil: Veil = CLEAR,
 ) -> Analysis:
     """Pipeline, detectors and policy as the settings have them."""
     pipeline = Pipeline(
@@ -272,7 +347,7 @@ def analysis_of(
         table=table,
         limits=own_limits,
     )
-    return Analysis(pipeline, Runner(detectors(settings.detect), limits=own_limits), Policy(settings.alerts))
+    return Analysis(pipeline, Runner(detectors(settings.detect), limits=own_limits), Policy(settings.alerts, veil))
 
 
 @dataclass(slots=True)
@@ -282,15 +357,28 @@ class _Told:
     tell: AlertWriter | None
     latest: dict[str, Alert] = field(default_factory=dict)
     dropped: int = 0
+    _unsaved: dict[str, Alert] = field(default_factory=dict)
 
     def take(self, alerts: Sequence[Alert]) -> None:
         if alerts and self.tell is not None:
-            self.tell(alerts)
+            self.tell.write(alerts)
+        self.note(alerts)
+
+    def note(self, alerts: Iterable[Alert]) -> None:
+        """Remember alerts that nobody has to be told."""
         for alert in alerts:
-            self.latest[alert.id] = alert
+            self.latest[alert.id] = self._unsaved[alert.id] = alert
         while len(self.latest) > ALERTS_REMEMBERED:
-            del self.latest[next(iter(self.latest))]
+            oldest = next(iter(self.latest))
+            del self.latest[oldest]
+            self._unsaved.pop(oldest, None)
             self.dropped += 1
+
+    def unsaved(self) -> Sequence[Alert]:
+        """The alerts told since the last call, each as last told."""
+        alerts = tuple(self._unsaved.values())
+        self._unsaved.clear()
+        return alerts
 
 
 class ForwardingBlocks:
@@ -344,29 +432,41 @@ def alert_writer(
 
     With *append*, or a spool that knows what was delivered, alerts go behind those that stand in the file.
     """
-    writers: list[AlertWriter] = []
+    writers = _Writers()
     if target is not None:
         append = append or bool(settings.alerts.spool_dir)
-        writers.append(opened.enter_context(_open_alert_writer(target, settings, form=form, append=append)))
+        writers.write_to.append(opened.enter_context(_open_alert_writer(target, settings, form=form, append=append)))
     if settings.alerts.sinks and sinks:
         from sensor.alert.dispatch import open_sinks
 
-        writers.append(
-            opened.enter_context(open_sinks(settings.alerts, environment, sensor=settings.sensor.name)).write
-        )
-    if not writers:
-        return None
+        dispatch = opened.enter_context(open_sinks(settings.alerts, environment, sensor=settings.sensor.name))
+        writers.write_to.append(dispatch.write)
+        writers.remembered_by.append(dispatch.remember)
+    return writers if writers.write_to else None
 
-    def tell(alerts: Iterable[Alert]) -> None:
+
+@dataclass(slots=True)
+class _Writers:
+    """Several as one."""
+
+    write_to: list[Callable[[Iterable[Alert]], None]] = field(default_factory=list)
+    remembered_by: list[Callable[[Iterable[Alert]], None]] = field(default_factory=list)
+
+    def write(self, alerts: Iterable[Alert]) -> None:
         told = tuple(alerts)
-        for write in writers:
+        for write in self.write_to:
             write(told)
 
-    return tell
+    def remember(self, alerts: Iterable[Alert]) -> None:
+        told = tuple(alerts)
+        for remember in self.remembered_by:
+            remember(told)
 
 
 @contextmanager
-def _open_alert_writer(target: str, settings: Settings, *, form: str, append: bool) -> Iterator[AlertWriter]:
+def _open_alert_writer(
+    target: str, settings: Settings, *, form: str, append: bool
+) -> Iterator[Callable[[Iterable[Alert]], None]]:
     """Writes alerts to *target* (a path, or ``-``) in *form*, behind those that are there if it is to *append*."""
     from sensor.alert.out import open_alerts
 
@@ -389,11 +489,11 @@ def print_summary(run: Run, tap: Tap, settings: Settings, found: Found, *, as_js
     from sensor.report.summary import summarise
 
     summary = summarise(
-        run.pipeline.ledger,
+        run.ledger,
         run.pipeline.coverage,
         top_mailboxes=settings.replay.top_mailboxes,
         direction_known=bool(settings.organisation.internal_domains or run.inferred_domains),
-        inferred_domains=run.inferred_domains,
+        inferred_domains=run.veil.domains(run.inferred_domains),
         interrupted=run.interrupted,
         damage=tap.damage(),
         passed_over=found.problems,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import cast, get_args
@@ -14,11 +14,13 @@ from sensor.alert.record import AlertRecord, read_alert
 from sensor.analysis import ACCOUNT, CLOCK, COVERAGE, SEEN
 from sensor.app.common import READ_WHOLE, READ_WITH_DAMAGE
 from sensor.app.console import print_text
-from sensor.app.keeping import TOLD, log_unread
+from sensor.app.keeping import DOMAINS, TOLD, TOLD_AS, log_unread
 from sensor.coverage import Coverage
 from sensor.database import Database
-from sensor.ledger import Ledger
+from sensor.ledger import Ledger, LedgerView
 from sensor.log import Log
+from sensor.privacy import veil_like
+from sensor.pseudonym import KeyRing, key_ring
 from sensor.report.stored import (
     FORMS,
     AlertRow,
@@ -47,6 +49,7 @@ class ReportOptions:
     since: str | None = None
     form: str = "table"
     top: int | None = None
+    key_file: str | None = None
 
 
 def report(options: ReportOptions) -> int:
@@ -54,7 +57,8 @@ def report(options: ReportOptions) -> int:
     Print what the file holds. Raises ``SettingsError`` and ``DatabaseError`` for what the caller must put right.
     """
     _check(options)
-    with Database(options.store, writes=False) as database:
+    keys = None if options.key_file is None else key_ring(options.key_file, makes=False)
+    with Database(options.store, writes=False, keys=keys) as database:
         seen = dict(database.states(SEEN))
         coverage = _coverage(seen.get(COVERAGE))
         # The clock doubts absurd times, which the latest mail may have.
@@ -65,9 +69,9 @@ def report(options: ReportOptions) -> int:
         if options.subject == "alerts":
             rows = alert_rows(_alerts(database, problems), since_ms=since_ms)
         elif options.subject == "destinations":
-            rows = destination_rows(_ledger(database, problems), since_ms=since_ms)
+            rows = destination_rows(_ledger(database, problems, keys, seen), since_ms=since_ms)
         else:
-            rows = mailbox_rows(_ledger(database, problems), at_ms=latest_ms, since_ms=since_ms)
+            rows = mailbox_rows(_ledger(database, problems, keys, seen), at_ms=latest_ms, since_ms=since_ms)
     shown = rows[: options.top]
     print_text(render_rows(shown, SUBJECTS[options.subject], cast("Form", options.form)))
     if options.form == "table" and len(rows) > len(shown):
@@ -102,13 +106,19 @@ def _coverage(blob: bytes | None) -> Coverage:
     return Coverage() if blob is None else msgspec.json.decode(blob, type=Coverage)
 
 
-def _ledger(database: Database, problems: dict[str, list[str]]) -> Ledger:
+def _ledger(
+    database: Database, problems: dict[str, list[str]], keys: KeyRing | None, seen: Mapping[str, bytes]
+) -> LedgerView:
+    """The ledger that was kept, under the names under which the sensor told of it."""
     ledger = Ledger()
     for mailbox, blob in database.states(ACCOUNT):
         fault = ledger.restore(mailbox, blob)
         if fault is not None:
             problems.setdefault(ACCOUNT, []).append(f"an account is {fault.replace('_', ' ')}")
-    return ledger
+    if not database.is_sealed or keys is None:
+        return ledger
+    domains = tuple(seen.get(DOMAINS, b"").decode().split())
+    return veil_like(seen.get(TOLD_AS, b"pseudonym none").decode(), domains, keys).ledger(ledger)
 
 
 def _alerts(database: Database, problems: dict[str, list[str]]) -> Iterator[AlertRecord]:

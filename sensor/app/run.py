@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
@@ -10,12 +11,14 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
-from sensor.app.build import Plan, plan_of
+from sensor.app.build import plan_of
 from sensor.app.common import READ_WHOLE
 from sensor.app.notify import Notifier
+from sensor.app.rights import Rights
 from sensor.app.sensor import Sensor
 from sensor.log import Log
-from sensor.web.server import WebServer, open_web
+from sensor.privileges import PrivilegeError
+from sensor.web.server import bound, open_web
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +36,26 @@ def run(options: RunOptions, environment: Mapping[str, str]) -> int:
     """
     log = Log()
     plan = plan_of(options.settings_path, environment)
+    # Whatever it makes tells who writes to whom.
+    os.umask(0o077)
+    rights = Rights(plan.settings.run, log=log)
+    rights.become()
+    _check_that_it_can_read_again(options.settings_path)
     with ExitStack() as opened:
-        sensor = opened.enter_context(Sensor(plan, load=lambda: plan_of(options.settings_path, environment), log=log))
-        web = _web(opened, plan, sensor, log)
+        listener = opened.enter_context(bound(plan.settings.web)) if plan.settings.web.listen else None
+        sensor = opened.enter_context(
+            Sensor(
+                plan,
+                load=lambda: plan_of(options.settings_path, environment),
+                log=log,
+                sockets_are_open=rights.sockets_are_open,
+            )
+        )
+        rights.check()
+        rights.tell()
+        web = None
+        if listener is not None:
+            web = opened.enter_context(open_web(plan.settings.web, sensor, log, listener=listener))
         stop = opened.enter_context(_signals(sensor))
         sensor.start()
         if web is not None:
@@ -54,11 +74,13 @@ def run(options: RunOptions, environment: Mapping[str, str]) -> int:
     return READ_WHOLE
 
 
-def _web(opened: ExitStack, plan: Plan, sensor: Sensor, log: Log) -> WebServer | None:
-    """The HTTP face, its port bound: whatever refuses that is told before anything is started."""
-    if not plan.settings.web.listen:
-        return None
-    return opened.enter_context(open_web(plan.settings.web, sensor, log))
+def _check_that_it_can_read_again(path: str) -> None:
+    """A reload reads the settings as the user that the process is by now."""
+    if not os.access(path, os.R_OK):
+        raise PrivilegeError(
+            f"{path}: can't be read by the user that the sensor runs as ({os.getuid()}), so it could not be read "
+            f"anew on SIGHUP: chgrp {os.getgid()} {path} and chmod 640 {path}"
+        )
 
 
 @contextmanager

@@ -4,9 +4,10 @@ The running sensor: workers' batches through one analysis, states to the store, 
 One thread owns it and calls ``turn`` again and again. Other threads reach it by four things that are made for that:
 ``counts.snapshot``, ``health``, ``ask`` and ``request_reload``.
 
-Saves fall between batches. Captures that are read from files are saved with what they came to, when they have been
-read to their end: so a sensor that was killed reads them again, and counts nothing twice. Mail from interfaces is
-saved every ``store.checkpoint_s`` seconds, which is what a kill may cost.
+Saves fall between batches, every ``store.checkpoint_s`` seconds, which is what a kill may cost. Captures that are read
+from files are saved when they have been read to their end: a sensor that was killed reads them again, and counts
+nothing twice. Where other sources are at work meanwhile, their saves do not wait for that: with them is saved how far
+the captures were read, so that the next process goes on from there and counts nothing twice either.
 """
 
 from __future__ import annotations
@@ -30,17 +31,20 @@ from sensor.app.counting import Meter
 from sensor.app.desk import Desk
 from sensor.app.keeping import Keeper, open_keeper
 from sensor.app.output import Output
+from sensor.app.quiet import QuietTime
 from sensor.app.reload import Change, change_between
+from sensor.app.retention import Retention
 from sensor.app.worker import INBOX_BATCHES, Inbox, Parcel, Worker
 from sensor.database import DatabaseError
 from sensor.errors import UserError
-from sensor.log import Log
+from sensor.log import Log, hiding
 from sensor.metrics import Counts, Snapshot, families
-from sensor.pseudonym import Pseudonyms, key_from
+from sensor.privacy import keys_of, veil_of
 from sensor.recent import RecentRecords
 from sensor.settings import SettingsError
+from sensor.taps.awaited import AwaitedBatch
 from sensor.taps.counters import tap_counters
-from sensor.taps.folder import EndOfCaptures
+from sensor.taps.folder import EndOfCaptures, Reading, StartOfCaptures
 from sensor.version import version
 from sensor.view import View
 
@@ -69,46 +73,73 @@ class Sensor:
     """
     Built from *plan*; *load* reads the settings anew. Raises ``UserError`` where a part can't be opened.
 
-    A context: leaving it closes files and the store, without saving.
+    *sockets_are_open* is called when every tap is open and no thread was started yet but those of the core. A context:
+    leaving it closes files and the store, without saving.
     """
 
-    def __init__(self, plan: Plan, *, load: Callable[[], Plan], log: Log) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        load: Callable[[], Plan],
+        log: Log,
+        sockets_are_open: Callable[[], None] = lambda: None,
+    ) -> None:
         self._plan, self._load, self._log = plan, load, log
         self._opened = ExitStack()
         with ExitStack() as undo:
             undo.push(self._opened)
+            self._open_store(plan)
+            self._open_taps(plan)
+            sockets_are_open()
             self._open(plan)
             undo.pop_all()
 
+    def _open_store(self, plan: Plan) -> None:
+        settings = plan.settings
+        # Read once: after the start, the right to read the key file may be gone.
+        self._keys = keys_of(settings.privacy)
+        self._keeper = None
+        if settings.store.path:
+            self._keeper = self._opened.enter_context(open_keeper(settings.store.path, settings.privacy, self._keys))
+        self._resumes = self._keeper.readings() if self._keeper is not None else {}
+
+    def _open_taps(self, plan: Plan) -> None:
+        self._begun: set[str] = set()
+        self._workers: dict[str, Worker] = {}
+        # Names of the workers that see mail as it passes.
+        self._live: set[str] = set()
+        self._quiet = QuietTime()
+        self._inbox: Inbox = queue.Queue(INBOX_BATCHES)
+        self._workers = self._workers_of(plan)
+
     def _open(self, plan: Plan) -> None:
         settings = plan.settings
-        names = Pseudonyms(key_from(settings.privacy.key_file))
+        self._veil = veil_of(settings.privacy, settings.organisation.internal_domains, self._keys)
+        self._opened.enter_context(hiding(self._veil.log))
         self.families = families(tap_counters())
         self.counts = Counts(self.families)
-        name_of = (lambda mailbox: mailbox) if settings.privacy.clear_labels else names.name
-        self._meter = Meter(self.counts, top=settings.web.top_mailboxes, name_of=name_of)
+        self._meter = Meter(self.counts, top=settings.web.top_mailboxes, name_of=self._veil.label)
         self._meter.build(version(), settings.sensor.name)
-        self._keeper = self._opened.enter_context(open_keeper(settings.store.path)) if settings.store.path else None
+        self._retention = Retention(settings.store.keep_days)
         self._passing: Keeper | None = None
         self._analysis = self._analysis_of(plan)
         if self._keeper is not None:
             self._keeper.restore(self._analysis)
-        self._view = View(self._analysis, RecentRecords(settings.web.recent_records))
+        self._view = View(self._analysis, RecentRecords(settings.web.recent_records, self._veil.record), self._veil)
         if self._keeper is not None:
             self._view.restore_alerts(self._keeper.told())
-        self._output = Output(settings, self.counts, self._log)
+            if self._keeper.tells_anew:
+                self._view.take_alerts(tuple(self._analysis.policy.alerts()), sensor=settings.sensor.name)
+        self._output = Output(settings, self.counts, self._log, self._veil)
         self._opened.callback(self._close_output)
         self._sinks = self._opened.enter_context(
             open_sinks(settings.alerts, plan.environment, sensor=settings.sensor.name, log=self._log)
         )
         self._sinks.remember(self._analysis.policy.alerts())
-        self._begun: set[str] = set()
-        self._workers: dict[str, Worker] = {}
-        self._inbox: Inbox = queue.Queue(INBOX_BATCHES)
-        self._workers = self._workers_of(plan)
         self._desk: Desk[View] = Desk()
         self._reloads: queue.SimpleQueue[Future[str | None]] = queue.SimpleQueue()
-        self._in_captures: set[str] = set()
+        self._readings: dict[str, Reading] = {}
         self._finished = False
         self._turned_at_s = time.monotonic()
         self._publish_due_s = self._save_due_s = 0.0
@@ -170,6 +201,7 @@ class Sensor:
         """Begin to read."""
         for worker in self._workers.values():
             worker.start()
+        self._quiet.mail(self._analysis.runner.clock_ms)
         self._save_due_s = time.monotonic() + self._plan.settings.store.checkpoint_s
         self._publish()
 
@@ -179,6 +211,7 @@ class Sensor:
             parcel = self._inbox.get(timeout=wait_s)
         except queue.Empty:
             self._finish_files()
+            self._pass_time()
             self._desk.serve(self._view, idle=True)
         else:
             self._take(parcel)
@@ -186,7 +219,7 @@ class Sensor:
         now_s = self._turned_at_s = time.monotonic()
         if now_s >= self._publish_due_s:
             self._publish()
-        if now_s >= self._save_due_s and not self._in_captures:
+        if now_s >= self._save_due_s and self._may_save():
             self._save()
         while not self._reloads.empty():
             self._reload(self._reloads.get())
@@ -194,6 +227,9 @@ class Sensor:
     def drain(self, meanwhile: Callable[[], None] = lambda: None) -> None:
         """Stop reading, take what was read, within ``run.drain_s`` seconds, and save."""
         until_s = time.monotonic() + self._plan.settings.run.drain_s
+        if self._readings and self._may_save():
+            # The last save: what a capture gives when it is broken off is not what it gives when it is read on.
+            self._save()
         workers = tuple(self._workers.values())
         for worker in workers:
             worker.stop()
@@ -208,11 +244,11 @@ class Sensor:
                 self._log.warning("not_drained", worker=worker.name, seconds=self._plan.settings.run.drain_s)
                 worker.abandon()
         # Captures that were read in part are read again from their beginning: none of them may be saved.
-        if not self._in_captures:
+        if not self._readings:
             self._tell_rest()
             self._save()
         elif self._keeper is not None:
-            self._log.warning("read_again", why="a capture was read in part; it is read again at the next start")
+            self._log.warning("read_again", why="a capture was read in part; the next start goes on from the last save")
 
     # ---- inside
 
@@ -221,26 +257,55 @@ class Sensor:
         if isinstance(batch, EndOfCaptures):
             self._end_captures(parcel.worker, batch)
             return
-        if parcel.tap.name == "pcap" and self._keeper is not None:
-            self._in_captures.add(parcel.worker)
+        if isinstance(batch, StartOfCaptures):
+            if self._keeper is not None:
+                self._readings[parcel.worker] = batch.reading
+            return
+        if parcel.worker in self._readings:
+            self._readings[parcel.worker] = self._readings[parcel.worker].after(batch)
         began = time.perf_counter()
         drawn = batch.tally(classify_all=self._analysis.pipeline.classifies_all)
         step = self._analysis.take(drawn)
         self._meter.see(drawn, step, time.perf_counter() - began)
-        self._output.write_records(batch, step.forwardings, parcel.tap.name)
+        written = self._output.write_records(batch, step.forwardings, parcel.tap.name)
         self._view.take(drawn, step, sensor=self._plan.settings.sensor.name, tap=parcel.tap.name)
         self._tell(step.alerts)
+        if len(batch):
+            self._quiet.mail(self._analysis.runner.clock_ms)
+        if isinstance(batch, AwaitedBatch):
+            batch.settle(written and self._output.sync_records())
+
+    def _pass_time(self) -> None:
+        """No mail is waiting. Where mail is seen as it passes, none has come since, and packet time goes on."""
+        if not all(name in self._live or worker.has_ended for name, worker in self._workers.items()):
+            return
+        at_ms = self._quiet.passed()
+        if at_ms is None:
+            return
+        step = self._analysis.wake(at_ms)
+        self._meter.see_events(step.events)
+        self._tell_alerts(step.alerts)
 
     def _end_captures(self, worker: str, captures: EndOfCaptures) -> None:
-        self._in_captures.discard(worker)
+        self._readings.pop(worker, None)
         if self._keeper is None:
             return
         try:
             self._keeper.note_captures(captures.paths)
         except (UserError, OSError) as error:
             self._log.error("capture_not_noted", why=error)
-        if not self._in_captures:
+        if not self._readings:
             self._save()
+
+    def _may_save(self) -> bool:
+        """
+        True if no capture is being read, or if others would wait for its end: then with how far it was read. Of
+        captures alone nothing would be gained: read again as a whole, they give what they would have given.
+        """
+        others = (worker for name, worker in self._workers.items() if name not in self._readings)
+        return not self._readings or (
+            any(worker.goes_on for worker in others) and all(each.can_be_resumed for each in self._readings.values())
+        )
 
     def _finish_files(self) -> None:
         """When every worker has read to its end and nothing more comes, what waits for its order has its turn."""
@@ -250,7 +315,9 @@ class Sensor:
             self._save()
 
     def _tell_rest(self) -> None:
-        alerts = self._analysis.finish()
+        self._tell_alerts(self._analysis.finish())
+
+    def _tell_alerts(self, alerts: Sequence[Alert]) -> None:
         self._meter.see_alerts(alerts)
         self._view.take_alerts(alerts, sensor=self._plan.settings.sensor.name)
         self._tell(alerts)
@@ -273,7 +340,13 @@ class Sensor:
             return
         began = time.perf_counter()
         try:
-            self._keeper.keep(self._analysis, self._view.unsaved_alerts(), sensor=self._plan.settings.sensor.name)
+            self._keeper.keep(
+                self._analysis,
+                self._view.unsaved_alerts(),
+                sensor=self._plan.settings.sensor.name,
+                readings=self._readings,
+            )
+            self._expire(self._keeper)
         except DatabaseError as error:
             # What was not written is held for the next save.
             self.counts.add("store_saves", 1, "failed")
@@ -283,8 +356,17 @@ class Sensor:
             self.counts.set("store_last_save_timestamp_seconds", time.time())
         self.counts.observe("store_save_duration_seconds", time.perf_counter() - began)
 
+    def _expire(self, keeper: Keeper) -> None:
+        """Delete what is older than ``store.keep_days``. Raises ``DatabaseError``."""
+        first_day = self._retention.due()
+        if self._retention.was_set:
+            self._log.warning("clock_was_set", so="nothing is deleted by its age for a day")
+        if first_day is not None:
+            self._view.forget_alerts(keeper.expire(self._analysis, first_day))
+            self._output.expire(first_day)
+
     def _analysis_of(self, plan: Plan) -> Analysis:
-        return Analysis(pipeline_of(plan), runner_of(plan, self._observe), policy_of(plan))
+        return Analysis(pipeline_of(plan), runner_of(plan, self._observe), policy_of(plan, self._veil))
 
     def _observe(self, detector: str, seconds: float) -> None:
         self.counts.observe("detector_duration_seconds", seconds, detector)
@@ -293,9 +375,10 @@ class Sensor:
         """Workers for the taps of *plan* (for those in *names*), their taps open and not read yet."""
         workers = {}
         with ExitStack() as undo:
-            for name, tap in taps_of(plan, self._begun).items():
+            for name, tap in taps_of(plan, self._begun, self._resumes, self._keys).items():
                 if names is None or name in names:
                     before = self._workers.get(name)
+                    (self._live.add if tap.is_live else self._live.discard)(name)
                     fresh = Worker(name, tap.open, self._inbox, goes_on=tap.goes_on, log=self._log, before=before)
                     undo.callback(fresh.discard)
                     workers[name] = fresh
@@ -338,12 +421,12 @@ class Sensor:
         """
         Make the parts of *change* anew and put them in place together. Raises ``UserError``; then all is as it was.
         """
-        reading = self._in_captures.intersection(change.workers)
+        reading = self._readings.keys() & change.workers
         if reading:
             raise SettingsError(f"{', '.join(reading)}: a capture is being read; reload again when it has been")
         analysis = self._analysis_after(plan, change)
         with ExitStack() as undo:
-            output = Output(plan.settings, self.counts, self._log) if change.output else None
+            output = Output(plan.settings, self.counts, self._log, self._veil) if change.output else None
             if output is not None:
                 undo.callback(output.close)
             workers = self._workers_of(plan, change.workers)
@@ -369,10 +452,10 @@ class Sensor:
         analysis = Analysis(
             pipeline_of(plan) if change.pipeline else old.pipeline,
             runner_of(plan, self._observe) if change.runner else old.runner,
-            policy_of(plan) if change.policy else old.policy,
+            policy_of(plan, self._veil) if change.policy else old.policy,
         )
         states = self._states()
-        states.keep(old, self._view.unsaved_alerts(), sensor=plan.settings.sensor.name)
+        states.keep(old, self._view.unsaved_alerts(), sensor=plan.settings.sensor.name, readings=self._readings)
         states.restore(analysis, lambda kind: _is_part_of(kind, change))
         return analysis
 
@@ -382,7 +465,9 @@ class Sensor:
             return self._keeper
         if self._passing is None:
             folder = self._opened.enter_context(TemporaryDirectory(prefix="mailsensor-"))
-            self._passing = self._opened.enter_context(open_keeper(os.path.join(folder, "states.db")))
+            self._passing = self._opened.enter_context(
+                open_keeper(os.path.join(folder, "states.db"), self._plan.settings.privacy, self._keys)
+            )
         return self._passing
 
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import signal
+import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from types import FrameType
 from typing import TYPE_CHECKING, BinaryIO
 
-from sensor.app.common import OWN_LIMITS, READ_WHOLE, READ_WITH_DAMAGE, split_limits, table_in_force
-from sensor.app.console import progress_bar, records_to
+from sensor.app.common import OWN_LIMITS, READ_NOTHING, READ_WHOLE, READ_WITH_DAMAGE, split_limits, table_in_force
+from sensor.app.console import print_text, progress_bar, records_to
+from sensor.app.keeping import open_keeper
 from sensor.app.replay import alert_writer, print_summary, run_tap
+from sensor.app.rights import Rights
 from sensor.detect import known_options
-from sensor.log import Log
+from sensor.log import Log, hiding, printable
+from sensor.privacy import veil_of
 from sensor.settings import LiveSettings, Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:
@@ -30,6 +34,7 @@ class SniffOptions:
     events: str | None = None
     alerts: str | None = None
     alerts_format: str = "jsonl"
+    store: str | None = None
     settings_path: str | None = None
     internal_domains: Sequence[str] = ()
     limits: Sequence[str] = ()
@@ -58,14 +63,30 @@ def sniff(options: SniffOptions, environment: Mapping[str, str]) -> int:
     how, interfaces = _how(options, settings)
     table = table_in_force(settings, options.settings_path)
     core, own = split_limits(settings.limits, core_limits())
-    log = Log()
+    log, veil = Log(), veil_of(settings.privacy, settings.organisation.internal_domains)
+    rights = Rights(settings.run, log=log, stand_ins=(environment.get("SUDO_USER", ""), "nobody"))
     with ExitStack() as opened:
+        opened.enter_context(hiding(veil.log))
         # Before anything is opened: what is told from here on, is told in full.
         opened.enter_context(terminate_as_interrupt())
-        tap = LiveTap(
-            interfaces, table.interest, settings=how, limits=core, watch=lambda was, now: tell_change(log, was, now)
-        )
+        # Whoever calls it gets the files: they are opened as that user.
+        keeper = None
+        if options.store is not None:
+            keeper = opened.enter_context(open_keeper(options.store, settings.privacy))
         sink = opened.enter_context(records_to(options.events))
+        tell = alert_writer(
+            options.alerts, settings, environment, opened, form=options.alerts_format, append=keeper is not None
+        )
+        rights.become()
+        tap = LiveTap(
+            interfaces,
+            table.interest,
+            settings=how,
+            limits=core,
+            reopens=settings.run.keep_net_raw or settings.run.stays_root,
+            watch=lambda was, now: tell_change(log, was, now),
+        )
+        rights.sockets_are_open()
         if not options.quiet:
             log.info("capturing", interfaces=",".join(interfaces), ports=_ports_in_words(how))
         run = run_tap(
@@ -73,16 +94,22 @@ def sniff(options: SniffOptions, environment: Mapping[str, str]) -> int:
             settings,
             table=table,
             own_limits=own,
+            veil=veil,
             sink=None if sink is None else AtOnce(sink),
-            tell=alert_writer(options.alerts, settings, environment, opened, form=options.alerts_format, append=False),
+            tell=tell,
+            keeper=keeper,
             progress=opened.enter_context(progress_bar(quiet=options.quiet)),
+            is_endless=True,
         )
     if not options.quiet:
         # Nothing was broken off: Ctrl-C is how a capture ends.
         run = replace(run, interrupted=False)
         taken = "-" in (options.events, options.alerts)
         print_summary(run, tap, settings, Found(), as_json=options.json, to_stderr=taken)
-    return READ_WITH_DAMAGE if tap.damage() else READ_WHOLE
+    if run.not_kept is not None:
+        print_text(f"mailsensor: {printable(run.not_kept)}\n", to_stderr=True)
+        return READ_NOTHING
+    return READ_WITH_DAMAGE if tap.damage() or run.states_lost else READ_WHOLE
 
 
 _AWAY = {"down": "interface_down", "gone": "interface_gone"}
@@ -123,6 +150,11 @@ def _how(options: SniffOptions, settings: Settings) -> tuple[LiveSettings, Seque
     interfaces = tuple(dict.fromkeys(options.interfaces)) or settings.live.interfaces
     if not interfaces:
         raise SettingsError("no interface is named: -i eth1, or live.interfaces in the settings file")
+    # Found out here, before files are opened and thereby emptied.
+    there = [name for _, name in socket.if_nameindex()]
+    for name in interfaces:
+        if name not in there:
+            raise SettingsError(f"{name}: no such interface; there are: {', '.join(there)}")
     how = settings.live
     if options.all_traffic:
         how = replace(how, ports=())

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from sensor.log import Log
 from sensor.taps.base import Batch, Tap
-from sensor.taps.folder import EndOfCaptures
+from sensor.taps.folder import EndOfCaptures, StartOfCaptures
 
 INBOX_BATCHES = 8
 """Batches between workers and analysis, of up to some thousand mails each: enough to bridge a save."""
@@ -48,6 +48,7 @@ class Totals:
     anomalies: dict[str, int] = field(default_factory=dict)
     interfaces: dict[tuple[str, str], int] = field(default_factory=dict)
     damage: int = 0
+    verdicts: dict[tuple[str, str, bool], int] = field(default_factory=dict)
 
     def __add__(self, other: Totals) -> Totals:
         return Totals(
@@ -55,13 +56,20 @@ class Totals:
             _sum(self.anomalies, other.anomalies),
             _sum(self.interfaces, other.interfaces),
             self.damage + other.damage,
+            _sum(self.verdicts, other.verdicts),
         )
 
 
 def totals_of(tap: Tap) -> Totals:
     """What one tap counted."""
     damaged: int = getattr(tap, "damaged", 0)  # of taps that read captures
-    return Totals(dict(tap.counters()), dict(tap.anomalies()), interface_counts(tap), damaged)
+    return Totals(dict(tap.counters()), dict(tap.anomalies()), interface_counts(tap), damaged, verdict_counts(tap))
+
+
+def verdict_counts(tap: Tap) -> dict[tuple[str, str, bool], int]:
+    """By action, rule and whether it was only said, the verdicts of a tap that judges mail; nothing of other taps."""
+    told = getattr(tap, "verdicts", None)
+    return dict(told()) if callable(told) else {}
 
 
 def interface_counts(tap: Tap) -> dict[tuple[str, str], int]:
@@ -92,10 +100,11 @@ class Worker:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = name
+        self.goes_on = goes_on
         self.restarts: int = 0 if before is None else before.restarts
         self.problem: str | None = None
         self.has_ended = False
-        self._open_tap, self._inbox, self._goes_on, self._log, self._clock = open_tap, inbox, goes_on, log, clock
+        self._open_tap, self._inbox, self._log, self._clock = open_tap, inbox, log, clock
         # Opened here, so that a wrong interface or file is an error of whoever starts the sensor.
         self._tap: Tap | None = open_tap()
         self._past = Totals()
@@ -106,7 +115,7 @@ class Worker:
 
     @property
     def is_up(self) -> bool:
-        return self.problem is None and not (self.has_ended and self._goes_on)
+        return self.problem is None and not (self.has_ended and self.goes_on)
 
     @property
     def is_alive(self) -> bool:
@@ -164,7 +173,7 @@ class Worker:
             began = self._clock()
             why = self._read_once()
             self._settle()
-            if self._stopping.is_set() or (why is None and not self._goes_on):
+            if self._stopping.is_set() or (why is None and not self.goes_on):
                 break
             if self._clock() - began >= STEADY_S:
                 pause_s = FIRST_PAUSE_S
@@ -196,8 +205,8 @@ class Worker:
         return None
 
     def _hand_over(self, parcel: Parcel) -> None:
-        """Wait for a place. Empty batches need none, but for those that say that captures were read to their end."""
-        while len(parcel.batch) or isinstance(parcel.batch, EndOfCaptures):
+        """Wait for a place. Empty batches need none, but for those that say where captures begin and end."""
+        while len(parcel.batch) or isinstance(parcel.batch, StartOfCaptures | EndOfCaptures):
             try:
                 self._inbox.put(parcel, timeout=_TURN_S)
             except queue.Full:

@@ -194,7 +194,7 @@ class Table:
     def _in_structure(self, transaction: Transaction, header: HeaderView) -> Iterator[Match]:
         if not self._structure:
             return
-        shapes = drawn_shapes(transaction, header, self._known_prefixes)
+        shapes = drawn_shapes(transaction, header, self._known_prefixes, self.reply_prefixes)
         for row in self._structure:
             shape = shapes.get(row.shape or "")
             if shape is not None:

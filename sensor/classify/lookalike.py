@@ -9,14 +9,43 @@ sent the copy on. Some are named only where no forward is found, to say what the
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from sensor.classify.road import related
-from sensor.classify.text import domain_of, split_subject
-from sensor.classify.trust import Context, Weighed, delivered_to, taken_for
+from sensor.classify.text import MAX_VALUE_CHARS, domain_of, split_subject
+from sensor.classify.trust import Context, Weighed, addressees, delivered_to, taken_for
 
 # These say what the forward is, not that there was none: the verdict keeps its kind, and the ledger leaves it out.
 STILL_A_FORWARD = frozenset(("alias_service", "meeting_forward", "foreign_forward"))
+
+# What each is, and what tells it; docs/artifacts.md shows the table.
+MEANINGS: Mapping[str, str] = {
+    "journal": "a journal's copy: X-MS-Journal-Report, or made by the Journal Agent",
+    "delivery_report": "a DSN (RFC 3464): what is inside is quoted, not forwarded",
+    "receipt": "an MDN (RFC 8098)",
+    "abuse_report": "ARF (RFC 5965)",
+    "moderation": "a request for approval: X-MS-Exchange-Moderation-Loop",
+    "policy_notice": "a notice or report of a mail flow rule or a filter: X-MS-Exchange-Transport-Rules-Notification, "
+    "or made by one of Exchange's other agents",
+    "auto_reply": "an automatic reply: Auto-Submitted: auto-replied (RFC 3834), X-Autoreply, X-Sieve-Action: vacation, "
+    "the subject, or a rule's mail in the mailbox's own name that looks like no forward",
+    "list": "a mailing list on the side that sends: List-Id (RFC 2919), the list manager's fields, or its form of "
+    "reverse-path",
+    "bulk_mail": "mail that a program sends to many: List-Unsubscribe (RFC 2369), and written to its recipient",
+    "digest": "a list's digest: multipart/digest",
+    "ticket": "a ticket system's mail: fields of RT, OTRS, Znuny",
+    "group_expansion": "a rewritten reverse-path, several recipients at once, and no marker that proves a mailbox",
+    "admin_copy": "a mail flow rule's copy of what our side wrote: a record, archive or blind copy",
+    "shared_mailbox": "a shared mailbox's copy of a sent mail, or a delegate's copy of meeting mail",
+    "phish_report": "a mail attached for those who look into abuse",
+    "wrapped_message": "a mail inside a signature (RFC 8551 3.1), or wrapped by a spam filter",
+    "tenant_relay": "mail that a tenant of Exchange Online relays: bounces+SRS= without a mailbox",
+    "gateway_hop": "a hop inside a house: rewritten or aliased on the way to a recipient of the same side",
+    "stale_marker": "a marker of another journey of this mail, or of its sender's hand",
+    "alias_service": "an alias or a domain's forwarding at a service: no mailbox stands behind it",
+    "meeting_forward": "an invitation that somebody else than its organiser passes on",
+    "foreign_forward": "a forward by somebody else's mailbox, often into ours",
+}
 
 # How the local part of a list's own reverse-path looks: owner-x, x-owner, x-bounces, x-bounces+member=domain,
 # x-request, and Google Groups' x+bncTOKEN.
@@ -42,11 +71,26 @@ _AUTO_REPLY_PREFIXES = frozenset(
         "automaattinen vastaus",
         "automatická odpověď",
         "odpowiedź automatyczna",
+        "automatisk svar",
+        "automatická odpoveď",
+        "automatikus válasz",
+        "răspuns automat",
+        "automatski odgovor",
+        "samodejni odgovor",
+        "otomatik yan\u0131t",
+        "автоматический ответ",
+        "автоматична відповідь",
+        "αυτόματη απάντηση",
+        "תשובה אוטומטית",
+        "رد تلقائي",
+        "자동 회신",
         "自动答复",
         "自動回覆",
         "自動応答",
     )
 )
+_LIST_FIELDS = ("x-beenthere", "x-mailman-version", "mailing-list")
+_ADDRESS_IN_TEXT = re.compile(r"[^\s<>:;,@]@([\w.-]+)")
 _TICKET_FIELDS = (
     "x-rt-loop-prevention",
     "rt-ticket",
@@ -55,6 +99,8 @@ _TICKET_FIELDS = (
     "x-otrs-loop",
     "x-znuny-loop",
 )
+# "[corp #1234]", "[Ticket#2026112210000017]", "[#4711]": as RT, OTRS and others begin a subject.
+_TICKET_NUMBER = re.compile(r"\s*\[[^\]#]{0,40}#\s?\d+\]")
 _SECURITY_DESKS = frozenset(
     (
         "abuse",
@@ -62,6 +108,14 @@ _SECURITY_DESKS = frozenset(
         "phishing",
         "reportphishing",
         "report-phishing",
+        "phishalert",
+        "phish-alert",
+        "phishreport",
+        "phish-report",
+        "reportspam",
+        "report-spam",
+        "spamreport",
+        "spam-report",
         "spam",
         "junk",
         "not_junk",
@@ -133,7 +187,11 @@ def _moderation(context: Context, weighed: Sequence[Weighed]) -> bool:
 
 
 def _policy_notice(context: Context, weighed: Sequence[Weighed]) -> bool:
-    return context.has_field("x-ms-exchange-transport-rules-notification")
+    """What Exchange's agents, mail flow rules and filters, write themselves."""
+    if context.has_field("x-ms-exchange-transport-rules-notification"):
+        return True
+    by_agent = any(each.match.row.slug == "exchange_other_agent" for each in weighed)
+    return by_agent and not _passed_on(context)
 
 
 def _auto_reply(context: Context, weighed: Sequence[Weighed]) -> bool:
@@ -149,7 +207,9 @@ def _is_declared_reply(context: Context) -> bool:
         header.auto_submitted == "auto-replied" or split_subject(header.subject)[0] in _AUTO_REPLY_PREFIXES
     ):
         return True
-    if context.has_field("x-autoreply") or context.has_field("x-autorespond"):
+    if context.has_any(("x-autoreply", "x-autorespond")):
+        return True
+    if (context.value_of("x-sieve-action") or "").lower() in ("reject", "vacation"):
         return True
     return (context.value_of("precedence") or "").lower() == "auto_reply"
 
@@ -158,7 +218,27 @@ def _is_declared_reply(context: Context) -> bool:
 
 
 def _ticket(context: Context, weighed: Sequence[Weighed]) -> bool:
-    return any(context.has_field(name) for name in _TICKET_FIELDS)
+    """
+    Says so, or begins with a ticket's number: a person's forward of it begins with his client's prefix.
+
+    One from a system elsewhere that a mailbox of ours sends on is that mailbox's forward.
+    """
+    header = context.header
+    subject = (header.subject or "") if header is not None else ""
+    is_told = context.has_any(_TICKET_FIELDS)
+    if not is_told and _TICKET_NUMBER.match(subject) is None:
+        return False
+    return not _left_by_a_member(context, weighed, _ticket_domain(context, weighed))
+
+
+def _ticket_domain(context: Context, weighed: Sequence[Weighed]) -> str:
+    """Whose ticket system it is: that of who sends, unless the reverse-path is a mailbox' that the mail reached."""
+    reverse_path = (context.transaction.reverse_path or "").lower()
+    rewritten = any(each.match.row.place == "reverse_path" for each in weighed)
+    if reverse_path and not rewritten and reverse_path not in addressees(context):
+        return domain_of(reverse_path)
+    header = context.header
+    return domain_of(header.from_[0].lower()) if header is not None and header.from_ else ""
 
 
 def _list(context: Context, weighed: Sequence[Weighed]) -> bool:
@@ -174,13 +254,22 @@ def _list(context: Context, weighed: Sequence[Weighed]) -> bool:
         return not _left_by_a_member(context, weighed, domain_of(reverse_path))
     if header is not None and header.list_id is not None:
         return not _left_by_a_member(context, weighed, header.list_id)
-    if context.has_field("x-beenthere") or context.has_field("x-mailman-version") or context.has_field("mailing-list"):
-        return True
-    return (context.value_of("precedence") or "").lower() == "list"
+    if not context.has_any(_LIST_FIELDS) and (context.value_of("precedence") or "").lower() != "list":
+        return False
+    return not _left_by_a_member(context, weighed, _list_domain(context))
+
+
+def _list_domain(context: Context) -> str:
+    """Whose list it is where no List-Id says so: the first address that a list manager's field names."""
+    for name in ("x-beenthere", "list-post", "mailing-list"):
+        named = _ADDRESS_IN_TEXT.search((context.value_of(name) or "")[:MAX_VALUE_CHARS])
+        if named is not None:
+            return named[1].lower()
+    return domain_of((context.transaction.reverse_path or "").lower())
 
 
 def _left_by_a_member(context: Context, weighed: Sequence[Weighed], list_domain: str) -> bool:
-    """True if the mail of a list elsewhere reached a mailbox of ours and now leaves it: that is a forward."""
+    """True if the mail of a list or ticket system elsewhere reached a mailbox of ours and now leaves it: a forward."""
     organisation = context.organisation
     if not organisation.known or len(context.recipients) != 1:
         return False
@@ -189,6 +278,11 @@ def _left_by_a_member(context: Context, weighed: Sequence[Weighed], list_domain:
     proved = [each.match.mailbox for each in weighed if each.evidence != "weak" and each.match.row.kind == "auto"]
     reached = [*delivered_to(context), *taken_for(context), *filter(None, proved)]
     return any(organisation.owns(address) for address in reached)
+
+
+def _bulk_mail(context: Context, weighed: Sequence[Weighed]) -> bool:
+    """Says how to be rid of it (RFC 2369 3.2), as no person's client does; sent on by a mailbox it is a forward."""
+    return context.has_field("list-unsubscribe") and not _passed_on(context)
 
 
 def _digest(context: Context, weighed: Sequence[Weighed]) -> bool:
@@ -221,8 +315,8 @@ def _admin_copy(context: Context, weighed: Sequence[Weighed]) -> bool:
 
 
 def _shared_mailbox(context: Context, weighed: Sequence[Weighed]) -> bool:
-    return context.has_field("x-ms-exchange-sharedmailbox-routingagent-processed") or context.has_field(
-        "x-ms-exchange-sharedmailbox-sentitem-message"
+    return context.has_any(
+        ("x-ms-exchange-sharedmailbox-routingagent-processed", "x-ms-exchange-sharedmailbox-sentitem-message")
     )
 
 
@@ -268,7 +362,8 @@ def _gateway_hop(context: Context, weighed: Sequence[Weighed]) -> bool:
     """A hop inside a house: rewritten or aliased on the way to a recipient of the same side."""
     if not context.recipients:
         return False
-    if any("recipient_elsewhere" in each.failed and each.match.mailbox is not None for each in weighed):
+    inside = [each for each in weighed if "recipient_elsewhere" in each.failed and each.match.mailbox is not None]
+    if any("mailbox_is_not_recipient" not in each.failed for each in inside):
         return True
     rewritten = any(each.match.row.slug in ("srs0", "srs1") for each in weighed)
     sender = domain_of(context.transaction.reverse_path or "")
@@ -285,6 +380,7 @@ _TESTS: tuple[tuple[str, Test], ...] = (
     ("policy_notice", _policy_notice),
     ("auto_reply", _auto_reply),
     ("list", _list),
+    ("bulk_mail", _bulk_mail),
     ("digest", _digest),
     ("ticket", _ticket),
     ("group_expansion", _group_expansion),

@@ -42,6 +42,26 @@ _PRIVATE = tuple(
 )
 
 
+# Mailbox providers whose hosts bear other names than their mailboxes' domains: hosts, then domains.
+_PROVIDERS_HOSTS = (
+    ((".apple.com", ".me.com", ".icloud.com"), ("icloud.com", "me.com", "mac.com")),
+    ((".google.com",), ("gmail.com", "googlemail.com")),
+    ((".outlook.com",), ("outlook.com", "hotmail.com", "live.com", "msn.com")),
+    ((".yahoo.com",), ("yahoo.com", "ymail.com", "aol.com")),
+    ((".gmx.net", ".web.de"), ("gmx.de", "gmx.net", "gmx.at", "gmx.ch", "web.de")),
+    ((".messagingengine.com",), ("fastmail.com", "fastmail.fm")),
+    ((".protonmail.ch", ".proton.ch"), ("proton.me", "protonmail.com", "pm.me")),
+    ((".yandex.net",), ("yandex.ru", "yandex.com", "ya.ru")),
+    ((".mail.ru",), ("mail.ru", "inbox.ru", "list.ru", "bk.ru")),
+)
+_HOSTS_OF = {domain: hosts for hosts, domains in _PROVIDERS_HOSTS for domain in domains}
+
+
+# RFC 6762 3 and appendix G, RFC 8375, and what containers' networks are called. Those with a hyphen, an underscore or a
+# digit in them, as Docker's, need not be named: no top-level domain has one but in "xn--".
+_INNER_DOMAINS = frozenset(
+    ("local", "localdomain", "internal", "intranet", "intra", "private", "corp", "home", "lan", "arpa", "docker")
+)
 # Pairs of names remembered, some MB at most: a mail compares its few names many times, and those of a house come again.
 _PAIRS = 4_096
 
@@ -51,6 +71,23 @@ def related(one: str, other: str) -> bool:
     """True if one name is the other or below it. A name of one label (``com``, ``localhost``) is related to none."""
     shorter = min(one, other, key=len)
     return "." in shorter.strip(".") and (below(one, other) or below(other, one))
+
+
+def routes_to(mailbox: str, recipient: str) -> bool:
+    """
+    True if *recipient* is where the house's own servers hand the mail of *mailbox* to a service that hosts it.
+
+    Exchange routes to ``ann@corp.mail.onmicrosoft.com``, Google's dual delivery to
+    ``ann@corp.example.test-google-a.com``.
+    A tenant's name is its own in all the service, so only one that says the mailbox's domain is taken for it.
+    """
+    (local, _, domain), (same, _, routing) = mailbox.lower().rpartition("@"), recipient.lower().rpartition("@")
+    if local != same:
+        return False
+    if routing == f"{domain}.test-google-a.com":
+        return True
+    tenant = routing.removesuffix(".onmicrosoft.com").removesuffix(".mail")
+    return routing.endswith(".onmicrosoft.com") and tenant in (domain.partition(".")[0], domain.replace(".", ""))
 
 
 def is_own_hop(line: ReceivedView, domains: Sequence[str], organisation: Organisation) -> bool:
@@ -68,6 +105,12 @@ def is_own_hop(line: ReceivedView, domains: Sequence[str], organisation: Organis
     if _is_private(address):
         return by_name or _are_neighbours(line)
     return by_name and not organisation.knows_networks
+
+
+def is_providers(host: str, domain: str) -> bool:
+    """True if *host* is of the mailbox provider whose mailboxes are in *domain*."""
+    hosts = _HOSTS_OF.get(domain)
+    return hosts is not None and _is_below(host, hosts)
 
 
 def is_shared(host: str) -> bool:
@@ -95,11 +138,19 @@ def _is_submission(line: ReceivedView) -> bool:
 
 
 def _are_neighbours(line: ReceivedView) -> bool:
-    """True if the client's name is a bare host name, or in the receiver's domain, which is no service of many."""
+    """True if the client's name is one inside a house, or in the receiver's domain, which is no service of many."""
     here, there = _parent(line.by), _parent(line.from_)
-    if "." not in (line.from_ or ""):
+    if _is_inner_name((line.from_ or "").lower().rstrip("."), line.from_ip):
         return True
     return here is not None and here == there and not is_shared(here)
+
+
+def _is_inner_name(name: str, ip: str | None) -> bool:
+    """A bare host name, the client's address itself, or a name below what is no top-level domain of the Internet."""
+    last = name.rpartition(".")[2]
+    if last == name or name.strip("[]") == ip:
+        return True
+    return last in _INNER_DOMAINS or (not last.startswith("xn--") and not last.isalpha())
 
 
 def _parent(host: str | None) -> str | None:

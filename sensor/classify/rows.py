@@ -57,7 +57,10 @@ SHAPES = (
     "recipient_unaddressed",
     "null_sender",
     "sender_rewritten",
+    "authors_signature",
     "topic_behind_prefix",
+    "thread_goes_on",
+    "redirected_by_hand",
 )
 NOT_A_FORWARD = (
     "journal",
@@ -71,6 +74,7 @@ NOT_A_FORWARD = (
 LOOK_ALIKES = (
     *NOT_A_FORWARD,
     "list",
+    "bulk_mail",
     "digest",
     "ticket",
     "group_expansion",

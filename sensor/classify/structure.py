@@ -8,13 +8,16 @@ shape names the mailbox that it would be; whether it is one, the rules of trust 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from sensor.classify.road import related
 from sensor.classify.text import MAX_VALUE_CHARS, domain_of, recipients, split_subject
 from sensor.model import HeaderView, Transaction
 
 _ARC_RESULTS = "arc-authentication-results"
+# The core keeps its tag "d=" alone.
+_SIGNATURE = "dkim-signature"
 # RFC 8601 2.7.2: the sender that SPF was asked about, a whole address or its domain.
 _SEEN_SENDER = re.compile(r"\bsmtp\.mailfrom=<?([^\s;<>\"]+)", re.IGNORECASE)
 
@@ -29,7 +32,12 @@ class Shape:
     received_above: int | None = None
 
 
-def drawn_shapes(transaction: Transaction, header: HeaderView, known_prefixes: Collection[str]) -> dict[str, Shape]:
+def drawn_shapes(
+    transaction: Transaction,
+    header: HeaderView,
+    known_prefixes: Collection[str],
+    reply_prefixes: Collection[str] = (),
+) -> dict[str, Shape]:
     """All shapes that the mail has, by name."""
     forward_to = recipients(transaction.forward_paths)
     written_to = list(dict.fromkeys(address.lower() for address in (*header.to, *header.cc)))
@@ -38,11 +46,12 @@ def drawn_shapes(transaction: Transaction, header: HeaderView, known_prefixes: C
     _received_for(transaction, forward_to, written_to, shapes)
     if forward_to and written_to and not set(forward_to) & set(written_to):
         shapes["recipient_unaddressed"] = Shape("To", ", ".join(written_to[:3]), written_to[0])
+        _authors_signature(transaction, header, shapes)
     received_for = shapes.get("received_for_addressee") or shapes.get("received_for_another")
     if transaction.reverse_path == "" and received_for is not None:
         shapes["null_sender"] = Shape("reverse_path", "<>", received_for.mailbox)
     _sender_rewritten(transaction, shapes)
-    _topic_behind_prefix(header, known_prefixes, shapes)
+    _thread(header, known_prefixes, reply_prefixes, shapes)
     return shapes
 
 
@@ -82,10 +91,39 @@ def _sender_rewritten(transaction: Transaction, shapes: dict[str, Shape]) -> Non
         shapes["sender_rewritten"] = Shape("ARC-Authentication-Results", seen[0], None)
 
 
-def _topic_behind_prefix(header: HeaderView, known_prefixes: Collection[str], shapes: dict[str, Shape]) -> None:
-    """The subject is Outlook's Thread-Topic behind a prefix of which no language is known."""
-    topic, subject = (header.thread_topic or "").strip(), (header.subject or "").strip()
+def _authors_signature(transaction: Transaction, header: HeaderView, shapes: dict[str, Shape]) -> None:
+    """The author's side signed the mail, and sends it under a reverse-path of another side now."""
+    author = domain_of(header.from_[0].lower()) if header.from_ else ""
+    sender = domain_of((transaction.reverse_path or "").lower())
+    if not author or not sender or related(author, sender):
+        return
+    signatures = (each.value for each in transaction.fields if each.name.lower() == _SIGNATURE)
+    domains = (value.partition("=")[2].strip().lower() for value in signatures)
+    domain = next((each for each in domains if related(each, author)), None)
+    if domain is not None:
+        shapes["authors_signature"] = Shape("DKIM-Signature", f"d={domain}", None)
+
+
+def _thread(
+    header: HeaderView,
+    known_prefixes: Collection[str],
+    reply_prefixes: Collection[str],
+    shapes: dict[str, Shape],
+) -> None:
+    """What a mail on a thread shows that is not marked as a reply."""
+    author = header.from_[0].lower() if header.from_ else None
+    subject = (header.subject or "").strip()
     prefix, _ = split_subject(subject)
+    original = header.in_reply_to or next(iter(reversed(header.references)), None)
+    if original is not None and prefix not in reply_prefixes:
+        shapes["thread_goes_on"] = Shape("In-Reply-To" if header.in_reply_to else "References", original, author)
+        if not prefix and header.reply_to and not _is_among(author, header.reply_to):
+            shapes["redirected_by_hand"] = Shape("Reply-To", header.reply_to[0].lower(), author)
+    topic = (header.thread_topic or "").strip()
     if topic and prefix and prefix not in known_prefixes and subject != topic and subject.endswith(topic):
-        author = header.from_[0].lower() if header.from_ else None
+        # The subject is Outlook's Thread-Topic behind a prefix of which no language is known.
         shapes["topic_behind_prefix"] = Shape("Subject", subject, author)
+
+
+def _is_among(address: str | None, addresses: Sequence[str]) -> bool:
+    return address in [each.lower() for each in addresses]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from sensor.model import ForwardPathView
 
@@ -14,26 +15,43 @@ MAX_VALUE_CHARS = 1_024
 SUBJECT_PREFIX_CHARS = 24
 SUBJECT_TAGS = 3
 SUBJECT_TAG_CHARS = 32
+# Clients of Mozilla's up to 2009, SquirrelMail and Evolution wrote it so in every language.
+_IN_BRACKETS = re.compile(r"\[(fwd|fw):", re.IGNORECASE)
+# "Re[2]:", "RE(2):", "Re^2:" count how often.
+_COUNTER = re.compile(r"(?:\[[0-9]{1,3}\]|\([0-9]{1,3}\)|\^[0-9]{1,3})$")
+_UNSEEN = re.compile("[\\s\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]+")
 
 
+@lru_cache(64)
 def split_subject(subject: str | None) -> tuple[str, str]:
     """
     The subject's prefix in lower case, without its colon, and the rest; ``("", subject)`` where there is none.
 
-    Tags in brackets before the prefix, as gateways put them (``[EXT]``), are passed over.
+    Tags in brackets before the prefix, as gateways put them (``[EXT]``), are passed over. Older clients wrote the whole
+    subject of a forward into brackets, ``[Fwd: Offer]``.
     """
-    whole = (subject or "").lstrip()
+    whole = _seen(subject or "")
     text = whole
     for _ in range(SUBJECT_TAGS):
+        in_brackets = _IN_BRACKETS.match(text)
+        if in_brackets is not None:
+            return in_brackets[1].lower(), text[in_brackets.end() :].strip().removesuffix("]")
         end = text.find("]", 1, SUBJECT_TAG_CHARS + 1) if text.startswith("[") else -1
         if end < 0:
             break
-        text = text[end + 1 :].lstrip()
+        text = _seen(text[end + 1 :])
     head = text[:SUBJECT_PREFIX_CHARS]
     ends = [at for at in (head.find(":"), head.find("：")) if at >= 0]
     if not ends:
         return "", whole
-    return text[: min(ends)].rstrip().lower(), text[min(ends) + 1 :].strip()
+    prefix = _COUNTER.sub("", text[: min(ends)].rstrip())
+    return prefix.lower(), text[min(ends) + 1 :].strip()
+
+
+def _seen(text: str) -> str:
+    """*text* without blanks before it, and without the marks of direction that some clients put there."""
+    unseen = _UNSEEN.match(text)
+    return text[unseen.end() :] if unseen is not None else text
 
 
 def recipients(paths: Sequence[ForwardPathView]) -> list[str]:
@@ -53,7 +71,11 @@ def bare_address(text: str) -> str | None:
     if not re.match(r'"[^"]+"@', address):
         address = address.strip("\"'")
     address = address.rstrip(".").lower()
-    return address if "@" in address.strip("@") else None
+    if "@" not in address.strip("@"):
+        return None
+    # qmail delivers a virtual domain's mail to "corp.example-ann@corp.example".
+    local, _, domain = address.rpartition("@")
+    return f"{local.removeprefix(f'{domain}-') or local}@{domain}"
 
 
 def domain_of(address: str) -> str:

@@ -17,13 +17,13 @@ mailbox: it may say more about that forward, its level and who it was, and never
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 
 from sensor.classify.artifacts import Match
 from sensor.classify.direction import Organisation, below, below_any, sender_inside
-from sensor.classify.road import is_own_hop, is_shared, related
+from sensor.classify.road import is_own_hop, is_providers, is_shared, related, routes_to
 from sensor.classify.rows import languages
 from sensor.classify.text import bare_address, domain_of, original_recipient, split_subject
 from sensor.model import Evidence, HeaderView, Transaction
@@ -66,7 +66,11 @@ class Context:
 
     def has_field(self, name: str) -> bool:
         """True if the header section holds a kept field of that name (lower case)."""
-        return self.value_of(name) is not None
+        return name in self._by_name()
+
+    def has_any(self, names: Collection[str]) -> bool:
+        """True if the header section holds a kept field of any of those names (lower case)."""
+        return not self._by_name().keys().isdisjoint(names)
 
     def own_hops(self, mailbox: str | None) -> int:
         """How many Received lines from the top tell of hops on the side of *mailbox*, or of the host that sends."""
@@ -78,10 +82,13 @@ class Context:
 
     def value_of(self, name: str) -> str | None:
         """The topmost kept field of that name (lower case)."""
+        return self._by_name().get(name)
+
+    def _by_name(self) -> dict[str, str]:
         if not self._fields:
             for each in reversed(self.transaction.fields):
                 self._fields[each.name.lower()] = each.value
-        return self._fields.get(name)
+        return self._fields
 
 
 def addressees(context: Context) -> list[str]:
@@ -184,7 +191,7 @@ def _sends_now(mailbox: str, hosts: Sequence[str], context: Context) -> bool:
     if organisation.knows_networks and organisation.owns(mailbox) and client_ip is not None:
         return organisation.owns_ip(client_ip)
     helo = transaction.session.helo
-    if helo is not None and (related(helo, domain) or below_any(helo, hosts)):
+    if helo is not None and (related(helo, domain) or below_any(helo, hosts) or is_providers(helo, domain)):
         return True
     if _is_its_tenant(domain, context):
         return True
@@ -245,7 +252,7 @@ def _never_alone(match: Match, context: Context) -> bool:
 
 def _same_side(one: str, other: str, context: Context) -> bool:
     owns = context.organisation.owns
-    return related(domain_of(one), domain_of(other)) or (owns(one) and owns(other))
+    return related(domain_of(one), domain_of(other)) or (owns(one) and owns(other)) or routes_to(other, one)
 
 
 def _mailbox_is_not_recipient(match: Match, context: Context) -> bool:
@@ -302,7 +309,8 @@ def _looks_forwarded(context: Context) -> bool:
     visible = [other for other in context.matches if other.row.kind == "visible"]
     if any(other.row.evidence != "weak" and _requirements_hold(other, context) for other in visible):
         return True
-    return {"structure", "body"} <= {other.row.place for other in visible}
+    unknown_prefix = any(other.row.shape == "topic_behind_prefix" for other in visible)
+    return unknown_prefix and any(other.row.place == "body" for other in visible)
 
 
 def _requirements_hold(match: Match, context: Context) -> bool:

@@ -30,7 +30,7 @@ from typing import Literal
 import msgspec
 
 from sensor.detect.base import DAY_MS, BaseDetector, Option, State, Told
-from sensor.detect.claim import MAX_DESTINATIONS, Exhibits, address, claim, cut
+from sensor.detect.claim import MAX_DESTINATIONS, Exhibits, address, claim, cut, quoted
 from sensor.detect.events import Attached, AttachmentsSent
 from sensor.detect.forwards import Names, number
 from sensor.model import Confidence, Finding, Severity
@@ -224,7 +224,7 @@ def _summary(state: ArchiveSentState, event: AttachmentsSent) -> str:
         number(state.splits, "volume") + " of a split archive" if state.splits else "",
     ]
     what = ", ".join(part for part in parts if part)
-    named = f" ({', '.join(state.names.names[:3])})" if state.names.names else ""
+    named = f" ({', '.join(map(quoted, state.names.names[:3]))})" if state.names.names else ""
     size = f"{state.octets / MEGABYTE:,.1f} MB"
     return f"{address(event.mailbox)} sent {what}{named} of {size} to {_to(state)}"
 

@@ -146,6 +146,11 @@ def sentence(text: str) -> str:
     return cut(text, MAX_SENTENCE_OCTETS)
 
 
+def quoted(text: str) -> str:
+    """What others wrote, in the double quotes by which it can be told from our own words."""
+    return '"' + text.replace('"', "'") + '"'
+
+
 def address(text: str) -> str:
     """An address as findings and states carry it: printable and bounded."""
     return cut(text, MAX_ADDRESS_OCTETS)

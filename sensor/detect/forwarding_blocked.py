@@ -19,7 +19,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from sensor.detect.base import DAY_MS, BaseDetector, Option, State, Told
-from sensor.detect.claim import MAX_DESTINATIONS, Exhibits, address, claim, cut
+from sensor.detect.claim import MAX_DESTINATIONS, Exhibits, address, claim, cut, quoted
 from sensor.detect.events import ForwardRefused
 from sensor.detect.forwards import Names, number
 from sensor.detect.level import Marks, argue
@@ -119,8 +119,8 @@ class ForwardingBlocked(BaseDetector[ForwardingBlockedState, ForwardRefused]):
 def _summary(state: ForwardingBlockedState, mailbox: str) -> str:
     times = number(state.by_policy + state.others, "time")
     why = "because policy forbids it" if state.by_policy else "for other reasons than policy"
-    quoted = f": {state.reply}" if state.reply else ""
-    return f"Mail that {address(mailbox)} forwards was refused {times} {why}{quoted}"
+    reply = f": {quoted(state.reply)}" if state.reply else ""
+    return f"Mail that {address(mailbox)} forwards was refused {times} {why}{reply}"
 
 
 def _confidence(state: ForwardingBlockedState) -> tuple[Confidence, str]:

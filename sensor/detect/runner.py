@@ -119,7 +119,7 @@ class Runner:
         return self._advance()
 
     def wake(self, at_ms: int) -> list[Finding]:
-        """Move the clock on to *at_ms*, a time that mail was seen at, so that events need not wait for others."""
+        """Move the clock on to *at_ms*, which packet time has come to, so that events need not wait for others."""
         if abs(at_ms) <= MAX_TIME_MS and (self._clock_ms is None or at_ms > self._clock_ms):
             self._tick(at_ms)
         return self._advance()
@@ -163,6 +163,12 @@ class Runner:
         if not self._clock_is_kept:
             self._clock_ms = latest_ms if self._clock_ms is None else max(self._clock_ms, latest_ms)
         self._evict()
+
+    def forget(self, detector: str, key: str) -> None:
+        """Forget one state, if it is live; it is told by ``changed`` as gone."""
+        stage = self._by_name.get(detector)
+        if stage is not None:
+            stage.forget(key)
 
     def restore_clock(self, at_ms: int) -> None:
         """Go on from what ``clock_ms`` was. It outranks the times of restored states: one may be of an absurd mail."""
@@ -303,6 +309,10 @@ class _Stage:
         self._drop(key)
         self.evicted += 1
         return octets
+
+    def forget(self, key: str) -> None:
+        """Forget one state, if it is live."""
+        self._drop(key)
 
     def oldest_ms(self) -> int:
         return next(iter(self.live.values())).last_ms

@@ -63,7 +63,7 @@ class Judge:
 
     def judge(self, transaction: Transaction) -> Verdict:
         """What is to be done with a mail. Never raises, and waits no longer than ``verdict_timeout_ms``."""
-        self._counters["verdicts"] += 1
+        self._counters["judged"] += 1
         if not self._policy.has_rules:
             return self._counted(OBSERVE)
         try:
@@ -113,7 +113,7 @@ class Judge:
 
 
 COUNTERS: Mapping[str, str] = {
-    "verdicts": "Mails that a verdict was asked for.",
+    "judged": "Mails that a verdict was asked for.",
     "verdicts_failed": "Verdicts that failed.",
     "verdicts_late": "Verdicts that did not come within `inline.verdict_timeout_ms`, or that nobody was left to give.",
     "failed_open": "Mails that passed without a verdict, as `inline.on_failure` says.",

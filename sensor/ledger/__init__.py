@@ -1,5 +1,6 @@
 """The account of each mailbox: what it sent, received and forwarded, over sliding windows and in all."""
 
+from sensor.ledger.asking import LedgerView
 from sensor.ledger.blob import BlobFault
 from sensor.ledger.limits import LIMITS
 from sensor.ledger.mailbox import CELLS, Account, Activity, Cell, Destination, Forwards, Scope
@@ -24,6 +25,7 @@ __all__ = [
     "Destination",
     "Forwards",
     "Ledger",
+    "LedgerView",
     "Scope",
     "Window",
 ]

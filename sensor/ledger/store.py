@@ -228,6 +228,10 @@ class Ledger:
             self._forwarding.move(None, account.forwards.newest_rule_step)
         return None
 
+    def forget(self, mailbox: str) -> None:
+        """Close the account of a mailbox, if it has one, and remember nothing of it."""
+        self._forget(mailbox)
+
     # ---- accounts
 
     def _advance(self, account: Account, before: int | None, mark: int, other: WindowedCount | None) -> None:

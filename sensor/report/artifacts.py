@@ -10,6 +10,7 @@ from importlib import resources
 import msgspec
 
 from sensor.classify import Table
+from sensor.classify.lookalike import MEANINGS, STILL_A_FORWARD
 from sensor.classify.rows import PLACES, Row, languages
 from sensor.classify.trust import RULES
 
@@ -56,6 +57,27 @@ mailbox. What this costs: a mail flow rule's redirect of mail from outside leave
 The same rule's redirect of mail from inside, which no foreign hop stands above, counts.
 """
 
+_ATTACK = """\
+## The names that ATT&CK gives
+
+T1114.003 names these. What they show, and where they are stripped:
+
+- `X-MS-Exchange-Organization-AutoForwarded` (`exchange_auto_forwarded`): an inbox rule forwarded or redirected. A
+  mailbox's forwarding property does not set it. The header firewall strips it, with all `X-MS-Exchange-Organization-*`,
+  toward every destination that is not trusted: it is seen inside, on hybrid links and on trusted connectors only.
+- `X-MailFwdBy` (`mail_fwd_by`): by its name, whose mailbox forwards. No product, document or sample with it was found.
+- `X-Forwarded-To` (`google_forwarded_to`, with `google_forwarded_for`): where Gmail, or a server that follows Google's
+  advice, forwards to. Nothing strips it: an old one says nothing of the mail of now.
+- `forwardingSMTPAddress` is a property of the mailbox; nothing in a mail bears that name. What it writes:
+  `exchange_forwarding_loop`, `exchange_srs`, `resent_from_alone`, before August 2023 `sent_by_addressee`. Users set it
+  in Outlook on the web, administrators anywhere.
+- Mail flow rules: `exchange_transport_rules_loop`, which survives the way out.
+- Hidden inbox rules write what any inbox rule writes.
+
+Mail with marks of automatic forwarding and hardly any that looks forwarded points to an administrator's setting, says
+ATT&CK. A user's rule that redirects looks the same: the share is a hint, and marks of either level outweigh it.
+"""
+
 _OWN_ROWS = """\
 ## Rows of your own
 
@@ -85,9 +107,11 @@ _SOURCES = {
     "CR": "crisp-oss/email-forward-parser, tested against clients and locales",
     "CYR": "cyrusimap/cyrus-imapd, imap/lmtp_sieve.c and imap/lmtpd.c",
     "DMD": "a mail of February 2022 on the dm-devel list with the whole header of an Exchange Online forward",
+    "ENRON": "the mail of Enron's staff, published in 2003, written with Notes",
     "EXIM": "Exim, src/expand.c and its specification",
     "G175365": "Google's help page 175365, advice to forwarders",
     "GH-AR": "public test fixtures with automatic replies of Exchange",
+    "GH-JR": "journal reports in public test fixtures",
     "GH-PM": "public code that reads Proton's fields",
     "GH-SL": "simple-login/app, email_handler.py",
     "MIMEKIT": "jstedfast/MimeKit, a header in its benchmarks",
@@ -95,6 +119,8 @@ _SOURCES = {
     "MS-HFW": "Microsoft, header firewall",
     "MS-LOOP": "Microsoft, loop prevention in Exchange Online demystified",
     "MS-OXCMAIL": "Microsoft, [MS-OXCMAIL] 2.1.3.2.21",
+    "MS-OXOMSG": "Microsoft, [MS-OXOMSG] 2.2.1.3",
+    "MS-PA": "Microsoft, email exfiltration controls for connectors",
     "MS-RD": "Microsoft, remote domains",
     "MS-RR": "Microsoft, recipient resolution",
     "MS-SRS": "Microsoft, Sender Rewriting Scheme in Exchange Online",
@@ -144,6 +170,8 @@ def _page(table: Table) -> Iterator[str]:
         if rows:
             yield from _section(place, rows)
     yield from _rules()
+    yield from _look_alikes()
+    yield _ATTACK
     yield from _languages()
     yield _OWN_ROWS
     yield from _keys()
@@ -190,6 +218,17 @@ def _rules() -> Iterator[str]:
     yield "|---|---|"
     for name, rule in RULES.items():
         yield f"| `{name}` | {rule.passed} |"
+    yield ""
+
+
+def _look_alikes() -> Iterator[str]:
+    yield "## Look-alikes\n"
+    yield "Mail that shows marks of forwarding and is something else. A record names it in `look_alike`; the last three"
+    yield "are forwards, of another kind than those by a mailbox of ours, and are not counted.\n"
+    yield "| look-alike | what it is, and what tells it |"
+    yield "|---|---|"
+    for name in sorted(MEANINGS, key=lambda name: name in STILL_A_FORWARD):
+        yield f"| `{name}` | {MEANINGS[name]} |"
     yield ""
 
 

@@ -11,7 +11,7 @@ from typing import Literal, get_args
 import msgspec
 
 from sensor.alert.record import AlertRecord, rfc3339
-from sensor.ledger import DAY, WEEK, Account, Forwards, Ledger
+from sensor.ledger import DAY, WEEK, Account, Forwards, LedgerView
 from sensor.log import printable
 from sensor.model import Confidence, Evidence, Level, Severity
 
@@ -97,7 +97,7 @@ TABLE_COLUMNS: Mapping[type[Row], Sequence[str]] = MappingProxyType(
 """What a table shows of a row; a terminal has no room for all."""
 
 
-def mailbox_rows(ledger: Ledger, *, at_ms: int, since_ms: int | None = None) -> list[MailboxRow]:
+def mailbox_rows(ledger: LedgerView, *, at_ms: int, since_ms: int | None = None) -> list[MailboxRow]:
     """Every mailbox that forwarded, or tried to, since *since_ms*: most automatic forwards first."""
     return [
         mailbox_row(name, account, forwards, at_ms=at_ms)
@@ -106,7 +106,7 @@ def mailbox_rows(ledger: Ledger, *, at_ms: int, since_ms: int | None = None) -> 
     ]
 
 
-def destination_rows(ledger: Ledger, *, since_ms: int | None = None) -> list[DestinationRow]:
+def destination_rows(ledger: LedgerView, *, since_ms: int | None = None) -> list[DestinationRow]:
     """Every destination written to since *since_ms*, those of most mailboxes first."""
     users: dict[str, list[tuple[int, str, Forwards]]] = {}
     for name, _, forwards in ledger.forwarders():

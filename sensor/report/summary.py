@@ -15,7 +15,7 @@ from sensor.alert.cases import cases_of
 from sensor.alert.merge import SEVERITIES
 from sensor.alert.policy import Policy
 from sensor.coverage import Coverage
-from sensor.ledger import Forwards, Ledger
+from sensor.ledger import Forwards, LedgerView
 from sensor.model import Confidence, Evidence, Level, Severity
 from sensor.pairing import PairingFront
 from sensor.settings import AlertSettings
@@ -196,7 +196,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def summarise(
-    ledger: Ledger,
+    ledger: LedgerView,
     coverage: Coverage,
     *,
     top_mailboxes: int,
@@ -338,7 +338,7 @@ def _alert(alert: Alert, case: int) -> AlertSummary:
     )
 
 
-def coverage_summary(coverage: Coverage, ledger: Ledger) -> CoverageSummary:
+def coverage_summary(coverage: Coverage, ledger: LedgerView) -> CoverageSummary:
     """What was seen and how well, in the words of reports."""
     return CoverageSummary(
         mails=coverage.transactions,

@@ -11,11 +11,13 @@ from sensor.settings.capture import CaptureSettings
 from sensor.settings.checks import ENVIRONMENT_PREFIX, Network, split_listen
 from sensor.settings.errors import SettingsError
 from sensor.settings.inline import Action, InlineRule, InlineSettings
+from sensor.settings.journal import JournalSettings
 from sensor.settings.live import LiveSettings
 from sensor.settings.loading import load_settings
 from sensor.settings.milter import MilterSettings
 from sensor.settings.organisation import OrganisationSettings
 from sensor.settings.privacy import PrivacySettings
+from sensor.settings.relay import RelaySettings
 from sensor.settings.replay import ReplaySettings
 from sensor.settings.run import RunSettings
 from sensor.settings.schema import DetectorOptions, Limit
@@ -52,12 +54,14 @@ __all__ = [
     "HttpSinkSettings",
     "InlineRule",
     "InlineSettings",
+    "JournalSettings",
     "Limit",
     "LiveSettings",
     "MilterSettings",
     "Network",
     "OrganisationSettings",
     "PrivacySettings",
+    "RelaySettings",
     "ReplaySettings",
     "RunSettings",
     "SecretSource",

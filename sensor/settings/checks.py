@@ -23,6 +23,9 @@ C = TypeVar("C", bound=Check)
 ADDRESS = r"[^\s@*]+@[^\s@/:*]+"
 DOMAIN = r"\.?[^\s@./:\[\]*]+(\.[^\s@./:\[\]*]+)*\.?"
 
+MAX_LISTED = 10_000
+"""Addresses of one list. They are looked up, not searched, and a longer list belongs in a directory."""
+
 LISTS: set[Check] = set()
 """Checks of lists."""
 
@@ -103,6 +106,20 @@ def domains(value: object) -> tuple[str, ...]:
         if not re.fullmatch(r"\.?[^\s@./:\[\]*]+(\.[^\s@./:\[\]*]+)*\.?", each):
             raise ValueError(f'{rule}; "{each}" is none')
     return tuple(each.lower() for each in value)
+
+
+@of_list
+def addresses(value: object) -> tuple[str, ...]:
+    """Addresses and domains in lower case, at least one; a leading dot takes in all below a domain."""
+    rule = 'must be a list of addresses and domains such as ["ann@corp.example", "partner.example", ".corp.example"]'
+    if not isinstance(value, list) or not value or not all(isinstance(each, str) for each in value):
+        raise ValueError(rule)
+    if len(value) > MAX_LISTED:
+        raise ValueError(f"must have at most {MAX_LISTED:_} entries")
+    for each in value:
+        if not each.isprintable() or not re.fullmatch(f"{ADDRESS}|{DOMAIN}", each):
+            raise ValueError(f'{rule}; "{each}" is neither')
+    return tuple(dict.fromkeys(each.lower().rstrip(".") for each in value))
 
 
 @of_list

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from sensor.model import Direction, Evidence, Kind, Level
-from sensor.settings.checks import ADDRESS, DOMAIN, Check, name, one_of, shaped, true_or_false, whole
+from sensor.settings.checks import Check, addresses, name, one_of, shaped, true_or_false, whole
 from sensor.settings.errors import RowError
 from sensor.settings.rows import checked_row
 from sensor.settings.section import Section
@@ -18,8 +17,6 @@ OnFailure = Literal["open", "closed"]
 
 MAX_RULES = 100
 """Rules are tried in order for each forward, and each is a series of the metrics."""
-MAX_LISTED = 10_000
-"""Mailboxes or destinations of one rule. They are looked up, not searched, and a longer list belongs in a directory."""
 MAX_REPLY_CHARACTERS = 400
 """Of a reply's text: with codes and line end it stays within the 512 octets of RFC 5321 4.5.3.1.5."""
 
@@ -80,18 +77,6 @@ def _several(*allowed: str) -> Check:
     return check
 
 
-def _addresses(value: object) -> tuple[str, ...]:
-    rule = 'must be a list of addresses and domains such as ["ann@corp.example", "partner.example", ".corp.example"]'
-    if not isinstance(value, list) or not value or not all(isinstance(each, str) for each in value):
-        raise ValueError(rule)
-    if len(value) > MAX_LISTED:
-        raise ValueError(f"must have at most {MAX_LISTED:_} entries")
-    for each in value:
-        if not each.isprintable() or not re.fullmatch(f"{ADDRESS}|{DOMAIN}", each):
-            raise ValueError(f'{rule}; "{each}" is neither')
-    return tuple(dict.fromkeys(each.lower().rstrip(".") for each in value))
-
-
 _TEXT = shaped(
     rf"[ -~]{{1,{MAX_REPLY_CHARACTERS}}}", f"must be a line of 1 to {MAX_REPLY_CHARACTERS} characters of plain ASCII"
 )
@@ -105,8 +90,8 @@ _RULE_KEYS: Mapping[str, Check] = {
     "level": _several(*get_args(Level)),
     "evidence": _several(*get_args(Evidence)),
     "direction": _several(*get_args(Direction)),
-    "mailboxes": _addresses,
-    "destinations": _addresses,
+    "mailboxes": addresses,
+    "destinations": addresses,
     "look_alikes": true_or_false,
     "code": whole(400, 599),
     "enhanced": _ENHANCED,

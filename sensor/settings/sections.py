@@ -13,10 +13,12 @@ from sensor.settings.alerts import ALERTS, AlertSettings
 from sensor.settings.artifacts import ARTIFACTS, ArtifactSettings
 from sensor.settings.capture import CAPTURE, CaptureSettings
 from sensor.settings.inline import INLINE, InlineSettings
+from sensor.settings.journal import JOURNAL, JournalSettings
 from sensor.settings.live import LIVE, LiveSettings
 from sensor.settings.milter import MILTER, MilterSettings
 from sensor.settings.organisation import ORGANISATION, OrganisationSettings
 from sensor.settings.privacy import PRIVACY, PrivacySettings
+from sensor.settings.relay import RELAY, RelaySettings
 from sensor.settings.replay import REPLAY, ReplaySettings
 from sensor.settings.run import RUN, RunSettings
 from sensor.settings.section import Section
@@ -38,6 +40,8 @@ SECTIONS: tuple[Section, ...] = (
     PRIVACY,
     MILTER,
     INLINE,
+    JOURNAL,
+    RELAY,
 )
 
 
@@ -61,5 +65,7 @@ class Settings:
     privacy: PrivacySettings = field(default_factory=PrivacySettings)
     milter: MilterSettings = field(default_factory=MilterSettings)
     inline: InlineSettings = field(default_factory=InlineSettings)
+    journal: JournalSettings = field(default_factory=JournalSettings)
+    relay: RelaySettings = field(default_factory=RelaySettings)
     detect: Mapping[str, Mapping[str, float | bool]] = field(default_factory=dict)
     limits: Mapping[str, int] = field(default_factory=dict)

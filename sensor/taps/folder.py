@@ -1,8 +1,9 @@
 """
 Capture files as they come: a list read once, or a folder that finished captures are put into.
 
-Files found together are read together, so that flows go on from one rotated file into the next. Behind their last
-batch comes an ``EndOfCaptures``: what was counted up to there is whole, and may be saved.
+Files found together are read together, so that flows go on from one rotated file into the next. Before their first
+batch comes a ``StartOfCaptures``, behind their last one an ``EndOfCaptures``: what was counted up to there is whole,
+and may be saved. What is saved between has to know how far the reading was, so that it can be gone on with.
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+import msgspec
+
 from sensor.model import Event, InterestSpec, TapName, TlsSession, Transaction
 from sensor.tally import Tally, tally
 from sensor.taps.base import Batch, DamageView, TapError
 from sensor.taps.capture import CaptureTap, transaction_types
-from sensor.taps.files import Found, find_captures
+from sensor.taps.files import STDIN, Found, find_captures
 
 LOOK_EVERY_S = 1.0
 """How often a folder is looked at."""
@@ -26,11 +29,8 @@ DAMAGE_REMEMBERED = 1_000
 """Damaged places that are kept, the latest; ``damaged`` counts all."""
 
 
-class EndOfCaptures:
-    """An empty batch behind the last one of the captures at *paths*."""
-
-    def __init__(self, paths: Sequence[str]) -> None:
-        self.paths = tuple(paths)
+class _Mark:
+    """An empty batch that says something of those before and behind it."""
 
     def __len__(self) -> int:
         return 0
@@ -48,6 +48,62 @@ class EndOfCaptures:
         return b""
 
 
+class StartOfCaptures(_Mark):
+    """Stands before the first batch of captures that are read together, of which *reading* was taken before."""
+
+    def __init__(self, reading: Reading) -> None:
+        self.reading = reading
+
+
+class EndOfCaptures(_Mark):
+    """Stands behind the last batch of the captures at *paths*."""
+
+    def __init__(self, paths: Sequence[str]) -> None:
+        self.paths = tuple(paths)
+
+
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    How far captures were read that are read together: by what they are known again, and batches and events taken.
+
+    The core gives the same events of the same files in the same order, so who knows how many were taken can go on.
+    """
+
+    captures: tuple[tuple[str, int, int], ...]
+    batches: int = 0
+    events: int = 0
+
+    @property
+    def paths(self) -> list[str]:
+        return [path for path, _, _ in self.captures]
+
+    @property
+    def can_be_resumed(self) -> bool:
+        """False for standard input, which can't be read twice."""
+        return STDIN not in self.paths
+
+    def after(self, batch: Batch) -> Reading:
+        """With one batch more."""
+        return msgspec.structs.replace(self, batches=self.batches + 1, events=self.events + len(batch))
+
+
+def reading_of(paths: Sequence[str]) -> Reading:
+    """Captures of which nothing was read yet. Files are known again by name, size and time of their last change."""
+    return Reading(captures=tuple((path, *_size_and_time(path)) for path in paths))
+
+
+def _untaken(reading: Reading) -> Reading:
+    return msgspec.structs.replace(reading, batches=0, events=0)
+
+
+def _size_and_time(path: str) -> tuple[int, int]:
+    try:
+        facts = os.stat(path)
+    except OSError:
+        return 0, 0
+    return facts.st_size, facts.st_mtime_ns
+
+
 class CapturesTap:
     """
     Reads the captures that *paths* name: once, or, where *watches*, those in the folders among them as they come.
@@ -55,7 +111,8 @@ class CapturesTap:
     A file in a watched folder is read when nobody has written to it for *settle_s* seconds; one that is moved there is
     read at once if it is old enough. *begun* holds the paths that were begun before, and takes those that are begun:
     they are not read again, since a file that another tap was reading when it died was counted in part. *is_counted*
-    says which captures were counted before; they are passed over.
+    says which captures were counted before; they are passed over. *resumes* is a reading that was broken off: if its
+    captures are there as they were, they come first, without the events that were taken.
 
     Raises ``TapError`` where a path does not exist.
     """
@@ -69,11 +126,14 @@ class CapturesTap:
         watches: bool = False,
         settle_s: float = 10.0,
         is_counted: Callable[[str], bool] | None = None,
+        resumes: Reading | None = None,
         limits: Mapping[str, int] | None = None,
     ) -> None:
         self._paths, self._interest, self._limits = list(paths), interest, limits
         self._watches, self._settle_s, self._is_counted = watches, settle_s, is_counted
         self._begun = set() if begun is None else begun
+        self._resumes = resumes
+        self.events_lost = 0
         self._stopping = threading.Event()
         self._current: CaptureTap | None = None
         self._counters: Counter[str] = Counter()
@@ -100,10 +160,13 @@ class CapturesTap:
         return self._types[1]
 
     def batches(self) -> Iterator[Batch]:
+        if self._resumes is not None and reading_of(self._resumes.paths) == _untaken(self._resumes):
+            self._begun.update(self._resumes.paths)
+            yield from self._read_all(self._resumes)
         while not self._stopping.is_set():
             fresh = self._fresh()
             if fresh:
-                yield from self._read_all(fresh)
+                yield from self._read_all(reading_of(fresh))
             if not self._watches:
                 return
             self._stopping.wait(LOOK_EVERY_S)
@@ -129,11 +192,13 @@ class CapturesTap:
     def damage(self) -> Sequence[DamageView]:
         return tuple(self._damage)
 
-    def _read_all(self, paths: Sequence[str]) -> Iterator[Batch]:
+    def _read_all(self, reading: Reading) -> Iterator[Batch]:
+        paths = reading.paths
         tap = self._current = CaptureTap(paths, self._interest, limits=self._limits)
         if self._stopping.is_set():
             tap.stop()
-        yield from tap.batches()
+        yield StartOfCaptures(reading)
+        yield from self._untaken(tap.batches(), reading)
         self._counters += Counter(tap.counters())
         self._anomalies += Counter(tap.anomalies())
         self._damage += tap.damage()
@@ -142,6 +207,19 @@ class CapturesTap:
         if not self._stopping.is_set():
             # What was stopped in the middle was not counted whole.
             yield EndOfCaptures(paths)
+
+    def _untaken(self, batches: Iterator[Batch], reading: Reading) -> Iterator[Batch]:
+        """
+        The batches behind those that were taken. Where another version of the core cuts them otherwise, the events of
+        the one that was taken in part are lost rather than counted twice, and counted in ``events_lost``.
+        """
+        passed = 0
+        for batch in batches:
+            if passed < reading.events:
+                passed += len(batch)
+                self.events_lost += max(0, passed - reading.events)
+            else:
+                yield batch
 
     def _fresh(self) -> list[str]:
         """The captures that were not read yet, in their order."""

@@ -57,7 +57,8 @@ class InlineCore:
     Mail that passes through somebody's hands, read by the code that captured mail meets.
 
     Sessions and mails have numbers; one that is not open is a ValueError. OverflowError where more would be open than
-    the limits ``inline_sessions`` and ``session_octets`` allow: the mail may pass, unseen and counted.
+    the limits ``inline_sessions`` and ``session_octets`` allow: the mail may pass, unseen and counted. RuntimeError
+    for a defect of the core. Any thread may call.
     """
 
     def __init__(self, interest: InterestSpec, *, limits: Mapping[str, int] | None = None) -> None:
@@ -116,7 +117,7 @@ class InlineCore:
     # ---- what is known
 
     def take(self) -> Batch:
-        """The events that became known since the last call. May be called from another thread."""
+        """The events that became known since the last call."""
         return self._core.take()
 
     def counters(self) -> Mapping[str, int]:

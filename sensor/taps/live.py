@@ -37,7 +37,8 @@ class LiveTap(CoreTap):
     """
     Captures *interfaces* as *settings* say, until stopped. Raises ``TapError`` for what can't be captured, and why.
 
-    ``damage`` tells of frames that were lost and of outages. *watch* is called between batches.
+    An interface that was removed is opened anew only with *reopens*, which keeps the right to that. ``damage`` tells of
+    frames that were lost and of outages. *watch* is called between batches.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class LiveTap(CoreTap):
         *,
         settings: LiveSettings | None = None,
         limits: Mapping[str, int] | None = None,
+        reopens: bool = True,
         watch: Watcher | None = None,
     ) -> None:
         how = settings or LiveSettings()
@@ -62,6 +64,7 @@ class LiveTap(CoreTap):
                 promiscuous=how.promiscuous,
                 workers=how.workers,
                 block_timeout_ms=how.block_timeout_ms,
+                reopens=reopens,
             )
         except (_core.CaptureError, ValueError) as error:
             raise TapError(str(error)) from None

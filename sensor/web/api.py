@@ -40,7 +40,7 @@ Question = Generator[None, None, Page]
 def mailboxes(view: View, query: Query) -> Question:
     """Mailboxes that forward, those with most automatic forwards first."""
     found = []
-    for number, each in enumerate(view.analysis.pipeline.ledger.forwarders()):
+    for number, each in enumerate(view.ledger.forwarders()):
         if _is_wanted_mailbox(each[0], each[2], query):
             found.append(each)
         if number % STEP == STEP - 1:
@@ -57,7 +57,7 @@ def destinations(view: View, query: Query) -> Question:
     """Addresses that mail is forwarded to, those of most mailboxes first."""
     users: dict[str, list[tuple[int, str, Forwards]]] = {}
     mailbox = query.get("mailbox")
-    for number, (name, forwards) in enumerate(tuple(view.analysis.pipeline.ledger.each_forwarder())):
+    for number, (name, forwards) in enumerate(tuple(view.ledger.each_forwarder())):
         for address, each in forwards.destinations.items() if mailbox in (None, name) else ():
             if _is_wanted_destination(address, each.is_outside, each.last_seen_ms, query):
                 users.setdefault(address, []).append((each.count, name, forwards))

@@ -288,33 +288,40 @@ def _uvicorn_config(app: ASGIApp) -> uvicorn.Config:
 
 
 @contextmanager
-def open_web(settings: WebSettings, face: Face, log: Log) -> Iterator[WebServer]:
+def open_web(settings: WebSettings, face: Face, log: Log, *, listener: Listener | None = None) -> Iterator[WebServer]:
     """
-    A server on ``settings.listen``, its port bound, not started. Raises ``UserError``: for an address that others can
-    reach, where nobody has to say who they are and the settings do not allow that, among others.
+    A server on ``settings.listen``, not started; its port is bound, or *listener* was for it. Raises ``UserError``: for
+    an address that others can reach, where nobody has to say who they are and the settings do not allow that, among
+    others.
     """
     config = WatchedConfig(settings.config_file)
-    host, port = split_listen(settings.listen)
+    host, _ = split_listen(settings.listen)
     if not host.startswith(LOOPBACK) and not config.current.asks_who and not settings.allow_without_auth:
         raise SettingsError(
             f"web.listen: {settings.listen} can be reached by others, and nobody would have to say who they are; set "
             "web.config_file to a file with basic_auth_users, or web.allow_without_auth = true"
         )
-    server = WebServer(_bound(settings.listen, host, port, settings.connections), settings, face, config, log)
+    server = WebServer(listener or bound(settings), settings, face, config, log)
     try:
         yield server
     finally:
         server.stop()
 
 
-def _bound(listen: str, host: str, port: int, backlog: int) -> Listener:
+def bound(settings: WebSettings) -> Listener:
+    """
+    A socket bound to ``settings.listen``: made apart, since a low port takes a right that is gone when more is opened.
+
+    Raises ``SettingsError`` where the port can't be had.
+    """
+    host, port = split_listen(settings.listen)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = Listener(family, backlog, set())
+    listener = Listener(family, settings.connections, set())
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1" if host == "localhost" else host, port))
-        listener.listen(backlog)
+        listener.listen(settings.connections)
     except OSError as error:
         listener.close()
-        raise SettingsError(f"web.listen: {listen}: {error.strerror}") from None
+        raise SettingsError(f"web.listen: {settings.listen}: {error.strerror}") from None
     return listener

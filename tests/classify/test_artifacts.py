@@ -21,10 +21,12 @@ from sensor.classify.artifacts import (
     check_rows,
     split_subject,
 )
+from sensor.classify.lookalike import MEANINGS
 from sensor.classify.rows import languages
 from sensor.classify.trust import RULE_NAMES
+from sensor.model import InterestSpec
 from sensor.report.artifacts import artifacts_page, rows_as_json, unexplained_sources
-from tests.mails import Field, Header, Mail, mail
+from tests.mails import Field, Header, Mail, core_mail, mail
 
 GOOD = {
     "slug": "mine",
@@ -101,6 +103,10 @@ def test_every_rule_and_look_alike_of_the_table_exists_in_code() -> None:
     assert {name for row in rows for name in row.spoken_against_by} <= set(LOOK_ALIKES)
 
 
+def test_every_look_alike_is_explained() -> None:
+    assert MEANINGS.keys() == set(LOOK_ALIKES)
+
+
 def test_what_the_core_is_asked_to_find_is_folded() -> None:
     interest = builtin_table().interest
     assert all(prefix == prefix.lower() for prefix in interest.subject_prefixes)
@@ -123,6 +129,16 @@ def test_what_the_core_is_asked_to_find_is_folded() -> None:
         ("转发：你好", ("转发", "你好")),
         ("İLT: merhaba", ("i̇lt", "merhaba")),
         ("Fwd: Re: x", ("fwd", "Re: x")),
+        ("Re[2]: x", ("re", "x")),
+        ("FW(12) : x", ("fw", "x")),
+        ("Fwd^3: x", ("fwd", "x")),
+        ("Fw[2): x", ("fw[2)", "x")),
+        ("Fw[2345]: x", ("fw[2345]", "x")),
+        ("[Fwd: Offer 12]", ("fwd", "Offer 12")),
+        ("[EXT] [FW: a subject longer than any tag can be]", ("fw", "a subject longer than any tag can be")),
+        ("[fwd-list: x] y", ("", "[fwd-list: x] y")),
+        ("Re: [Fwd: x]", ("re", "[Fwd: x]")),
+        ("\u200f\u202bFW: x", ("fw", "x")),
         ("no prefix", ("", "no prefix")),
         ("x" * 40 + ": y", ("", "x" * 40 + ": y")),
         ("", ("", "")),
@@ -131,6 +147,20 @@ def test_what_the_core_is_asked_to_find_is_folded() -> None:
 )
 def test_split_subject(subject: str | None, expected: tuple[str, str]) -> None:
     assert split_subject(subject) == expected
+
+
+# What prefixes are made of, and what may stand around them.
+WORDS = ("fw", "Fwd", "re", "ext", "转发", "x" * 30)
+SIGNS = ("[", "]", "(", ")", "^", "2", "12", ":", "：", " ", "\u00a0", "\u200f")
+
+
+@given(st.lists(st.sampled_from(WORDS + SIGNS), max_size=9).map("".join))
+def test_the_core_finds_a_subjects_prefix_where_the_classifier_does(subject: str) -> None:
+    prefixes = ("fw", "fwd", "转发")
+    only_subjects = InterestSpec(fields=(), reverse_path_marks=(), subject_prefixes=prefixes, body_marks=())
+    read = core_mail(f"From: a@b.example\nSubject: {subject}\n\nx\n", interest=only_subjects)
+    assert read.header is not None
+    assert read.touched is (split_subject(read.header.subject)[0] in prefixes)
 
 
 @given(

@@ -2,7 +2,8 @@
 Two sensors that see mail, and a Prometheus that scrapes them by the sample settings: what dashboards are tried on.
 
 One sensor reads a folder into which captures are put while it is scraped, and an interface on which mail is sent; it
-writes records, keeps a store, and tells a file and a receiver that is dead. The other has read one capture.
+writes records, keeps a store, and tells a file and a receiver that is dead. The other has read one capture, and stands
+in line: a mail passes through its relay, one is shown to its milter.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import os
 import shutil
 import smtplib
+import socket
 import socketserver
 import subprocess
 import threading
@@ -21,18 +23,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from tests.builders import Capture, Dialogue, capture, lines
 from tests.running import ROOT, needs
-from tests.service import Service, free_port, running
+from tests.service import SIEVE, Service, free_port, running
+from tests.taps.milter import packets
 
 PROMETHEUS = ROOT / "deploy" / "prometheus"
-LIVE = os.geteuid() == 0
-"""Capturing takes root, or CAP_NET_RAW."""
-
+FAY = "fay@corp.example"
 LATER = ROOT / "pcaps" / "lab_sieve_redirect_srs" / "input.pcap"
-"""One more forward of a mailbox that has series by then."""
+"""One more forward of Fay, who has series by then."""
 
 ROUNDS = 3
 """Batches of captures, some scrapes apart, so that every counter rises between two scrapes."""
@@ -140,12 +142,27 @@ def _send_mail(port: int) -> None:
         client.sendmail("ann@a.example", ["bob@corp.example"], b"Subject: live\r\n\r\nHi\r\n")
 
 
+IN_LINE = (
+    f'[capture]\nfiles = ["{SIEVE}"]\n[milter]\nlisten = ["inet:127.0.0.1:{{milter}}"]\n'
+    '[relay]\nlisten = "127.0.0.1:{relay}"\nnext_hop = "127.0.0.1:{next_hop}"\n'
+)
+
+
+def _show_mail(port: int) -> None:
+    """As an MTA shows a milter a mail."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as milter:
+        milter.sendall(packets.offer() + packets.connect() + packets.helo() + packets.a_mail() + packets.QUIT)
+        while milter.recv(4_096):
+            continue
+
+
 def _settings(folder: Path, captures: Path, mail_port: int) -> str:
-    live = f'[live]\ninterfaces = ["lo"]\nports = [{mail_port}]\n' if LIVE else ""
     return (
         f'path = "{folder / "ledger.db"}"\n'
         f'[run]\nrecords = "{folder / "records.jsonl"}"\n'
-        f'[capture]\nfolder = "{captures}"\nsettle_s = 0\n{live}'
+        f'[capture]\nfolder = "{captures}"\nsettle_s = 0\n'
+        f'[live]\ninterfaces = ["lo"]\nports = [{mail_port}]\n'
+        "[privacy]\nclear_labels = true\n"
         f'[alerts]\nspool_dir = "{folder / "spool"}"\n'
         f'[[alerts.sink]]\ntype = "jsonl"\npath = "{folder / "alerts.jsonl"}"\n'
         f'[[alerts.sink]]\ntype = "webhook"\nname = "dead"\nurl = "http://127.0.0.1:{free_port()}/"\n'
@@ -154,14 +171,17 @@ def _settings(folder: Path, captures: Path, mail_port: int) -> str:
 
 @contextmanager
 def scene(folder: Path) -> Iterator[Prometheus]:
-    """All of it, when every capture was read and the top mailboxes have been chosen."""
+    """All of it, when every capture was read and the top mailboxes have been chosen. Capturing takes root."""
+    if os.geteuid() != 0:
+        pytest.skip("capturing takes root, or CAP_NET_RAW")
     one, other, captures = folder / "one", folder / "other", folder / "captures"
+    relay, milter = free_port(), free_port()
     for each in (one, other, captures):
         each.mkdir()
     with (
         mail_server() as mail_port,
         running(one, _settings(one, captures, mail_port)) as sensor,
-        running(other) as second,
+        running(other, IN_LINE.format(milter=milter, relay=relay, next_hop=mail_port)) as second,
         prometheus(folder, (sensor, second)) as seen,
     ):
         until(lambda: len(seen.ask("mailsensor_build_info")) == 2, "both sensors are scraped")
@@ -170,13 +190,14 @@ def scene(folder: Path) -> Iterator[Prometheus]:
         for number in range(ROUNDS):
             for path in inputs[number::ROUNDS]:
                 shutil.copy(path, captures / f"{number}-{path.parent.name}-{path.name}")
-            if LIVE:
-                _send_mail(mail_port)
+            _send_mail(relay)
+            _show_mail(milter)
+            _send_mail(mail_port)
             time.sleep(3)
-        until(lambda: sensor.metric("mailsensor_mailbox_auto_share_low_ratio") > 0, "mailboxes have series")
-        until(lambda: bool(seen.ask("mailsensor_mailbox_auto_share_low_ratio > 0")), "they are scraped")
+        own = f'mailsensor_mailbox_forwards_total{{mailbox="{FAY}",instance="127.0.0.1:{sensor.port}"}}'
+        until(lambda: bool(seen.ask(f"{own} > 0")), "a mailbox has series")
         shutil.copy(LATER, captures / "later.pcap")
-        until(lambda: bool(seen.ask("increase(mailsensor_mailbox_forwards_total[1m]) > 0")), "one forwards again")
+        until(lambda: bool(seen.ask(f"increase({own}[1m]) > 0")), "it forwards again")
         yield seen
 
 

@@ -53,7 +53,7 @@ def test_a_forward_meets_its_rule() -> None:
     assert inspector.judge(FORWARD) == Verdict("reject", "no", (550, "5.7.1", "no"), would="reject")
     assert inspector.judge(PLAIN) == Verdict()
     assert inspector.counts() == {("reject", "no", False): 1, ("observe", "", False): 1}
-    assert inspector.counters()["verdicts"] == 2
+    assert inspector.counters()["judged"] == 2
     inspector.close()
 
 
@@ -68,7 +68,7 @@ def test_without_rules_nothing_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(judge_module, "classify", fails_by(ValueError("never asked")))
     inspector = judge()
     assert inspector.judge(FORWARD) == Verdict()
-    assert (inspector.counters()["verdicts"], inspector.counters()["verdicts_failed"]) == (1, 0)
+    assert (inspector.counters()["judged"], inspector.counters()["verdicts_failed"]) == (1, 0)
 
 
 def test_a_header_field_is_stripped_only_where_we_write_it() -> None:

@@ -25,7 +25,9 @@ from sensor.alert.sinks.syslog_message import Form
 from sensor.alert.sinks.tls import tls_context
 from sensor.settings import SyslogSettings
 
-_PORTS = {"udp": 514, "tcp": 601, "tls": 6514}
+PORTS = {"udp": 514, "tcp": 601, "tls": 6514}
+"""Where no other is set, by transport."""
+
 # The most that every receiver should take: RFC 5426 3.2, RFC 5425 4.3.1.
 _MOST_OCTETS = {"udp": 2_048, "tcp": 8_192, "tls": 8_192}
 
@@ -65,7 +67,7 @@ class SyslogSink(PlainAsyncSink):
     def __init__(self, settings: SyslogSettings, *, host_name: str | None = None) -> None:
         self.name = settings.name
         self._timeout_s = settings.timeout_s
-        port = settings.port or _PORTS[settings.transport]
+        port = settings.port or PORTS[settings.transport]
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         self._where = f"{settings.transport}://{host}:{port}"
         self._form = Form(

@@ -44,6 +44,15 @@ pub struct Batch {
     pub(crate) events: Shared,
 }
 
+impl Batch {
+    /// A batch of *events*.
+    pub fn of(events: Vec<Event>) -> Self {
+        Self {
+            events: Arc::new(events),
+        }
+    }
+}
+
 #[pymethods]
 impl Batch {
     fn __len__(&self) -> usize {

@@ -1,15 +1,16 @@
 //! Mail that passes through somebody's hands, as Python sees it: `wire::inline` with Python's types.
 //!
-//! The GIL is kept: a feed takes a microsecond or a few, and letting go of it costs others their turn and us a hundred
-//! nanoseconds (`benchmarks/inline_core.py`).
+//! The GIL is kept: a feed takes a microsecond or a few, and others gain nothing in that time (`benchmarks/inline_core.py`).
+//! The lock is held by code alone that knows no Python, so nobody waits for it with what its holder needs.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::sync::{Arc, Mutex};
 
 use pyo3::buffer::PyBuffer;
-use pyo3::exceptions::{PyOverflowError, PyValueError};
+use pyo3::exceptions::{PyOverflowError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 use wire::frame::Timestamp;
@@ -20,11 +21,25 @@ use wire::tcp::segment::Endpoint;
 
 use crate::convert::{Batch, Transaction};
 use crate::interest::{limits_with, Interest};
+use crate::reading::lock;
 
 /// Sessions and mails in line: see `sensor/_core.pyi`.
-#[pyclass(module = "sensor._core")]
+#[pyclass(frozen, module = "sensor._core")]
 pub struct Inline {
-    inner: wire::inline::Inline,
+    inner: Mutex<wire::inline::Inline>,
+}
+
+impl Inline {
+    /// Does *act*. Should it panic, that is an error like others: whoever passes mail on survives a defect of ours.
+    fn with<T>(&self, act: impl FnOnce(&mut wire::inline::Inline) -> Result<T, InlineError>) -> PyResult<T> {
+        let mut inner = lock(&self.inner);
+        match catch_unwind(AssertUnwindSafe(|| act(&mut inner))) {
+            Ok(done) => done.map_err(refused),
+            Err(_) => Err(PyRuntimeError::new_err(
+                "the core failed on this mail; this is a defect of the sensor, please report it",
+            )),
+        }
+    }
 }
 
 #[pymethods]
@@ -34,36 +49,37 @@ impl Inline {
     fn new(interest: &Interest, limits: Option<HashMap<String, usize>>) -> PyResult<Self> {
         let limits = limits_with(limits)?;
         let inner = wire::inline::Inline::new(Arc::clone(&interest.inner), limits);
-        Ok(Self { inner })
+        Ok(Self {
+            inner: Mutex::new(inner),
+        })
     }
 
     #[pyo3(signature = (*, client, server, at_ns))]
-    fn open(&mut self, client: Peer, server: Peer, at_ns: i64) -> PyResult<u64> {
+    fn open(&self, client: Peer, server: Peer, at_ns: i64) -> PyResult<u64> {
         let (client, server) = (endpoint(Some(client))?, endpoint(Some(server))?);
-        self.inner.open(client, server, Timestamp(at_ns)).map_err(refused)
+        self.with(|inner| inner.open(client, server, Timestamp(at_ns)))
     }
 
     #[pyo3(signature = (session, data, *, from_client, at_ns))]
-    fn feed(&mut self, session: u64, data: Octets<'_>, from_client: bool, at_ns: i64) -> PyResult<()> {
+    fn feed(&self, session: u64, data: Octets<'_>, from_client: bool, at_ns: i64) -> PyResult<()> {
         let by = if from_client { Speaker::Client } else { Speaker::Server };
-        let fed = self.inner.feed(session, &data.0, by, Timestamp(at_ns));
-        fed.map_err(refused)
+        self.with(|inner| inner.feed(session, &data.0, by, Timestamp(at_ns)))
     }
 
     #[pyo3(signature = (session, *, at_ns))]
-    fn secured(&mut self, session: u64, at_ns: i64) -> PyResult<()> {
-        self.inner.secured(session, Timestamp(at_ns)).map_err(refused)
+    fn secured(&self, session: u64, at_ns: i64) -> PyResult<()> {
+        self.with(|inner| inner.secured(session, Timestamp(at_ns)))
     }
 
     fn provisional(&self, session: u64) -> PyResult<Option<Transaction>> {
-        let transaction = self.inner.provisional(session).map_err(refused)?;
+        let transaction = self.with(|inner| inner.provisional(session))?;
         Ok(transaction.map(Transaction::alone))
     }
 
     #[pyo3(signature = (session, *, at_ns, reset = false))]
-    fn close(&mut self, session: u64, at_ns: i64, reset: bool) -> PyResult<()> {
+    fn close(&self, session: u64, at_ns: i64, reset: bool) -> PyResult<()> {
         let _ = reset; // as on the wire, a session that was reset is recorded like one that was closed
-        self.inner.close(session, Timestamp(at_ns)).map_err(refused)
+        self.with(|inner| inner.close(session, Timestamp(at_ns)))
     }
 
     #[allow(clippy::too_many_arguments)] // each is a keyword of its own in Python
@@ -72,7 +88,7 @@ impl Inline {
         reverse_path_params = Vec::new(), forward_paths = Vec::new()),
         text_signature = "($self, *, at_ns, client=None, server=None, session_at_ns=None, protocol=None, helo=None, auth_user=None, tls=False, client_ip=None, transaction_index=0, reverse_path=None, reverse_path_params=(), forward_paths=())")]
     fn begin(
-        &mut self,
+        &self,
         at_ns: i64,
         client: Option<Peer>,
         server: Option<Peer>,
@@ -108,20 +124,20 @@ impl Inline {
                 .collect(),
             forward_paths: forward_paths.into_iter().map(path_of).collect(),
         };
-        self.inner.begin(envelope).map_err(refused)
+        self.with(|inner| inner.begin(envelope))
     }
 
-    fn content(&mut self, mail: u64, data: Octets<'_>) -> PyResult<()> {
-        self.inner.content(mail, &data.0).map_err(refused)
+    fn content(&self, mail: u64, data: Octets<'_>) -> PyResult<()> {
+        self.with(|inner| inner.content(mail, &data.0))
     }
 
     fn drafted(&self, mail: u64) -> PyResult<Transaction> {
-        self.inner.drafted(mail).map(Transaction::alone).map_err(refused)
+        self.with(|inner| inner.drafted(mail)).map(Transaction::alone)
     }
 
     #[pyo3(signature = (mail, *, at_ns, outcome, reply = None, truncated = false))]
     fn end(
-        &mut self,
+        &self,
         mail: u64,
         at_ns: i64,
         outcome: &str,
@@ -134,22 +150,20 @@ impl Inline {
             reply: reply.map(reply_of).transpose()?,
             truncated,
         };
-        self.inner.end(mail, end).map_err(refused)
+        self.with(|inner| inner.end(mail, end))
     }
 
-    fn take(&mut self) -> Batch {
-        Batch {
-            events: Arc::new(self.inner.take()),
-        }
+    fn take(&self) -> Batch {
+        Batch::of(lock(&self.inner).take())
     }
 
     fn counters(&self) -> HashMap<&'static str, u64> {
-        let counts = self.inner.counters().list();
+        let counts = lock(&self.inner).counters().list();
         counts.into_iter().map(|(name, _, count)| (name, count)).collect()
     }
 
     fn anomalies(&self) -> HashMap<&'static str, u64> {
-        let counts = self.inner.anomalies().list();
+        let counts = lock(&self.inner).anomalies().list();
         counts.into_iter().map(|(slug, _, count)| (slug, count)).collect()
     }
 }

@@ -1,7 +1,7 @@
 //! `sensor._core`: the streaming core as a Python module. This crate alone knows PyO3.
 //!
-//! It registers what `sensor/_core.pyi` describes; `reading.rs` runs the threads that `replay.rs` shows, `live.rs` those of live interfaces, `convert.rs` shows records to Python,
-//! `error.rs` maps errors.
+//! It registers what `sensor/_core.pyi` describes; `reading.rs` runs the threads that `replay.rs` shows, `live.rs` those of live interfaces,
+//! `inline.rs` takes mail from whoever holds it, `convert.rs` shows records to Python, `error.rs` maps errors.
 
 mod convert;
 mod error;
@@ -10,6 +10,7 @@ mod interest;
 mod live;
 mod parse;
 mod reading;
+mod receive;
 mod replay;
 mod tally;
 mod trace;

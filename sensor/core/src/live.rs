@@ -15,7 +15,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use capture::live::{self, Fanout, Lane, Lanes, Options, Pass, RING_OCTETS_MAX, RING_OCTETS_MIN};
-use crossbeam_channel::{bounded, Receiver, RecvTimeoutError, Sender};
+use crossbeam_channel::{bounded, Receiver, Sender};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use wire::anomaly::AnomalyCounts;
@@ -29,6 +29,7 @@ use crate::convert::Batch;
 use crate::error::CaptureError;
 use crate::interest::{limits_with, Interest};
 use crate::reading::lock;
+use crate::receive::next_events;
 
 /// Events that wait for Python before the workers wait too: some kilobytes each. A mail takes less room as an event than as frames
 /// in a ring, so this is where a slow moment of Python is best waited out.
@@ -88,8 +89,8 @@ impl Live {
     #[new]
     #[allow(clippy::too_many_arguments)] // each is a keyword of its own in Python
     #[pyo3(signature = (interfaces, interest, *, limits = None, ports = None, ring_octets = 64 << 20, snap_octets = 262_144,
-        promiscuous = true, workers = 1, block_timeout_ms = 50, batch_events = 4096),
-        text_signature = "(interfaces, interest, *, limits=None, ports=None, ring_octets=67108864, snap_octets=262144, promiscuous=True, workers=1, block_timeout_ms=50, batch_events=4096)")]
+        promiscuous = true, workers = 1, block_timeout_ms = 50, batch_events = 4096, reopens = true),
+        text_signature = "(interfaces, interest, *, limits=None, ports=None, ring_octets=67108864, snap_octets=262144, promiscuous=True, workers=1, block_timeout_ms=50, batch_events=4096, reopens=True)")]
     fn new(
         interfaces: Vec<String>,
         interest: &Interest,
@@ -101,6 +102,7 @@ impl Live {
         workers: usize,
         block_timeout_ms: u64,
         batch_events: usize,
+        reopens: bool,
     ) -> PyResult<Self> {
         let within = |name: &str, value: u64, least: u64, most: u64| match (least..=most).contains(&value) {
             true => Ok(()),
@@ -161,6 +163,7 @@ impl Live {
                 shared: Arc::clone(&shared),
                 out: out.clone(),
                 batch_events,
+                reopens,
             };
             thread::Builder::new()
                 .name("mailsensor-ring".to_owned())
@@ -171,26 +174,14 @@ impl Live {
 
     #[pyo3(signature = (timeout_s = None))]
     fn next_batch(&self, py: Python<'_>, timeout_s: Option<f64>) -> PyResult<Option<Batch>> {
-        let timeout = timeout_s
-            .map(Duration::try_from_secs_f64)
-            .transpose()
-            .map_err(|error| PyValueError::new_err(error.to_string()))?;
-        let received = py.detach(|| match timeout {
-            None => self.events.recv().map_err(|_| RecvTimeoutError::Disconnected),
-            Some(timeout) => self.events.recv_timeout(timeout),
-        });
-        let events = match received {
-            Ok(events) => events,
-            Err(RecvTimeoutError::Timeout) => Vec::new(),
-            Err(RecvTimeoutError::Disconnected) => return self.at_end(),
+        let Some(events) = next_events(py, &self.events, timeout_s)? else {
+            return self.at_end();
         };
         if events.is_empty() && self.shared.failed.load(Ordering::Acquire) {
             return Err(failed());
         }
         self.shared.waiting.fetch_sub(events.len(), Ordering::AcqRel);
-        Ok(Some(Batch {
-            events: Arc::new(events),
-        }))
+        Ok(Some(Batch::of(events)))
     }
 
     fn stop(&self) {
@@ -301,6 +292,8 @@ struct Worker {
     shared: Arc<Shared>,
     out: Sender<Vec<Event>>,
     batch_events: usize,
+    /// Whether the thread keeps the right to open interfaces anew.
+    reopens: bool,
 }
 
 impl Drop for Worker {
@@ -313,6 +306,11 @@ impl Drop for Worker {
 
 impl Worker {
     fn run(mut self) {
+        // Rights are each thread's own: those that the caller gives up later, this one would keep.
+        if live::give_up_rights(self.reopens).is_err() {
+            self.shared.failed.store(true, Ordering::Release);
+            return;
+        }
         if self.capture().is_err() {
             // Nobody listens any more.
             return;

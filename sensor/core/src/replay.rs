@@ -7,9 +7,8 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
-use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError};
+use crossbeam_channel::Receiver;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use wire::record::event::Event;
@@ -17,6 +16,7 @@ use wire::record::event::Event;
 use crate::convert::Batch;
 use crate::interest::{limits_with, Interest};
 use crate::reading::{self, lock, Account};
+use crate::receive::next_events;
 
 /// One thing that was wrong with a capture file.
 #[pyclass(frozen, module = "sensor._core", get_all)]
@@ -61,23 +61,10 @@ impl Replay {
 
     #[pyo3(signature = (timeout_s = None))]
     fn next_batch(&self, py: Python<'_>, timeout_s: Option<f64>) -> PyResult<Option<Batch>> {
-        let timeout = timeout_s
-            .map(Duration::try_from_secs_f64)
-            .transpose()
-            .map_err(|error| PyValueError::new_err(error.to_string()))?;
-        let received = py.detach(|| match timeout {
-            None => self.events.recv().map_err(|_| RecvTimeoutError::Disconnected),
-            Some(timeout) => self.events.recv_timeout(timeout),
-        });
-        match received {
-            Ok(events) => Ok(Some(Batch {
-                events: Arc::new(events),
-            })),
-            Err(RecvTimeoutError::Timeout) => Ok(Some(Batch {
-                events: Arc::new(Vec::new()),
-            })),
-            Err(RecvTimeoutError::Disconnected) if self.account.finished.load(Ordering::Acquire) => Ok(None),
-            Err(RecvTimeoutError::Disconnected) => Err(PyRuntimeError::new_err(
+        match next_events(py, &self.events, timeout_s)? {
+            Some(events) => Ok(Some(Batch::of(events))),
+            None if self.account.finished.load(Ordering::Acquire) => Ok(None),
+            None => Err(PyRuntimeError::new_err(
                 "the core stopped before the end of the capture; this is a defect of the sensor, please report it",
             )),
         }

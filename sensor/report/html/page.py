@@ -16,7 +16,7 @@ import msgspec
 from sensor.alert.merge import CONFIDENCES, SEVERITIES
 from sensor.alert.record import AlertRecord
 from sensor.coverage import Coverage
-from sensor.ledger import Account, Bucket, Forwards, Ledger
+from sensor.ledger import Account, Bucket, Forwards, LedgerView
 from sensor.model import Evidence, Level, Severity
 from sensor.report.summary import AllowedSummary, CoverageSummary, DamageSummary, ShareSummary, coverage_summary
 
@@ -154,7 +154,7 @@ _Forwarder = tuple[str, Account, Forwards]
 
 
 def page_of(
-    ledger: Ledger,
+    ledger: LedgerView,
     coverage: Coverage,
     facts: RunFacts,
     *,

@@ -52,8 +52,8 @@ def test_a_service_serves_as_a_milter_and_counts(tmp_path: Path) -> None:
     with service.running(tmp_path, settings(tmp_path, action="defer")) as sensor:
         assert answer_of(tmp_path, "one") == b"y"
         sensor.until(lambda: sensor.metric("mailsensor_transactions_total", outcome="deferred") == 1, "the mail")
-        assert sensor.metric("mailsensor_capture_milter_mails_total", worker="milter") == 1
-        assert sensor.metric("mailsensor_capture_inline_verdicts_total", worker="milter") == 1
+        assert sensor.metric("mailsensor_milter_mails_total", worker="milter") == 1
+        assert sensor.metric("mailsensor_inline_judged_total", worker="milter") == 1
         assert sensor.metric("mailsensor_worker_up", worker="milter") == 1
         assert sensor.end() == 0
     assert not (tmp_path / "milter.sock").exists()
@@ -70,7 +70,7 @@ def test_a_reload_changes_rules_and_addresses_while_mail_goes_on(tmp_path: Path)
         sensor.until(lambda: not (tmp_path / "milter.sock").exists(), "the old socket gone")
         assert (tmp_path / "other.sock").is_socket()
         sensor.until(
-            lambda: sensor.metric("mailsensor_capture_milter_mails_total", worker="milter") == 3, "three mails"
+            lambda: sensor.metric("mailsensor_milter_mails_total", worker="milter") == 3, "three mails"
         )
         assert sensor.end() == 0
 

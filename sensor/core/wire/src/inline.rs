@@ -244,3 +244,306 @@ fn session_in(sessions: &mut HashMap<u64, Box<Session>>, number: u64) -> Result<
     let session = sessions.get_mut(&number).ok_or(InlineError::NoSession(number))?;
     Ok(session)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::interest::InterestSpec;
+    use crate::record::event::{Outcome, Reply};
+    use proptest::prelude::*;
+    use std::net::{IpAddr, Ipv4Addr};
+    use Speaker::{Client, Server};
+
+    fn inline(limits: Limits) -> Inline {
+        let spec = InterestSpec {
+            fields: vec!["X-Forwarded-To".to_owned()],
+            ..InterestSpec::default()
+        };
+        Inline::new(Arc::new(Interest::new(&spec).unwrap()), limits)
+    }
+
+    fn end(last: u8, port: u16) -> Endpoint {
+        Endpoint {
+            address: IpAddr::V4(Ipv4Addr::new(192, 0, 2, last)),
+            port,
+        }
+    }
+
+    fn open(inline: &mut Inline) -> Result<u64, InlineError> {
+        inline.open(end(1, 40_000), end(2, 25), Timestamp(0))
+    }
+
+    const TO_CONTENT: &[(Speaker, &[u8])] = &[
+        (Server, b"220 mx ESMTP\r\n"),
+        (Client, b"EHLO a.example\r\n"),
+        (Server, b"250 mx\r\n"),
+        (Client, b"MAIL FROM:<a@b>\r\n"),
+        (Server, b"250 ok\r\n"),
+        (Client, b"RCPT TO:<c@d>\r\n"),
+        (Server, b"250 ok\r\n"),
+        (Client, b"DATA\r\n"),
+        (Server, b"354 go\r\n"),
+    ];
+    const CONTENT: &[u8] = b"X-Forwarded-To: e@f\r\nSubject: x\r\n\r\nbody\r\n..dots\r\n";
+    const TO_END: &[(Speaker, &[u8])] = &[(Client, b".\r\n"), (Server, b"250 2.0.0 queued\r\n")];
+
+    fn feed(inline: &mut Inline, session: u64, turns: &[(Speaker, &[u8])]) {
+        for (by, octets) in turns {
+            inline.feed(session, octets, *by, Timestamp(5)).unwrap();
+        }
+    }
+
+    fn transactions(events: Vec<Event>) -> Vec<Transaction> {
+        let transaction = |event| match event {
+            Event::Transaction(transaction) => Some(*transaction),
+            Event::Session(_) => None,
+        };
+        events.into_iter().filter_map(transaction).collect()
+    }
+
+    #[test]
+    fn what_is_provisional_is_told_later_but_for_what_the_reply_decides() {
+        let mut inline = inline(Limits::default());
+        let session = open(&mut inline).unwrap();
+        assert_eq!(inline.provisional(session), Ok(None));
+        feed(&mut inline, session, TO_CONTENT);
+        feed(&mut inline, session, &[(Client, CONTENT)]);
+        let provisional = inline.provisional(session).unwrap().unwrap();
+        assert_eq!(provisional.outcome, Outcome::Delivered);
+        assert!(provisional.touched);
+        feed(&mut inline, session, TO_END);
+        assert_eq!(inline.provisional(session), Ok(None));
+        let told = transactions(inline.take());
+        let decided = Transaction {
+            reply: told[0].reply.clone(),
+            ..provisional
+        };
+        assert_eq!(told, [decided]);
+    }
+
+    #[test]
+    fn the_index_of_a_provisional_mail_counts_those_that_wait_for_their_reply() {
+        let mut inline = inline(Limits::default());
+        let session = open(&mut inline).unwrap();
+        feed(&mut inline, session, TO_CONTENT);
+        // The second mail's commands do not wait for the first mail's reply.
+        feed(
+            &mut inline,
+            session,
+            &[(Client, b"Subject: 1\r\n\r\n.\r\nMAIL FROM:<g@h>\r\nBDAT 4\r\nA: b")],
+        );
+        let provisional = inline.provisional(session).unwrap().unwrap();
+        assert_eq!(provisional.reverse_path.as_deref(), Some("g@h"));
+        assert_eq!(provisional.session.transaction_index, 1);
+        assert!(inline.take().is_empty());
+    }
+
+    #[test]
+    fn octets_that_may_be_smuggled_commands_belong_to_a_provisional_mail() {
+        let mut inline = inline(Limits::default());
+        let session = open(&mut inline).unwrap();
+        feed(&mut inline, session, TO_CONTENT);
+        feed(
+            &mut inline,
+            session,
+            &[(Client, b"Subject: x\r\n\r\n1\n.\nMAIL FROM:<g@h>\r\n")],
+        );
+        let content = |inline: &Inline| inline.provisional(session).unwrap().unwrap().message.unwrap();
+        assert_eq!(content(&inline).size_octets, 35);
+        feed(&mut inline, session, &[(Client, b"..2\r\n")]);
+        assert_eq!(content(&inline).size_octets, 39);
+        feed(&mut inline, session, TO_END);
+        inline.close(session, Timestamp(9)).unwrap();
+        let told = transactions(inline.take());
+        assert_eq!(told[0].message.as_ref().unwrap().size_octets, 39);
+    }
+
+    #[test]
+    fn numbers_are_used_once_and_are_of_one_kind() {
+        let mut inline = inline(Limits::default());
+        let session = open(&mut inline).unwrap();
+        let mail = inline.begin(mail::tests::envelope()).unwrap();
+        assert_ne!(session, mail);
+        assert_eq!(inline.content(session, b""), Err(InlineError::NoMail(session)));
+        assert_eq!(
+            inline.feed(mail, b"", Client, Timestamp(0)),
+            Err(InlineError::NoSession(mail))
+        );
+        inline.close(session, Timestamp(0)).unwrap();
+        assert_eq!(
+            inline.close(session, Timestamp(0)),
+            Err(InlineError::NoSession(session))
+        );
+        assert!(open(&mut inline).unwrap() > mail);
+    }
+
+    #[test]
+    fn what_ends_makes_room() {
+        let limits = Limits {
+            inline_sessions: 2,
+            ..Limits::default()
+        };
+        let mut inline = inline(limits);
+        let session = open(&mut inline).unwrap();
+        inline.begin(mail::tests::envelope()).unwrap();
+        assert_eq!(open(&mut inline), Err(InlineError::Full));
+        assert_eq!(inline.begin(mail::tests::envelope()), Err(InlineError::Full));
+        assert_eq!(inline.counters().inline_refused, 2);
+        inline.close(session, Timestamp(0)).unwrap();
+        assert!(open(&mut inline).is_ok());
+    }
+
+    #[test]
+    fn the_newest_of_too_many_events_are_dropped_and_counted() {
+        let limits = Limits {
+            inline_events: 1,
+            ..Limits::default()
+        };
+        let mut inline = inline(limits);
+        let session = open(&mut inline).unwrap();
+        for _ in 0..3 {
+            feed(&mut inline, session, TO_CONTENT);
+            feed(&mut inline, session, TO_END);
+        }
+        assert_eq!((inline.waiting(), inline.counters().inline_events_dropped), (1, 2));
+        assert_eq!(transactions(inline.take())[0].session.transaction_index, 0);
+    }
+
+    #[test]
+    fn inside_tls_both_sides_begin_anew() {
+        let mut inline = inline(Limits::default());
+        let session = open(&mut inline).unwrap();
+        feed(&mut inline, session, &TO_CONTENT[..3]);
+        feed(
+            &mut inline,
+            session,
+            &[(Client, b"STARTTLS\r\nRCPT TO:<evil@d>\r\n"), (Server, b"220 go\r\n")],
+        );
+        inline.secured(session, Timestamp(6)).unwrap();
+        feed(
+            &mut inline,
+            session,
+            &[(Client, b"EHLO inside\r\n"), (Server, b"250-x\r\n250 PIPELINING\r\n")],
+        );
+        feed(&mut inline, session, &TO_CONTENT[3..]);
+        feed(&mut inline, session, &[(Client, CONTENT)]);
+        feed(&mut inline, session, TO_END);
+        inline.close(session, Timestamp(9)).unwrap();
+        let events = inline.take();
+        assert_eq!(events.len(), 1);
+        let told = &transactions(events)[0];
+        assert!(told.session.tls);
+        assert_eq!(told.session.helo.as_deref(), Some("inside"));
+        assert_eq!(told.forward_paths.len(), 1);
+        assert_eq!(told.outcome, Outcome::Delivered);
+        assert_eq!(inline.counters().sessions_tls, 1);
+    }
+
+    #[test]
+    fn tls_may_begin_before_the_session_and_behind_a_proxy_header() {
+        let mut inline = inline(Limits::default());
+        let session = open(&mut inline).unwrap();
+        feed(
+            &mut inline,
+            session,
+            &[(Client, b"PROXY TCP4 198.51.100.7 192.0.2.2 1 465\r\n")],
+        );
+        inline.secured(session, Timestamp(0)).unwrap();
+        feed(&mut inline, session, TO_CONTENT);
+        feed(&mut inline, session, &[(Client, CONTENT)]);
+        feed(&mut inline, session, TO_END);
+        let told = &transactions(inline.take())[0];
+        assert!(told.session.tls);
+        assert_eq!(told.session.client_ip, Some(IpAddr::V4(Ipv4Addr::new(198, 51, 100, 7))));
+        assert!(told.anomalies.is_empty());
+        assert_eq!(inline.counters().sessions_tls, 1);
+    }
+
+    #[test]
+    fn a_session_in_tls_that_nobody_opened_is_told_as_one() {
+        let mut inline = inline(Limits::default());
+        let session = open(&mut inline).unwrap();
+        feed(&mut inline, session, &TO_CONTENT[..3]);
+        feed(
+            &mut inline,
+            session,
+            &[
+                (Client, b"STARTTLS\r\n"),
+                (Server, b"220 go\r\n"),
+                (Client, b"\x16\x03\x01"),
+            ],
+        );
+        inline.close(session, Timestamp(9)).unwrap();
+        assert!(matches!(inline.take().as_slice(), [Event::Session(_)]));
+    }
+
+    /// By feeding the dialogue, or by envelope and content.
+    fn both_ways(content: &[u8], cut: usize, asks: bool) -> (Transaction, Transaction) {
+        let mut inline = inline(Limits::default());
+        let session = open(&mut inline).unwrap();
+        feed(&mut inline, session, TO_CONTENT);
+        let mail = inline.begin(mail::tests::envelope()).unwrap();
+        let mut stuffed = Vec::new();
+        for line in content.split_inclusive(|octet| *octet == b'\n') {
+            if line.starts_with(b".") {
+                stuffed.push(b'.');
+            }
+            stuffed.extend_from_slice(line);
+        }
+        for piece in stuffed.chunks(cut) {
+            feed(&mut inline, session, &[(Client, piece)]);
+            if asks {
+                assert!(inline.provisional(session).unwrap().is_some());
+            }
+        }
+        inline.content(mail, b"").unwrap();
+        for piece in content.chunks(cut) {
+            inline.content(mail, piece).unwrap();
+            if asks {
+                inline.drafted(mail).unwrap();
+            }
+        }
+        feed(&mut inline, session, TO_END);
+        let reply = Reply {
+            code: 250,
+            enhanced: Some("2.0.0".to_owned()),
+            text: "queued".to_owned(),
+        };
+        let end = MailEnd {
+            at: Timestamp(5),
+            outcome: Outcome::Delivered,
+            reply: Some(reply),
+            truncated: false,
+        };
+        inline.end(mail, end).unwrap();
+        let told = transactions(inline.take());
+        (told[0].clone(), told[1].clone())
+    }
+
+    proptest! {
+        #[test]
+        fn both_ways_tell_the_same_however_cut_and_asked(lines in prop::collection::vec("[.a:A\\- ]{0,12}", 0..12), cut in 1_usize..20, asks: bool) {
+            let content: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
+            let (fed, begun) = both_ways(content.as_bytes(), cut, asks);
+            prop_assert_eq!(&fed, &begun);
+            prop_assert_eq!(both_ways(content.as_bytes(), 1_000, false).0, fed);
+        }
+
+        #[test]
+        fn any_turns_are_survived(turns in prop::collection::vec((any::<bool>(), prop::collection::vec(any::<u8>(), 0..40)), 0..20), secured in 0_usize..20) {
+            let mut inline = inline(Limits { line_octets: 32, held_octets: 64, ..Limits::default() });
+            let session = open(&mut inline).unwrap();
+            feed(&mut inline, session, TO_CONTENT);
+            for (number, (by_client, octets)) in turns.iter().enumerate() {
+                if number == secured {
+                    inline.secured(session, Timestamp(0)).unwrap();
+                }
+                feed(&mut inline, session, &[(if *by_client { Client } else { Server }, octets)]);
+                inline.provisional(session).unwrap();
+            }
+            inline.close(session, Timestamp(0)).unwrap();
+            prop_assert!(!inline.take().is_empty());
+            prop_assert_eq!(inline.context.held_octets(), 0);
+        }
+    }
+}

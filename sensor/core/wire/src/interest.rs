@@ -141,7 +141,7 @@ impl Interest {
     }
 
     /// True if the decoded *subject* starts with a known prefix, optional blanks, and a colon (`:` or fullwidth `：`). Tags in
-    /// brackets that gateways put before it are passed over.
+    /// brackets that gateways put before it are passed over; a prefix may stand in brackets with its whole subject.
     #[must_use]
     pub fn marks_subject(&self, subject: &str) -> bool {
         subject_prefix(subject).is_some_and(|prefix| self.subject_prefixes.contains(&prefix))
@@ -189,17 +189,51 @@ fn subject_prefix(subject: &str) -> Option<String> {
     const TAGS_MAX: usize = 3;
     const TAG_CHARS_MAX: usize = 32;
     const PREFIX_CHARS_MAX: usize = 24;
-    let mut rest = subject.trim_start();
+    let mut rest = subject.trim_start_matches(is_unseen);
     for _ in 0..TAGS_MAX {
+        if let Some(prefix) = prefix_in_brackets(rest) {
+            return Some(prefix);
+        }
         let Some(tag) = rest.strip_prefix('[') else { break };
         let Some((end, _)) = tag.char_indices().take(TAG_CHARS_MAX).find(|(_, c)| *c == ']') else {
             break;
         };
-        rest = tag[end + 1..].trim_start();
+        rest = tag[end + 1..].trim_start_matches(is_unseen);
     }
     let mut near = rest.char_indices().take(PREFIX_CHARS_MAX);
     let (colon, _) = near.find(|(_, c)| matches!(c, ':' | '：'))?;
-    Some(rest[..colon].trim_end().to_lowercase())
+    Some(without_counter(rest[..colon].trim_end()).to_lowercase())
+}
+
+/// *prefix* without how often: `Re[2]`, `RE(2)`, `Re^2`.
+fn without_counter(prefix: &str) -> &str {
+    const DIGITS_MAX: usize = 3;
+    let (inner, opening) = match prefix.as_bytes().last() {
+        Some(b']') => (&prefix[..prefix.len() - 1], '['),
+        Some(b')') => (&prefix[..prefix.len() - 1], '('),
+        _ => (prefix, '^'),
+    };
+    let before = inner.trim_end_matches(|c: char| c.is_ascii_digit());
+    let digits = inner.len() - before.len();
+    let name = before.strip_suffix(opening);
+    name.filter(|_| (1..=DIGITS_MAX).contains(&digits)).unwrap_or(prefix)
+}
+
+/// Blanks, and the marks that clients of languages written to the left put before a subject.
+fn is_unseen(c: char) -> bool {
+    c.is_whitespace()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+/// The prefix of clients that wrote a forward's whole subject into brackets: `[Fwd: Offer]`, in every language.
+fn prefix_in_brackets(subject: &str) -> Option<String> {
+    const PREFIXES: [&str; 2] = ["fwd", "fw"];
+    let text = subject.strip_prefix('[')?;
+    let is_one = |prefix: &&&str| {
+        let head = text.get(..prefix.len());
+        head.is_some_and(|head| head.eq_ignore_ascii_case(prefix)) && text[prefix.len()..].starts_with(':')
+    };
+    PREFIXES.iter().find(is_one).map(|prefix| (*prefix).to_owned())
 }
 
 fn by_text(specs: &[LabelSpec]) -> Result<HashMap<Vec<u8>, Vec<Label>, foldhash::fast::FixedState>, String> {
@@ -294,6 +328,19 @@ mod tests {
             ("[EXT] [List-1] Fw: x", true),
             ("[a][b][c][d] Fw: x", false),
             ("[open Fw: x", false),
+            ("Fw[2]: x", true),
+            ("FW(12): x", true),
+            ("fw^3 : x", true),
+            ("Fw[]: x", false),
+            ("Fw[2345]: x", false),
+            ("Fw[2): x", false),
+            ("[Fw: x]", true),
+            ("[EXT] [FW: a subject longer than any tag can be]", true),
+            ("[Fw x]", false),
+            ("[fwd-list: x] y", false),
+            ("[F\u{fc}", false),
+            ("Re: [Fw: x]", false),
+            ("\u{200f}\u{202b}FW: x", true),
             ("Re: Fw: x", false),
             ("fw x", false),
             ("", false),

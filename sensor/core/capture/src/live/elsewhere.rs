@@ -51,6 +51,7 @@ pub mod sys {
         wait(&[RawFd], Duration) -> Vec<bool>;
         hardware_type(&OwnedFd, &str) -> u16;
         is_up(&OwnedFd, &str) -> bool;
+        give_up_rights(bool) -> ();
     }
 
     /// None.

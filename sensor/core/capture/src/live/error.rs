@@ -9,7 +9,7 @@ pub enum LiveError {
     #[error(
         "{interface}: this user may not capture: it takes CAP_NET_RAW. Run as root, give a copy of the Python \
          interpreter the right (`setcap cap_net_raw+ep /path/to/python3`), or run as a service whose unit file has \
-         `AmbientCapabilities=CAP_NET_RAW`"
+         `AmbientCapabilities=CAP_NET_RAW`; a service that gave it up after its start keeps it with `run.keep_net_raw = true`"
     )]
     NotPermitted {
         /// Which was asked for.

@@ -3,7 +3,7 @@
 
 #![allow(unsafe_code)]
 
-use std::ffi::{c_int, c_void, CStr, CString};
+use std::ffi::{c_int, c_long, c_void, CStr, CString};
 use std::io;
 use std::mem::{size_of, zeroed};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
@@ -219,6 +219,23 @@ fn ask_interface(socket: &OwnedFd, name: &str, question: libc::Ioctl) -> io::Res
     Ok(request)
 }
 
+/// Gives up what this thread may do beside its user, but for the right to open packet sockets where it *keeps* that. Rights of other
+/// threads stay.
+pub fn give_up_rights(keeps_packet_sockets: bool) -> io::Result<()> {
+    /// `_LINUX_CAPABILITY_VERSION_3`: sets of 64 bits, each as two halves, low half first.
+    const VERSION: u32 = 0x2008_0522;
+    const CAP_NET_RAW: u32 = 13;
+    let header: [u32; 2] = [VERSION, 0];
+    // Of each half: effective, permitted, inheritable.
+    let mut sets = [0_u32; 6];
+    // SAFETY: header (version, and zero for this thread) and sets are as capget(2) has them, and live through the call.
+    check_long(unsafe { libc::syscall(libc::SYS_capget, header.as_ptr(), sets.as_mut_ptr()) })?;
+    let kept = sets[1] & (u32::from(keeps_packet_sockets) << CAP_NET_RAW);
+    let sets = [kept, kept, 0, 0, 0, 0];
+    // SAFETY: as above, for capset(2), which only reads.
+    check_long(unsafe { libc::syscall(libc::SYS_capset, header.as_ptr(), sets.as_ptr()) })
+}
+
 /// Private, since *value* must be what the option takes.
 fn set<T>(socket: &OwnedFd, level: c_int, option: c_int, value: &T) -> io::Result<()> {
     let octets = size_of::<T>() as libc::socklen_t;
@@ -237,6 +254,10 @@ fn get<T: Copy>(socket: &OwnedFd, level: c_int, option: c_int, mut value: T) -> 
 }
 
 fn check(result: c_int) -> io::Result<()> {
+    check_long(result.into())
+}
+
+fn check_long(result: c_long) -> io::Result<()> {
     if result < 0 {
         return Err(io::Error::last_os_error());
     }

@@ -251,3 +251,193 @@ impl Texts {
         &text[..end]
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::interest::{Interest, InterestSpec};
+    use crate::tcp::segment::Endpoint;
+    use std::net::Ipv4Addr;
+    use std::sync::Arc;
+
+    /// One that `inline.rs` speaks as a dialogue.
+    pub fn envelope() -> KnownEnvelope {
+        let end = |last, port| Endpoint {
+            address: IpAddr::V4(Ipv4Addr::new(192, 0, 2, last)),
+            port,
+        };
+        KnownEnvelope {
+            flow: FlowId {
+                client: end(1, 40_000),
+                server: end(2, 25),
+                started_at: Timestamp(0),
+            },
+            started_at: Timestamp(5),
+            protocol: Some(Protocol::Esmtp),
+            helo: Some("a.example".to_owned()),
+            auth_user: None,
+            tls: false,
+            client_ip: None,
+            transaction_index: 0,
+            reverse_path: Some("<a@b>".to_owned()),
+            parameters: Vec::new(),
+            forward_paths: vec![path("<c@d>", 250, None)],
+        }
+    }
+
+    fn path(address: &str, code: u16, orcpt: Option<&str>) -> KnownPath {
+        KnownPath {
+            address: address.to_owned(),
+            reply_code: Some(code),
+            enhanced: None,
+            accepted: code < 300,
+            orcpt: orcpt.map(str::to_owned),
+        }
+    }
+
+    fn context(limits: Limits) -> Context {
+        let spec = InterestSpec {
+            reverse_path_marks: vec!["+caf_=".to_owned()],
+            ..InterestSpec::default()
+        };
+        Context::new(Arc::new(Interest::new(&spec).unwrap()), limits)
+    }
+
+    /// The record of a mail with *envelope* and *content*, ended with *outcome*.
+    fn told(envelope: KnownEnvelope, content: Option<&[u8]>, outcome: Outcome, truncated: bool) -> Transaction {
+        let mut context = context(Limits::default());
+        let mut mail = Mail::begin(envelope, &mut context);
+        if let Some(content) = content {
+            mail.content(content, &mut context);
+        }
+        let end = MailEnd {
+            at: Timestamp(9),
+            outcome,
+            reply: None,
+            truncated,
+        };
+        mail.end(end, &mut context);
+        assert_eq!(context.held_octets(), 0);
+        match context.events.pop() {
+            Some(Event::Transaction(transaction)) => *transaction,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_a_command_carries_is_read_as_the_command_would_be() {
+        let mut given = envelope();
+        given.reverse_path = Some("<Ann@B.Example>".to_owned());
+        given.parameters = vec![
+            ("envid".to_owned(), Some("q+2B1".to_owned())),
+            ("SMTPUTF8".to_owned(), None),
+        ];
+        given.forward_paths = vec![path("C@D.Example", 250, Some("rfc822;e+2Bf@g"))];
+        given.helo = Some("a.example and more".to_owned());
+        let told = told(given, None, Outcome::Aborted, false);
+        assert_eq!(told.reverse_path.as_deref(), Some("Ann@b.example"));
+        assert_eq!(
+            told.reverse_path_params,
+            [
+                ("ENVID".to_owned(), Some("q+1".to_owned())),
+                ("SMTPUTF8".to_owned(), None)
+            ]
+        );
+        assert_eq!(told.forward_paths[0].address, "C@d.example");
+        assert_eq!(told.forward_paths[0].orcpt.as_deref(), Some("rfc822;e+f@g"));
+        assert_eq!(told.session.helo.as_deref(), Some("a.example"));
+        assert!(told.touched, "ORCPT names another recipient");
+        assert_eq!((told.started_at, told.ended_at), (Timestamp(5), Timestamp(9)));
+        assert!(told.message.is_none());
+    }
+
+    #[test]
+    fn a_marked_reverse_path_touches() {
+        let mut given = envelope();
+        given.reverse_path = Some("a+caf_=c=d@b".to_owned());
+        assert!(told(given, None, Outcome::Delivered, false).touched);
+        assert!(!told(envelope(), None, Outcome::Delivered, false).touched);
+    }
+
+    #[test]
+    fn the_real_client_is_the_one_named_else_the_flow_s() {
+        let mut given = envelope();
+        assert_eq!(
+            told(given.clone(), None, Outcome::Aborted, false).session.client_ip,
+            Some(given.flow.client.address)
+        );
+        given.flow.client.address = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        assert_eq!(
+            told(given.clone(), None, Outcome::Aborted, false).session.client_ip,
+            None
+        );
+        given.client_ip = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        assert_eq!(
+            told(given.clone(), None, Outcome::Aborted, false).session.client_ip,
+            given.client_ip
+        );
+    }
+
+    #[test]
+    fn of_content_that_goes_on_unseen_nothing_is_claimed() {
+        let cases: [&[u8]; 3] = [
+            b"Subject: x\r\n\r\nbody",
+            b"Subject: x\r\n",
+            b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\npart",
+        ];
+        for content in cases {
+            let told = told(envelope(), Some(content), Outcome::Delivered, true);
+            let message = told.message.unwrap();
+            assert_eq!((message.transferred_octets(), &message.body.digest), (None, &None));
+            assert_eq!(message.size_octets, content.len() as u64);
+            assert!(told.completeness.truncated);
+            assert!(
+                told.anomalies.is_empty(),
+                "{:?}",
+                told.anomalies.iter().collect::<Vec<_>>()
+            );
+        }
+    }
+
+    #[test]
+    fn a_refusal_of_every_recipient_decides_where_nobody_says_otherwise() {
+        let mut given = envelope();
+        given.forward_paths = vec![path("a@b", 550, None), path("c@d", 451, None)];
+        let reply = |outcome| told(given.clone(), None, outcome, false).reply.map(|reply| reply.code);
+        assert_eq!(reply(Outcome::Deferred), Some(451));
+        assert_eq!(reply(Outcome::Aborted), None);
+        let mut some = given.clone();
+        some.forward_paths[0] = path("a@b", 250, None);
+        assert_eq!(told(some, None, Outcome::Deferred, false).reply, None);
+    }
+
+    #[test]
+    fn texts_are_cut_between_characters_and_counted() {
+        let mut texts = Texts::new(4);
+        assert_eq!(texts.text("abc"), "abc");
+        assert_eq!(texts.text("abcdef"), "abcd");
+        assert_eq!(texts.text("abcé"), "abc");
+        assert_eq!(texts.dropped, 4);
+    }
+
+    #[test]
+    fn a_mail_sheds_its_content_where_all_hold_too_much() {
+        let mut context = context(Limits {
+            session_octets: 4_000,
+            flows: 4,
+            ..Limits::default()
+        });
+        let mut mail = Mail::begin(envelope(), &mut context);
+        mail.content(b"Subject: x\r\n", &mut context);
+        for _ in 0..100 {
+            mail.content(&[b'y'; 100], &mut context);
+        }
+        assert!(context.held_octets() < 4_000);
+        assert!(context.counters.session_octets_shed > 0);
+        let told = mail.as_delivered(&context);
+        assert!(told.completeness.truncated && told.anomalies.contains(Anomaly::SmtpSessionShed));
+        let message = told.message.unwrap();
+        assert_eq!(message.header.subject.as_deref(), Some("x"));
+        assert_eq!(message.size_octets, 12 + 10_000);
+    }
+}

@@ -237,6 +237,21 @@ mod tests {
     }
 
     #[test]
+    fn an_address_stands_in_angle_brackets_or_alone() {
+        for (path, address) in [
+            ("<Ann@B.Example>", "Ann@b.example"),
+            ("Ann@B.Example", "Ann@b.example"),
+            (" <@x.example:a@b> ", "a@b"),
+            ("<>", ""),
+            ("", ""),
+            ("\"a b>\"@c", "\"a b>\"@c"),
+            ("<\"a b>\"@c>", "\"a b>\"@c"),
+        ] {
+            assert_eq!(address_in(path.as_bytes()), address, "{path}");
+        }
+    }
+
+    #[test]
     fn broken_xtext_stays_as_written() {
         assert_eq!(xtext(b"a+"), "a+");
         assert_eq!(xtext(b"a+4"), "a+4");

@@ -1,0 +1,178 @@
+"""Takes copies of mail in until told to stop: each is acknowledged when its record is written. Then the summary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import Self
+
+from sensor.app.common import OWN_LIMITS, READ_WHOLE, READ_WITH_DAMAGE, split_limits, table_in_force
+from sensor.app.recordfile import RecordFile
+from sensor.app.replay import alert_writer, print_summary, run_tap
+from sensor.app.sniff import terminate_as_interrupt
+from sensor.detect import known_options
+from sensor.log import Log
+from sensor.model import InterestSpec
+from sensor.settings import JournalSettings, Settings, SettingsError, load_settings
+from sensor.settings.checks import addresses, listen, networks
+from sensor.taps.awaited import AwaitedBatch
+from sensor.taps.base import Batch, TapError
+from sensor.taps.journal.tap import JournalTap
+
+
+@dataclass(frozen=True, slots=True)
+class JournalOptions:
+    """What the command line asks. *events* and *alerts* are a path, ``-`` for standard output, or none."""
+
+    listen: str | None = None
+    addresses: Sequence[str] = ()
+    peers: Sequence[str] = ()
+    events: str | None = None
+    alerts: str | None = None
+    alerts_format: str = "jsonl"
+    settings_path: str | None = None
+    internal_domains: Sequence[str] = ()
+    limits: Sequence[str] = ()
+    json: bool = False
+    quiet: bool = False
+
+
+def journal(options: JournalOptions, environment: Mapping[str, str]) -> int:
+    """
+    Take copies in until Ctrl-C or SIGTERM, print the summary, and return the exit status: 3 if copies could not be read
+    as what they claim to be, or were deferred.
+
+    Raises a ``UserError`` for what the caller must put right.
+    """
+    from sensor.taps.capture import core_limits
+    from sensor.taps.files import Found
+
+    settings = _settings(options, environment, core_limits())
+    table = table_in_force(settings, options.settings_path)
+    core, own = split_limits(settings.limits, core_limits())
+    log = Log()
+    with ExitStack() as opened:
+        opened.enter_context(terminate_as_interrupt())
+        records = opened.enter_context(_Records(str(options.events), log))
+        tap = _SettlingTap(table.interest, settings.journal, records, limits=core, log=log)
+        opened.callback(tap.stop)
+        run = run_tap(
+            tap,
+            settings,
+            table=table,
+            own_limits=own,
+            sink=records,
+            tell=alert_writer(options.alerts, settings, environment, opened, form=options.alerts_format, append=True),
+        )
+    if not options.quiet:
+        # Nothing was broken off: Ctrl-C is how a journal ends.
+        run = replace(run, interrupted=False)
+        taken = "-" in (options.events, options.alerts)
+        print_summary(run, tap, settings, Found(), as_json=options.json, to_stderr=taken)
+    return _status(tap, log)
+
+
+def _settings(
+    options: JournalOptions, environment: Mapping[str, str], core_limits: Sequence[tuple[str, str, int]]
+) -> Settings:
+    """The settings with what the command line says."""
+    if options.events is None:
+        raise SettingsError("--events FILE is needed: a copy is acknowledged when its record is written there")
+    if options.events == "-" and options.alerts == "-":
+        raise SettingsError("--events - and --alerts -: only one can have standard output; give the other a file")
+    settings = load_settings(
+        options.settings_path,
+        environment,
+        known_limits=[*core_limits, *OWN_LIMITS],
+        known_detectors=known_options(),
+        internal_domains=options.internal_domains,
+        limit_options=options.limits,
+    )
+    ours = settings.journal
+    try:
+        if options.listen is not None:
+            ours = replace(ours, listen=listen(options.listen))
+        if options.addresses:
+            ours = replace(ours, addresses=addresses(list(options.addresses)))
+        if options.peers:
+            ours = replace(ours, peers=networks(list(options.peers)))
+    except ValueError as error:
+        raise SettingsError(f"--listen, --address, --peer: one of them {error}") from None
+    return replace(settings, journal=ours)
+
+
+def _status(tap: JournalTap, log: Log) -> int:
+    """Say what could not be read or kept, if anything."""
+    counters = tap.counters()
+    names = ("recipient_lost", "report_unreadable", "report_encrypted", "original_missing", "original_in_tnef")
+    lost = ("form_failed", "copies_not_written", "copies_late", "copies_failed")
+    wrong = {name: counters[f"journal_{name}"] for name in (*names, *lost) if counters[f"journal_{name}"]}
+    if wrong:
+        log.warning("copies_incomplete", **wrong)
+    return READ_WITH_DAMAGE if wrong else READ_WHOLE
+
+
+class _Records:
+    """
+    Where records are written. What can't be written is told once, and the copies that it is about are deferred.
+    """
+
+    def __init__(self, path: str, log: Log) -> None:
+        self._log = log
+        try:
+            self._file = RecordFile(path)
+        except OSError as error:
+            raise TapError(f"--events {path}: can't be written: {error.strerror}") from None
+        self._failed = self._is_told = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._file.close()
+
+    def write(self, octets: bytes) -> None:
+        """Append *octets*; whether that went well, ``settled`` says."""
+        try:
+            self._file.append(octets)
+        except OSError as error:
+            self._fail(error)
+
+    def settled(self) -> bool:
+        """Whether all that was written since the last call is on disk."""
+        try:
+            self._file.sync()
+        except OSError as error:
+            self._fail(error)
+        failed, self._failed = self._failed, False
+        self._is_told = self._is_told and failed
+        return not failed
+
+    def _fail(self, error: OSError) -> None:
+        self._failed = True
+        if not self._is_told:
+            self._is_told = True
+            self._log.error("records_not_written", why=error.strerror)
+
+
+class _SettlingTap(JournalTap):
+    """A journal whose batches are settled when their reader comes for the next one: then their records are written."""
+
+    def __init__(
+        self,
+        interest: InterestSpec,
+        settings: JournalSettings,
+        records: _Records,
+        *,
+        limits: Mapping[str, int],
+        log: Log,
+    ) -> None:
+        super().__init__(interest, settings, limits=limits, log=log)
+        self._records = records
+
+    def batches(self) -> Iterator[Batch]:
+        for batch in super().batches():
+            yield batch
+            if len(batch) and isinstance(batch, AwaitedBatch):
+                batch.settle(self._records.settled())

@@ -1,0 +1,175 @@
+"""Relays mail until told to stop: records and alerts as they come, then the summary."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
+
+from sensor.app.common import OWN_LIMITS, READ_WHOLE, READ_WITH_DAMAGE, split_limits, table_in_force
+from sensor.app.console import records_to
+from sensor.app.replay import Sink, alert_writer, print_summary, run_tap
+from sensor.app.sniff import AtOnce, terminate_as_interrupt
+from sensor.classify import Organisation, Table
+from sensor.detect import known_options
+from sensor.inline.judge import Judge
+from sensor.log import Log
+from sensor.settings import RelaySettings, Settings, SettingsError, load_settings
+from sensor.settings.checks import Check
+from sensor.settings.checks import listen as check_listen
+from sensor.settings.relay import next_hop as check_next_hop
+from sensor.taps.relay.tap import RelayTap
+
+
+@dataclass(frozen=True, slots=True)
+class RelayOptions:
+    """What the command line asks of a relay. *events* and *alerts* are a path, ``-`` for standard output, or none."""
+
+    listen: str | None = None
+    next_hop: str | None = None
+    events: str | None = None
+    alerts: str | None = None
+    alerts_format: str = "jsonl"
+    settings_path: str | None = None
+    internal_domains: Sequence[str] = ()
+    limits: Sequence[str] = ()
+    json: bool = False
+    quiet: bool = False
+
+
+def relay(options: RelayOptions, environment: Mapping[str, str]) -> int:
+    """
+    Relay until Ctrl-C or SIGTERM, print the summary, and return the exit status: 3 if records could not be written.
+
+    Raises a ``UserError`` for what the caller must put right, ``OSError`` for what could not be written.
+    """
+    from sensor.taps.capture import core_limits
+    from sensor.taps.files import Found
+
+    settings = load_settings(
+        options.settings_path,
+        environment,
+        known_limits=[*core_limits(), *OWN_LIMITS],
+        known_detectors=known_options(),
+        internal_domains=options.internal_domains,
+        limit_options=options.limits,
+    )
+    settings = replace(settings, relay=_ends(options, settings.relay))
+    table = table_in_force(settings, options.settings_path)
+    core, own = split_limits(settings.limits, core_limits())
+    log = Log()
+    with ExitStack() as opened:
+        # Before anything is opened: what is told from here on, is told in full.
+        opened.enter_context(terminate_as_interrupt())
+        records = opened.enter_context(records_if_possible(options.events, log))
+        tap = open_relay(settings, table, core, log, tells=not options.quiet)
+        opened.callback(tap.stop)
+        run = run_tap(
+            tap,
+            settings,
+            table=table,
+            own_limits=own,
+            sink=records,
+            tell=alert_writer(options.alerts, settings, environment, opened, form=options.alerts_format, append=False),
+        )
+    if not options.quiet:
+        # Nothing was broken off: Ctrl-C is how a relay ends.
+        run = replace(run, interrupted=False)
+        taken = "-" in (options.events, options.alerts)
+        print_summary(run, tap, settings, Found(), as_json=options.json, to_stderr=taken)
+    return READ_WITH_DAMAGE if records is not None and records.failures else READ_WHOLE
+
+
+TELL_EVERY_S = 60.0
+"""Records that can't be written are told of so often, with their number."""
+
+
+class IfPossible:
+    """Writes records while that can be done: mail goes on when the disk is full. ``failures`` counts lost batches."""
+
+    def __init__(self, sink: Sink, log: Log) -> None:
+        self.failures = 0
+        self._sink, self._log = sink, log
+        self._told_at_s: float | None = None
+
+    def write(self, octets: bytes) -> None:
+        try:
+            self._sink.write(octets)
+        except OSError as error:
+            self.failures += 1
+            now_s = time.monotonic()
+            if self._told_at_s is None or now_s - self._told_at_s >= TELL_EVERY_S:
+                self._told_at_s = now_s
+                self._log.error("records_lost", batches=self.failures, why=error.strerror)
+
+
+@contextmanager
+def records_if_possible(target: str | None, log: Log) -> Iterator[IfPossible | None]:
+    """Where records go, opened. What can't be written when it is closed was told before."""
+    opened = ExitStack()
+    sink = opened.enter_context(records_to(target))
+    try:
+        yield None if sink is None else IfPossible(AtOnce(sink), log)
+    finally:
+        with suppress(OSError):
+            opened.close()
+
+
+def open_relay(
+    settings: Settings,
+    table: Table,
+    core_limits: Mapping[str, int],
+    log: Log,
+    *,
+    at_most_s: float | None = None,
+    tells: bool = True,
+) -> RelayTap:
+    """
+    The tap as the settings have it, with the judge that they ask for; it drains no longer than *at_most_s*, and *tells*
+    when it listens. Raises ``TapError``.
+    """
+    ours, how = settings.organisation, settings.relay
+    if at_most_s is not None:
+        how = replace(how, drain_s=min(how.drain_s, at_most_s))
+    judge = Judge(table, Organisation(ours.internal_domains, ours.internal_networks), settings.inline, log=log)
+
+    def on_listening() -> None:
+        if tells:
+            log.info("listening", at=",".join(tap.addresses), next_hop=how.next_hop)
+
+    try:
+        tap = RelayTap(
+            how,
+            table.interest,
+            judge=judge,
+            inline=settings.inline,
+            limits=core_limits,
+            log=log,
+            on_listening=on_listening,
+        )
+    except BaseException:
+        judge.close()
+        raise
+    return tap
+
+
+def _ends(options: RelayOptions, settings: RelaySettings) -> RelaySettings:
+    """The settings with what the command line says."""
+    if options.events == "-" and options.alerts == "-":
+        raise SettingsError("--events - and --alerts -: only one can have standard output; give the other a file")
+    listen = _checked("--listen", options.listen, check_listen) or settings.listen
+    next_hop = _checked("--next-hop", options.next_hop, check_next_hop) or settings.next_hop
+    if not listen or not next_hop:
+        raise SettingsError(
+            "a relay has two ends: --listen 0.0.0.0:25 --next-hop 192.0.2.25:25, or relay.listen and relay.next_hop in "
+            "the settings file"
+        )
+    return replace(settings, listen=listen, next_hop=next_hop)
+
+
+def _checked(option: str, value: str | None, check: Check) -> str:
+    try:
+        return "" if value is None else str(check(value))
+    except ValueError as error:
+        raise SettingsError(f"{option} {error}; it is {value!r}") from None

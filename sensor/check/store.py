@@ -1,0 +1,51 @@
+"""The file of states: whether it can be gone on from."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+
+from sensor.check.base import Check, Line, Subject, fail, ok, warn
+from sensor.check.facts import in_words
+from sensor.database import Database, DatabaseError, OlderDatabaseError
+
+
+def _look(subject: Subject) -> Iterator[Line]:
+    path = subject.settings.store.path
+    if not path:
+        yield warn("store.path", "none: accounts begin anew at each start", "set store.path")
+        return
+    if not os.path.exists(path):
+        yield ok("store.path", f"{path}: is made at the first start")
+        return
+    holder = _holder(path)
+    if holder is not None:
+        yield warn(
+            "store.path", f"{path}: process {holder} writes to it; the sensor itself, if it runs", "else end that one"
+        )
+    try:
+        with Database(path, writes=False) as database:
+            kinds = len(database.kinds())
+    except OlderDatabaseError:
+        yield ok("store.path", f"{path}: is brought up to this version at the next start")
+    except DatabaseError as error:
+        yield fail("store.path", str(error), "move it away to start anew, or restore a copy (docs/store.md)")
+    else:
+        yield ok("store.path", f"{path}: {in_words(os.path.getsize(path))}, {kinds} kinds of states")
+
+
+def _holder(path: str) -> str | None:
+    """The process that holds the lock, as far as it can be told; none if nobody does."""
+    try:
+        with open(f"{path}.lock", "rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        with open(f"{path}.lock", "rb") as lock:
+            return lock.read(20).decode("ascii", "replace").strip() or "unknown"
+    except OSError:
+        return None
+    return None
+
+
+STORE = Check("store", "the file of states", _look)

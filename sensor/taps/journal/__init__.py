@@ -1,0 +1,1 @@
+"""Copies of mail that others send us, as a source of mail."""

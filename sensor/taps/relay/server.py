@@ -1,0 +1,228 @@
+"""Listens, admits sessions, and lets them go: what all sessions of a relay share."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import socket
+from collections import Counter
+from ipaddress import ip_address
+from typing import Any
+
+from sensor.log import Log
+from sensor.settings import RelaySettings, split_listen
+from sensor.taps.base import TapError
+from sensor.taps.relay.counts import Counts
+from sensor.taps.relay.identity import Identity
+from sensor.taps.relay.observer import Observer
+from sensor.taps.relay.port import Conduct
+from sensor.taps.relay.session import LINGER_S, LOOP_REFUSED, REFUSED, Session, next_hop_of, plain_address
+from sensor.taps.relay.tls import client_context, next_hop_context
+
+BACKLOG = 1_024
+"""Connections that the kernel holds for us: some milliseconds of a flood."""
+
+
+class RelayServer:
+    """
+    A relay on an event loop. Several may share a port, in one process or many (SO_REUSEPORT).
+
+    Made on any thread, with its socket bound: whatever refuses that is known before anything runs. Raises ``TapError``.
+    """
+
+    def __init__(
+        self,
+        settings: RelaySettings,
+        observer: Observer,
+        counts: Counts,
+        *,
+        judges: bool = False,
+        tag_name: bytes | None = None,
+        log: Log | None = None,
+    ) -> None:
+        self.settings, self.observer, self.counts = settings, observer, counts
+        self.client_tls, self.next_hop_tls = client_context(settings), next_hop_context(settings)
+        self.is_stopping = False
+        self._judges = judges
+        self._log = log or Log()
+        self._tag_name = tag_name
+        self._hello_name = settings.hello_name or socket.gethostname()
+        self._token = _token(self._hello_name, settings)
+        self._sessions: set[Session] = set()
+        self._admitted: Counter[str] = Counter()
+        # Our own ends of connections to the next hop: who comes from there is we ourselves.
+        self._own_ends: set[tuple[str, int]] = set()
+        self._all_gone = asyncio.Event()
+        self.sockets = bound(settings.listen)
+        refuse_own_listener(settings, self.sockets)
+
+    # ---- its life
+
+    def listen(self) -> None:
+        """Let clients in: from here on the kernel holds them until ``run`` takes them."""
+        for each in self.sockets:
+            each.listen(BACKLOG)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serve until *stop* is set, then let the sessions end within ``drain_s``."""
+        self.loop = asyncio.get_running_loop()
+        self.loop.set_exception_handler(self._tell_fault)
+        servers = [await self.loop.create_server(self._accept, sock=each, backlog=BACKLOG) for each in self.sockets]
+        await stop.wait()
+        # What the kernel has accepted for this socket would be reset with it: a turn takes it in.
+        await asyncio.sleep(0)
+        self.is_stopping = True
+        for server in servers:
+            server.close()
+        await self._drain()
+
+    async def _drain(self) -> None:
+        for session in tuple(self._sessions):
+            session.stop()
+        await self._empty(self.settings.drain_s)
+        for session in tuple(self._sessions):
+            session.abort()
+        await self._empty(LINGER_S)
+
+    async def _empty(self, within_s: float) -> None:
+        """Wait until the last session is over."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                while self._sessions:
+                    self._all_gone.clear()
+                    await self._all_gone.wait()
+
+    def _tell_fault(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """An error of our own. The loop closes the connection that it befell, so no mail is taken by it."""
+        self.counts.add("faults")
+        error = context.get("exception")
+        # Its kind alone: an error's text may quote the mail.
+        self._log.error("relay_fault", why=context.get("message", "") if error is None else type(error).__name__)
+
+    def _accept(self) -> asyncio.Protocol:
+        session = Session(self)
+        self._sessions.add(session)
+        return session.client
+
+    # ---- what sessions ask
+
+    def refusal(self, peer: tuple[str, int]) -> bytes | None:
+        """What a connection from *peer* is answered, if it can't be taken."""
+        if peer in self._own_ends:
+            self.counts.add("loops_refused")
+            return LOOP_REFUSED
+        if len(self._sessions) > self.settings.max_sessions:
+            self.counts.add("sessions_refused")
+            return REFUSED
+        return None
+
+    def admits(self, client: str, *, is_trusted: bool) -> bool:
+        """True if one more session of that client may be open; it then counts as open."""
+        if not is_trusted and self._admitted[client] >= self.settings.max_sessions_per_client:
+            self.counts.add("sessions_refused")
+            return False
+        self._admitted[client] += 1
+        self.counts.add("sessions")
+        return True
+
+    def is_trusted(self, address: str) -> bool:
+        """True if *address* may tell who its clients are."""
+        parsed = ip_address(address)
+        return any(parsed in network for network in self.settings.trusted_peers)
+
+    def conduct(self, identity: Identity, *, is_trusted: bool) -> Conduct:
+        """How a client's session is treated."""
+        return Conduct(
+            offers_tls=self.client_tls is not None,
+            requires_tls=self.settings.tls == "require",
+            is_trusted=is_trusted,
+            judges=self._judges,
+            tag_name=self._tag_name,
+            refuses_smuggling=self.settings.smuggling == "refuse",
+            xforward=identity if self.settings.identity == "xforward" else None,
+            token=self._token,
+        )
+
+    def hello(self) -> bytes:
+        """The relay's own greeting of the next hop."""
+        verb = b"LHLO" if self.settings.next_hop_protocol == "lmtp" else b"EHLO"
+        return verb + b" " + self._token + b"." + self._hello_name.encode("ascii", "replace") + b"\r\n"
+
+    def add_own_end(self, end: tuple[str, int]) -> None:
+        self._own_ends.add(end)
+
+    def remove_own_end(self, end: tuple[str, int]) -> None:
+        self._own_ends.discard(end)
+
+    def leave(self, session: Session) -> None:
+        """A session is over."""
+        if session not in self._sessions:
+            return
+        self._sessions.remove(session)
+        if session.is_admitted and session.identity is not None:
+            client = session.identity.client[0]
+            self._admitted[client] -= 1
+            if not self._admitted[client]:
+                del self._admitted[client]
+        if not self._sessions:
+            self._all_gone.set()
+
+
+def bound(listen: str) -> list[socket.socket]:
+    """Sockets bound to *listen*, which others may share. Raises ``TapError``."""
+    host, port = split_listen(listen)
+    sockets: list[socket.socket] = []
+    try:
+        for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+            listener = socket.socket(family, kind, protocol)
+            sockets.append(listener)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            listener.bind(address)
+    except OSError as error:
+        for listener in sockets:
+            listener.close()
+        raise TapError(f"relay.listen {listen}: {error.strerror or error}") from None
+    return sockets
+
+
+def refuse_own_listener(settings: RelaySettings, sockets: list[socket.socket]) -> None:
+    """A relay whose next hop is itself would call itself until nothing is left. Raises ``TapError``."""
+    host, port = next_hop_of(settings)
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError:
+        # A name that can't be looked up now may be later; each session tries.
+        return
+    next_hops = {plain_address(str(address[0])) for *_, address in found}
+    for listener in sockets:
+        own, own_port = listener.getsockname()[:2]
+        if port == own_port and any(_reaches(each, plain_address(own)) for each in next_hops):
+            for each in sockets:
+                each.close()
+            raise TapError(f"relay.next_hop {settings.next_hop}: that is where the relay itself listens")
+
+
+def _reaches(next_hop: str, own: str) -> bool:
+    """True if a connection to *next_hop* reaches a listener on *own*."""
+    if next_hop == own:
+        return True
+    return ip_address(own).is_unspecified and _is_local(next_hop)
+
+
+def _is_local(address: str) -> bool:
+    """True if this machine has *address*: only then can it be bound."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((address, 0))
+        except OSError:
+            return False
+    return True
+
+
+def _token(name: str, settings: RelaySettings) -> bytes:
+    """What this relay is known by to itself; the same for all processes that share its port."""
+    text = f"{name}\0{settings.listen}\0{settings.next_hop}"
+    return b"relay-" + hashlib.sha256(text.encode()).hexdigest()[:16].encode("ascii")
