@@ -16,7 +16,7 @@ from tests.taps.relay.relaying import LOOPS, Client, Relay, relaying
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postfix]:
+def server() -> Iterator[Postfix]:
     # Made up addresses are refused at once or taken at once; a client that errs is not made to wait.
     changes = {
         "smtpd_soft_error_limit": "1000",
