@@ -173,6 +173,27 @@ def test_of_two_taps_the_one_on_another_road_is_a_warning(folder: Path) -> None:
         assert re.search(r"WARN probe_mail relay: did not see it: .* -> --via has to be where clients", ended.words)
 
 
+# ---- the wire, and copies
+
+
+@needs_root
+def test_a_mail_on_the_wire_is_seen_by_the_live_tap(tmp_path: Path) -> None:
+    with next_hop() as hop, running(tmp_path, f'[live]\ninterfaces = ["lo"]\nports = [{hop.port}]\n') as service:
+        ended = probe(service, hop.port)
+        assert ended.status == 0, ended.words
+        assert "live: seen after" in ended.words
+
+
+def test_a_copy_that_reaches_the_journal_is_seen(tmp_path: Path) -> None:
+    port = free_port()
+    journal = f'[journal]\nlisten = "127.0.0.1:{port}"\naddresses = ["journal@corp.example"]\nkeeps_envelope = true\n'
+    with running(tmp_path, f'{journal}[run]\nrecords = "{tmp_path}/records.jsonl"\n') as service:
+        ended = probe(service, port)
+        assert ended.status == 0, ended.words
+        assert "250 2.0.0 Recorded" in ended.words
+        assert "journal: seen after" in ended.words
+
+
 # ---- nothing to prove
 
 
