@@ -21,7 +21,8 @@ captured, but frames were dropped or an interface was away; 141 the reader of th
 """
 
 CHECK_STATUS = """
-Exit status: 0 all is well; 1 it would work, less well than it could; 2 it would not work, or wrong usage.
+Exit status: 0 all is well; 1 it would work, less well than it could; 2 it would not work, or wrong usage. With
+--probe-mail: 0 every tap saw the mail; 1 some did; 2 nothing is proven.
 """
 
 RELAY_STATUS = """

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from sensor.check.probe import ProbeMail
 from sensor.errors import UserError
+from sensor.settings import split_listen
+from sensor.settings.relay import next_hop
 
 _ADDRESS = re.compile(r"[!-;=?-~]{1,64}@[A-Za-z0-9.\-\[\]:]{1,255}")
 _MOST_WAIT_S = 600.0
@@ -36,16 +38,17 @@ def probe_of(options: ProbeOptions) -> ProbeMail:
     addresses = options.mail.split(",")
     if len(addresses) != 2 or not all(_ADDRESS.fullmatch(each) for each in addresses):
         raise ProbeError("--probe-mail must be two plain addresses such as ann@corp.example,bob@partner.example")
-    found = re.fullmatch(r"(?:\[([0-9a-fA-F:.]+)\]|([^:\[\]\s]+)):([0-9]{1,5})", options.via or "")
-    if found is None or not 1 <= int(found[3]) <= 65_535:
-        raise ProbeError("--via must name the server that takes the mail, such as 127.0.0.1:25 or [::1]:25")
+    try:
+        host, port = split_listen(next_hop(options.via or ":"))
+    except ValueError:
+        raise ProbeError("--via must name the server that takes the mail, such as 127.0.0.1:25 or [::1]:25") from None
     if not 1 <= options.wait_s <= _MOST_WAIT_S:
         raise ProbeError(f"--probe-wait must be from 1 to {_MOST_WAIT_S:g} seconds")
     return ProbeMail(
         addresses[0],
         addresses[1],
-        found[1] or found[2],
-        int(found[3]),
+        host,
+        port,
         as_forward=options.as_forward,
         login=_login(options.login_path) if options.login_path else "",
         patience_s=options.wait_s,

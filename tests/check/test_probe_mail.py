@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import ssl
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from email import message_from_bytes
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,7 +23,7 @@ from tests.stranger import needs_root
 from tests.taps.milter import postfix
 from tests.taps.milter.postfix import Postfix
 from tests.taps.relay.certificates import certificate
-from tests.taps.relay.next_hop import SILENT, Fault, NextHop, next_hop
+from tests.taps.relay.next_hop import SILENT, Fault, NextHop, next_hop, on_a_thread
 
 ANN_BOB = "ann@corp.example,bob@partner.example"
 TAGGING = '[[inline.rule]]\nname = "marking"\naction = "tag"\nkind = "auto"\n'
@@ -219,6 +221,10 @@ def test_a_server_that_is_not_there_is_told(tmp_path: Path) -> None:
         ended = probe(service, free_port())
         assert ended.status == 2
         assert "Connection refused -> look at --via" in ended.words
+        for name in (f"{'x' * 70}..example:25", "no-such-host.invalid:25"):
+            ended = mailsensor("check", "--config", service.settings, "--probe-mail", ANN_BOB, "--via", name)
+            assert ended.status == 2
+            assert "look at --via" in ended.words
 
 
 def test_a_server_that_says_nothing_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -227,6 +233,36 @@ def test_a_server_that_says_nothing_is_given_up(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(mail, "_PATIENCE_S", 0.3)
     with next_hop({"RCPT": SILENT}) as hop, pytest.raises(OSError, match=r"timed out|closed"):
         mail.send(ProbeMail("ann@corp.example", "bob@partner.example", "127.0.0.1", hop.port))
+
+
+@pytest.mark.parametrize("endless", [b"250-and so on\r\n" * 50_000, b"2", b"220 x\r\n"])
+def test_replies_without_an_end_are_given_up(endless: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Too many lines, an octet now and then, and replies that nothing asked for."""
+    from sensor.check.probe import mail
+
+    async def drip(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError, asyncio.CancelledError):
+            while True:
+                writer.write(endless)
+                await writer.drain()
+                await asyncio.sleep(0.05)
+        writer.close()
+
+    monkeypatch.setattr(mail, "_WHOLE_S", 1.0)
+    began = time.monotonic()
+    with on_a_thread(drip) as port, pytest.raises((OSError, mail.RefusedError)):
+        mail.send(ProbeMail("ann@corp.example", "bob@partner.example", "127.0.0.1", port))
+    assert time.monotonic() - began < 10
+
+
+def test_a_server_that_takes_mail_in_tls_alone_gets_it_so(tmp_path: Path) -> None:
+    cert, key = certificate(tmp_path, "mx.corp.example")
+    tls = f'tls = "require"\ntls_cert_file = "{cert}"\ntls_key_file = "{key}"\n'
+    key.chmod(0o600)
+    with relayed(tmp_path, tls) as (service, port, hop):
+        ended = probe(service, port)
+        assert ended.status == 0, ended.words
+        assert len(hop.kept) == 1
 
 
 def test_without_a_sensor_no_mail_is_sent(tmp_path: Path) -> None:

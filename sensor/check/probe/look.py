@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import smtplib
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -58,7 +57,8 @@ class _Proof:
         began_s = time.monotonic()
         try:
             sent = self._sent(began_s)
-        except (OSError, smtplib.SMTPException) as error:
+        except (OSError, UnicodeError) as error:
+            # Of smtplib too, whose errors are of the first kind; the second are names that no DNS can hold.
             why = str(error) or type(error).__name__
             yield fail("mail", f"{self._via}: {why}", "look at --via: it names no server that takes mail from here")
             return

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import smtplib
+import socket
 import ssl
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from email.utils import formatdate
+from typing import BinaryIO
 from uuid import uuid4
 
 SUBJECT = "Mailflow Sensor probe"
 _PATIENCE_S = 30.0
 """For each reply. A relay or milter that holds mail up longer is what a probe is to find."""
+
+_WHOLE_S = 120.0
+"""For all of them: a server that says an octet now and then is given up as well."""
+
+_REPLY_OCTETS = 256 << 10
+"""Of all replies to one mail; usual ones take one KiB."""
 
 _BODY = "This mail was sent by `mailsensor check --probe-mail`, to see whether the sensor sees it. Delete it."
 
@@ -85,8 +94,7 @@ def send(probe: ProbeMail) -> str:
         code, text = session.mail(probe.sender)
         # RFC 3207 4: "530 Must issue a STARTTLS command first".
         if code == 530 and session.has_extn("starttls"):
-            session.starttls(context=_unverified())
-            session.ehlo_or_helo_if_needed()
+            _start_tls(session, probe.host)
             code, text = session.mail(probe.sender)
         _expect("MAIL", code, text)
         _expect("RCPT", *session.rcpt(probe.recipient))
@@ -103,14 +111,60 @@ def send(probe: ProbeMail) -> str:
 def _session(probe: ProbeMail) -> Iterator[smtplib.SMTP]:
     """With it ends the connection, too; what the server says to QUIT does not matter any more."""
     session = smtplib.SMTP(timeout=_PATIENCE_S)
+    session.sock = socket.create_connection((probe.host, probe.port), _PATIENCE_S)
+    giving_up = threading.Timer(_WHOLE_S, _shut, [session])
+    giving_up.daemon = True
+    giving_up.start()
     try:
-        code, text = session.connect(probe.host, probe.port)
+        _bound(session)
+        code, text = session.getreply()
         if code != 220:
             raise RefusedError("the connection", code, text)
         yield session
         session.putcmd("quit")
     finally:
+        giving_up.cancel()
         session.close()
+
+
+def _start_tls(session: smtplib.SMTP, host: str) -> None:
+    """Nothing that came before the handshake counts behind it (RFC 3207 4.2)."""
+    _expect("STARTTLS", *session.docmd("STARTTLS"))
+    if session.sock is not None:
+        session.sock = _unverified().wrap_socket(session.sock, server_hostname=host)
+    _bound(session)
+    _expect("EHLO", *session.ehlo())
+
+
+def _shut(session: smtplib.SMTP) -> None:
+    """Whoever reads from it gets its end."""
+    # It may be closed by now.
+    with suppress(OSError, AttributeError):
+        session.sock.shutdown(socket.SHUT_RDWR)  # type: ignore[union-attr]
+
+
+def _bound(session: smtplib.SMTP) -> None:
+    """The library bounds lines of a reply, and not how many there are."""
+    if session.sock is not None:
+        session.file = _Replies(session.sock.makefile("rb"))
+
+
+class _Replies:
+    """What a server says, up to ``_REPLY_OCTETS``; then it is given up."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._left = _REPLY_OCTETS
+
+    def readline(self, size: int) -> bytes:
+        line = self._file.readline(size)
+        self._left -= len(line)
+        if self._left < 0:
+            raise smtplib.SMTPException(f"it says more than {_REPLY_OCTETS >> 10} KiB")
+        return line
+
+    def close(self) -> None:
+        self._file.close()
 
 
 def _unverified() -> ssl.SSLContext:
