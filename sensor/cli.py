@@ -21,7 +21,8 @@ captured, but frames were dropped or an interface was away; 141 the reader of th
 """
 
 CHECK_STATUS = """
-Exit status: 0 all is well; 1 it would work, less well than it could; 2 it would not work, or wrong usage.
+Exit status: 0 all is well; 1 it would work, less well than it could; 2 it would not work, or wrong usage. With
+--probe-mail: 0 every tap saw the mail; 1 some did; 2 nothing is proven.
 """
 
 RELAY_STATUS = """
@@ -439,12 +440,44 @@ def check(
     config: ConfigOption = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object: status, and each check.")] = False,
     probe: Annotated[bool, typer.Option("--probe", help="Also ask the sinks of alerts whether they answer.")] = False,
+    probe_mail: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FROM,TO",
+            help="Look at nothing of that, but send a small mail and ask the sensor that runs whether it saw it.",
+        ),
+    ] = None,
+    via: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="The mail server, or relay, that takes the probe mail.")
+    ] = None,
+    probe_forward: Annotated[
+        bool,
+        typer.Option(
+            "--probe-forward",
+            help="The probe mail looks like a forward of FROM to TO, and counts as one: rules meet it.",
+        ),
+    ] = False,
+    probe_wait: Annotated[
+        float, typer.Option(metavar="SECONDS", help="How long the sensor may take to show the probe mail.")
+    ] = 15.0,
+    api_login: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", help="A file with one line, name:password of a user in web.config_file, to ask the sensor."
+        ),
+    ] = None,
 ) -> None:
     """Look at settings, rights, interfaces, files, ports and clock, as the service would, and say how to fix it."""
     from sensor.app.check import CheckOptions
     from sensor.app.check import check as run
+    from sensor.app.probing import ProbeOptions
 
-    options = CheckOptions(settings_path=config, json=json, probe=probe)
+    probing = None
+    if probe_mail is not None:
+        probing = ProbeOptions(probe_mail, via, as_forward=probe_forward, wait_s=probe_wait, login_path=api_login)
+    elif via is not None or probe_forward or api_login is not None:
+        raise typer.BadParameter("go with --probe-mail FROM,TO", param_hint="--via, --probe-forward, --api-login")
+    options = CheckOptions(settings_path=config, json=json, probe=probe, probe_mail=probing)
     raise typer.Exit(_status_of(lambda: run(options, os.environ)))
 
 
