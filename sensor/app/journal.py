@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Self
 
-from sensor.app.common import OWN_LIMITS, READ_WHOLE, READ_WITH_DAMAGE, split_limits, table_in_force
+from sensor.app.common import OWN_LIMITS, READ_WHOLE, READ_WITH_DAMAGE, collect_seldom, split_limits, table_in_force
 from sensor.app.recordfile import RecordFile
 from sensor.app.replay import alert_writer, print_summary, run_tap
 from sensor.app.sniff import terminate_as_interrupt
@@ -48,6 +48,7 @@ def journal(options: JournalOptions, environment: Mapping[str, str]) -> int:
     from sensor.taps.capture import core_limits
     from sensor.taps.files import Found
 
+    collect_seldom()
     settings = _settings(options, environment, core_limits())
     table = table_in_force(settings, options.settings_path)
     core, own = split_limits(settings.limits, core_limits())

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
-from sensor.app.common import OWN_LIMITS, READ_WHOLE, READ_WITH_DAMAGE, split_limits, table_in_force
+from sensor.app.common import OWN_LIMITS, READ_WHOLE, READ_WITH_DAMAGE, collect_seldom, split_limits, table_in_force
 from sensor.app.console import records_to
 from sensor.app.replay import alert_writer, print_summary, run_tap
 from sensor.app.sniff import AtOnce, terminate_as_interrupt
@@ -44,6 +44,7 @@ def milter(options: MilterOptions, environment: Mapping[str, str]) -> int:
     from sensor.taps.capture import core_limits
     from sensor.taps.files import Found
 
+    collect_seldom()
     settings = load_settings(
         options.settings_path,
         environment,

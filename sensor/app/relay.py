@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 
-from sensor.app.common import OWN_LIMITS, READ_WHOLE, READ_WITH_DAMAGE, split_limits, table_in_force
+from sensor.app.common import OWN_LIMITS, READ_WHOLE, READ_WITH_DAMAGE, collect_seldom, split_limits, table_in_force
 from sensor.app.console import records_to
 from sensor.app.replay import Sink, alert_writer, print_summary, run_tap
 from sensor.app.sniff import AtOnce, terminate_as_interrupt
@@ -47,6 +47,7 @@ def relay(options: RelayOptions, environment: Mapping[str, str]) -> int:
     from sensor.taps.capture import core_limits
     from sensor.taps.files import Found
 
+    collect_seldom()
     settings = load_settings(
         options.settings_path,
         environment,

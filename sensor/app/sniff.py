@@ -9,7 +9,15 @@ from dataclasses import dataclass, replace
 from types import FrameType
 from typing import TYPE_CHECKING, BinaryIO
 
-from sensor.app.common import OWN_LIMITS, READ_NOTHING, READ_WHOLE, READ_WITH_DAMAGE, split_limits, table_in_force
+from sensor.app.common import (
+    OWN_LIMITS,
+    READ_NOTHING,
+    READ_WHOLE,
+    READ_WITH_DAMAGE,
+    collect_seldom,
+    split_limits,
+    table_in_force,
+)
 from sensor.app.console import print_text, progress_bar, records_to
 from sensor.app.keeping import open_keeper
 from sensor.app.replay import alert_writer, print_summary, run_tap
@@ -51,6 +59,7 @@ def sniff(options: SniffOptions, environment: Mapping[str, str]) -> int:
     from sensor.taps.files import Found
     from sensor.taps.live import LiveTap
 
+    collect_seldom()
     settings = load_settings(
         options.settings_path,
         environment,
