@@ -17,8 +17,9 @@ mailbox: it may say more about that forward, its level and who it was, and never
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import takewhile
 
 from sensor.classify.artifacts import Match
@@ -48,29 +49,68 @@ class Weighed:
     leans_on: tuple[Match, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Context:
-    """One mail with all that it shows, for the rules to look at."""
+    """One mail with all that it shows, for the rules to look at. What several of them ask is worked out once."""
 
     transaction: Transaction
     organisation: Organisation
     matches: Sequence[Match]
     recipients: Sequence[str]
     reply_prefixes: frozenset[str] = frozenset()
-    _fields: dict[str, str] = field(default_factory=dict)
     _own_hops: dict[str, int] = field(default_factory=dict)
+    _senders: dict[tuple[str, Sequence[str]], bool] = field(default_factory=dict)
 
     @property
     def header(self) -> HeaderView | None:
         return self.transaction.header
 
+    @cached_property
+    def reverse_path(self) -> str:
+        """The reverse-path in lower case; empty where there is none."""
+        return (self.transaction.reverse_path or "").lower()
+
+    @cached_property
+    def authors(self) -> Sequence[str]:
+        """The addresses of From in lower case."""
+        header = self.header
+        return [address.lower() for address in header.from_] if header is not None else ()
+
+    @cached_property
+    def written_to(self) -> frozenset[str]:
+        """The addresses of To and Cc in lower case."""
+        header = self.header
+        return frozenset(map(str.lower, (*header.to, *header.cc))) if header is not None else frozenset()
+
+    @cached_property
+    def addressees(self) -> Sequence[str]:
+        """
+        Whom the mail was written or delivered to before it came to this transaction, best source first.
+
+        ORCPT names the address before aliasing (RFC 3461 4.2), Delivered-To the mailbox it reached (RFC 9228), a
+        Received line whom a hop took it for. Of these two only what the mail's sender could not write is believed.
+        """
+        return _addressees(self)
+
+    @cached_property
+    def leaves_us(self) -> bool:
+        """True if we know who we are and somebody elsewhere gets the mail."""
+        return self.organisation.known and not all(map(self.organisation.owns, self.recipients))
+
+    def sends_now(self, mailbox: str, hosts: Sequence[str]) -> bool:
+        """True if the side of *mailbox*, or a service at *hosts*, is sending."""
+        sends = self._senders.get((mailbox, hosts))
+        if sends is None:
+            sends = self._senders[mailbox, hosts] = _sends_now(mailbox, hosts, self)
+        return sends
+
     def has_field(self, name: str) -> bool:
         """True if the header section holds a kept field of that name (lower case)."""
-        return name in self._by_name()
+        return name in self.by_name
 
     def has_any(self, names: Collection[str]) -> bool:
         """True if the header section holds a kept field of any of those names (lower case)."""
-        return not self._by_name().keys().isdisjoint(names)
+        return not self.by_name.keys().isdisjoint(names)
 
     def own_hops(self, mailbox: str | None) -> int:
         """How many Received lines from the top tell of hops on the side of *mailbox*, or of the host that sends."""
@@ -82,22 +122,16 @@ class Context:
 
     def value_of(self, name: str) -> str | None:
         """The topmost kept field of that name (lower case)."""
-        return self._by_name().get(name)
+        return self.by_name.get(name)
 
-    def _by_name(self) -> dict[str, str]:
-        if not self._fields:
-            for each in reversed(self.transaction.fields):
-                self._fields[each.name.lower()] = each.value
-        return self._fields
+    @cached_property
+    def by_name(self) -> Mapping[str, str]:
+        """The topmost kept field of each name (lower case)."""
+        return {each.name.lower(): each.value for each in reversed(self.transaction.fields)}
 
 
-def addressees(context: Context) -> list[str]:
-    """
-    Whom the mail was written or delivered to before it came to this transaction, best source first.
-
-    ORCPT names the address before aliasing (RFC 3461 4.2), Delivered-To the mailbox it reached (RFC 9228), a Received
-    line whom a hop took it for. Of these two only what the mail's sender could not write is believed.
-    """
+def _addressees(context: Context) -> list[str]:
+    """See ``Context.addressees``: the best source first."""
     transaction, header = context.transaction, context.header
     originals = [original_recipient(path.orcpt) for path in transaction.forward_paths]
     originals += [address for address in delivered_to(context) if address not in originals]
@@ -131,10 +165,11 @@ def weigh(context: Context) -> list[Weighed]:
 
 
 def _weighed_alone(match: Match, context: Context) -> Weighed:
-    names = (*_common_rules(match), *match.row.requires)
-    failed = tuple(name for name in names if not RULES[name].holds(match, context))
-    passed = tuple(name for name in names if name not in failed)
-    return Weighed(match, "weak" if failed else match.row.evidence, failed, passed)
+    failed: list[str] = []
+    passed: list[str] = []
+    for name in (*_common_rules(match), *match.row.requires):
+        (passed if RULES[name].holds(match, context) else failed).append(name)
+    return Weighed(match, "weak" if failed else match.row.evidence, tuple(failed), tuple(passed))
 
 
 def _leaning(weighed: Weighed, anchors: Sequence[Match]) -> Weighed:
@@ -150,20 +185,21 @@ def _leaning(weighed: Weighed, anchors: Sequence[Match]) -> Weighed:
     return Weighed(match, match.row.evidence, (), (*weighed.passed, _LEANS), same)
 
 
-def _common_rules(match: Match) -> Iterator[str]:
+def _common_rules(match: Match) -> list[str]:
     """The rules that every marker is held against, as far as it names what they ask about."""
-    if match.destinations:
-        yield "destination_is_recipient"
-    if match.mailbox is not None:
-        yield "mailbox_on_sending_side"
-    if match.row.place == "field" or match.received_above is not None:
-        if match.row.kind == "auto" and match.mailbox is None:
-            yield "forwarder_is_sending"
-        yield _REACH
-    if match.mailbox is not None and match.row.kind == "auto":
-        yield "mailbox_is_not_recipient"
-        if match.row.place == "field" and "forward_shape" not in match.row.requires:
-            yield "anothers_mail"
+    row, names_mailbox, is_auto = match.row, match.mailbox is not None, match.row.kind == "auto"
+    rules = ["destination_is_recipient"] if match.destinations else []
+    if names_mailbox:
+        rules.append("mailbox_on_sending_side")
+    if row.place == "field" or match.received_above is not None:
+        if is_auto and not names_mailbox:
+            rules.append("forwarder_is_sending")
+        rules.append(_REACH)
+    if names_mailbox and is_auto:
+        rules.append("mailbox_is_not_recipient")
+        if row.place == "field" and "forward_shape" not in row.requires:
+            rules.append("anothers_mail")
+    return rules
 
 
 # ---- rules for every marker
@@ -176,12 +212,12 @@ def _destination_is_recipient(match: Match, context: Context) -> bool:
 def _mailbox_on_sending_side(match: Match, context: Context) -> bool:
     if match.mailbox is None or match.row.place in ("reply", "report"):
         return True
-    return _sends_now(match.mailbox, match.row.hosts, context)
+    return context.sends_now(match.mailbox, match.row.hosts)
 
 
 def _sends_now(mailbox: str, hosts: Sequence[str], context: Context) -> bool:
     """
-    True if the side of *mailbox*, or a service at *hosts*, is sending.
+    See ``Context.sends_now``.
 
     A stranger can write our domain into his reverse-path and a Received line of ours on top. For a mailbox of ours
     these count only where the mail leaves us, which his does not.
@@ -196,29 +232,24 @@ def _sends_now(mailbox: str, hosts: Sequence[str], context: Context) -> bool:
     if _is_its_tenant(domain, context):
         return True
     if organisation.owns(mailbox):
-        return _leaves_us(context)
-    if _leaves_us(context) and helo is not None and organisation.owns_host(helo):
+        return context.leaves_us
+    if context.leaves_us and helo is not None and organisation.owns_host(helo):
         return False
     if transaction.reverse_path and related(domain_of(transaction.reverse_path), domain):
         return True
     return bool(transaction.received) and related(transaction.received[0].by or "", domain)
 
 
-def _leaves_us(context: Context) -> bool:
-    """True if we know who we are and somebody elsewhere gets the mail."""
-    return context.organisation.known and not all(map(context.organisation.owns, context.recipients))
-
-
 def _forwarder_is_sending(match: Match, context: Context) -> bool:
     """A marker that names nobody: somebody whom the mail had reached must be on the side that sends."""
     transaction, organisation = context.transaction, context.organisation
-    if _leaves_us(context) and sender_inside(organisation, transaction):
+    if context.leaves_us and sender_inside(organisation, transaction):
         return True
     helo = transaction.session.helo
     if not organisation.knows_networks and helo is not None and organisation.owns_host(helo):
         return True
     named = [other.mailbox for other in context.matches if other.row.place == "reverse_path" and other.mailbox]
-    return any(_sends_now(each, match.row.hosts, context) for each in (*named, *addressees(context)))
+    return any(context.sends_now(each, match.row.hosts) for each in (*named, *context.addressees))
 
 
 def _is_its_tenant(domain: str, context: Context) -> bool:
@@ -261,9 +292,7 @@ def _mailbox_is_not_recipient(match: Match, context: Context) -> bool:
 
 def _anothers_mail(match: Match, context: Context) -> bool:
     """A forward keeps its author; what the mailbox itself writes to somebody bears its marks from an older journey."""
-    header = context.header
-    mailbox = match.mailbox or (context.transaction.reverse_path or "").lower()
-    if header is None or mailbox not in [address.lower() for address in header.from_]:
+    if (match.mailbox or context.reverse_path) not in context.authors:
         return True
     return _recipient_unaddressed(match, context)
 
@@ -276,15 +305,11 @@ def _one_recipient(match: Match, context: Context) -> bool:
 
 
 def _mailbox_addressed(match: Match, context: Context) -> bool:
-    return match.mailbox is not None and match.mailbox in addressees(context)
+    return match.mailbox is not None and match.mailbox in context.addressees
 
 
 def _recipient_unaddressed(match: Match, context: Context) -> bool:
-    header = context.header
-    if header is None:
-        return False
-    written_to = {address.lower() for address in (*header.to, *header.cc)}
-    return written_to.isdisjoint(context.recipients)
+    return context.header is not None and context.written_to.isdisjoint(context.recipients)
 
 
 def _recipient_elsewhere(match: Match, context: Context) -> bool:
@@ -295,13 +320,10 @@ def _recipient_elsewhere(match: Match, context: Context) -> bool:
 
 
 def _forward_shape(match: Match, context: Context) -> bool:
-    header = context.header
-    if header is None:
+    if context.header is None:
         return False
-    authors = [address.lower() for address in header.from_]
     # A marker that names nobody speaks of the mailbox that sends.
-    mailbox = match.mailbox or (context.transaction.reverse_path or "").lower()
-    return mailbox not in authors or _looks_forwarded(context)
+    return (match.mailbox or context.reverse_path) not in context.authors or _looks_forwarded(context)
 
 
 def _looks_forwarded(context: Context) -> bool:
@@ -513,7 +535,6 @@ __all__ = [
     "Context",
     "Rule",
     "Weighed",
-    "addressees",
     "delivered_to",
     "domain_of",
     "taken_for",
