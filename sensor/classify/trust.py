@@ -18,7 +18,7 @@ mailbox: it may say more about that forward, its level and who it was, and never
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import takewhile
 
@@ -27,7 +27,7 @@ from sensor.classify.direction import Organisation, below, below_any, sender_ins
 from sensor.classify.road import is_own_hop, is_providers, is_shared, related, routes_to
 from sensor.classify.rows import languages
 from sensor.classify.text import bare_address, domain_of, original_recipient, split_subject
-from sensor.model import Evidence, HeaderView, Transaction
+from sensor.model import Evidence, Transaction
 
 _DELIVERED = "delivered-to"
 _REACH = "out_of_senders_reach"
@@ -49,38 +49,35 @@ class Weighed:
     leans_on: tuple[Match, ...] = ()
 
 
-@dataclass(frozen=True)
 class Context:
-    """One mail with all that it shows, for the rules to look at. What several of them ask is worked out once."""
+    """
+    One mail with all that it shows, for the rules to look at. What several of them ask is worked out once.
 
-    transaction: Transaction
-    organisation: Organisation
-    matches: Sequence[Match]
-    recipients: Sequence[str]
-    reply_prefixes: frozenset[str] = frozenset()
-    _own_hops: dict[str, int] = field(default_factory=dict)
-    _senders: dict[tuple[str, Sequence[str]], bool] = field(default_factory=dict)
+    ``reverse_path`` (empty where there is none), ``authors`` (those of From) and ``written_to`` (those of To and Cc)
+    are in lower case, and ``by_name`` has the topmost kept field of each name in lower case.
+    """
 
-    @property
-    def header(self) -> HeaderView | None:
-        return self.transaction.header
-
-    @cached_property
-    def reverse_path(self) -> str:
-        """The reverse-path in lower case; empty where there is none."""
-        return (self.transaction.reverse_path or "").lower()
-
-    @cached_property
-    def authors(self) -> Sequence[str]:
-        """The addresses of From in lower case."""
-        header = self.header
-        return [address.lower() for address in header.from_] if header is not None else ()
-
-    @cached_property
-    def written_to(self) -> frozenset[str]:
-        """The addresses of To and Cc in lower case."""
-        header = self.header
-        return frozenset(map(str.lower, (*header.to, *header.cc))) if header is not None else frozenset()
+    def __init__(
+        self,
+        transaction: Transaction,
+        organisation: Organisation,
+        matches: Sequence[Match],
+        recipients: Sequence[str],
+        reply_prefixes: frozenset[str] = frozenset(),
+    ) -> None:
+        header = transaction.header
+        self.transaction = transaction
+        self.organisation = organisation
+        self.matches = matches
+        self.recipients = recipients
+        self.reply_prefixes = reply_prefixes
+        self.header = header
+        self.reverse_path = (transaction.reverse_path or "").lower()
+        self.authors = [each.lower() for each in header.from_] if header is not None else []
+        self.written_to = {each.lower() for each in (*header.to, *header.cc)} if header is not None else set()
+        self.by_name = {each.name.lower(): each.value for each in reversed(transaction.fields)}
+        self._own_hops: dict[str, int] = {}
+        self._senders: dict[tuple[str, Sequence[str]], bool] = {}
 
     @cached_property
     def addressees(self) -> Sequence[str]:
@@ -124,11 +121,6 @@ class Context:
         """The topmost kept field of that name (lower case)."""
         return self.by_name.get(name)
 
-    @cached_property
-    def by_name(self) -> Mapping[str, str]:
-        """The topmost kept field of each name (lower case)."""
-        return {each.name.lower(): each.value for each in reversed(self.transaction.fields)}
-
 
 def _addressees(context: Context) -> list[str]:
     """See ``Context.addressees``: the best source first."""
@@ -144,6 +136,8 @@ def _addressees(context: Context) -> list[str]:
 
 def delivered_to(context: Context) -> list[str]:
     """The mailboxes that Delivered-To names above the last hop from a foreign host."""
+    if not context.has_field(_DELIVERED):
+        return []
     found = [(bare_address(each.value), each) for each in context.transaction.fields if each.name.lower() == _DELIVERED]
     return [address for address, each in found if address and _own_hops_above(each.received_above, address, context)]
 
