@@ -11,6 +11,7 @@ every milter in turn, and the best of its rounds is told: mails a second over fo
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import statistics
 import subprocess
@@ -173,12 +174,12 @@ def _family(pid: int) -> list[int]:
 
 
 def _cpu_s(pids: list[int]) -> float:
-    """
-    Time on a processor of those processes so far, by the scheduler's own clock: the ticks of ``/proc/PID/stat`` see
-    little of what is done in bursts shorter than a tick, or too much.
-    """
-    threads = (path for pid in pids for path in Path(f"/proc/{pid}/task").glob("*/schedstat"))
-    return sum(int(path.read_text().split()[0]) for path in threads) / 1e9
+    """User and system time of those processes so far, that of threads which have ended included."""
+    ticks = 0
+    for pid in pids:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def measure(mta: Postfix, running: Running, mails: int) -> Figures:

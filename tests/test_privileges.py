@@ -21,7 +21,7 @@ from sensor import privileges
 from sensor.privileges import Account, PrivilegeError, account_of
 from tests.builders import Dialogue, Endpoint, frames_of
 from tests.netns import Namespace, namespace
-from tests.running import ROOT, Ended, environment, mailsensor, needs
+from tests.running import COMMAND, ROOT, Ended, environment, mailsensor, needs
 from tests.service import free_port
 from tests.stranger import STRANGER, needs_root, stranger_command
 
@@ -254,6 +254,28 @@ def test_sniff_becomes_somebody_else_once_its_files_are_open(net: Namespace, fol
         send_a_mail(net)
         sniffing.until_true(lambda: (folder / "events.jsonl").read_text().count("\n") == 1, "a record")
     assert (folder / "events.jsonl").stat().st_uid == 0
+
+
+@needs_root
+def test_sniff_keeps_no_capability_even_if_nobody_else_can_read_the_program(net: Namespace, folder: Path) -> None:
+    """By the tests' own interpreter, which may stand in root's home: then the user stays root."""
+    with started(
+        net, folder, "env", "--unset=MAILSENSOR_RUN_USER", *COMMAND, "sniff", "-i", "b0", "--quiet"
+    ) as sniffing:
+        sniffing.until_true(lambda: "mailsensor-ring" in sniffing.threads(), "capturing")
+        sniffing.until_true(lambda: facts_of(sniffing, "CapPrm") == {NONE}, "giving capabilities up")
+        assert facts_of(sniffing, "CapEff") == facts_of(sniffing, "CapBnd") == {NONE}
+        assert facts_of(sniffing, "NoNewPrivs") == {"1"}
+
+
+def test_a_wrong_interface_leaves_the_records_of_an_earlier_capture_alone(tmp_path: Path) -> None:
+    """Files are opened before the user changes, and that before an interface is opened."""
+    path = tmp_path / "events.jsonl"
+    path.write_text("earlier\n")
+    ended = mailsensor("sniff", "-i", "nosuch0", "--events", path)
+    assert ended.status == 1
+    assert "nosuch0: no such interface; there are: lo" in ended.words
+    assert path.read_text() == "earlier\n"
 
 
 # ---- what is refused

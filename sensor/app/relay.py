@@ -64,11 +64,8 @@ def relay(options: RelayOptions, environment: Mapping[str, str]) -> int:
         # Before anything is opened: what is told from here on, is told in full.
         opened.enter_context(terminate_as_interrupt())
         records = opened.enter_context(records_if_possible(options.events, log))
-        tap = open_relay(settings, table, core, log)
+        tap = open_relay(settings, table, core, log, tells=not options.quiet)
         opened.callback(tap.stop)
-        tap.listen()
-        if not options.quiet:
-            log.info("listening", at=",".join(tap.addresses), next_hop=settings.relay.next_hop)
         run = run_tap(
             tap,
             settings,
@@ -121,22 +118,41 @@ def records_if_possible(target: str | None, log: Log) -> Iterator[IfPossible | N
 
 
 def open_relay(
-    settings: Settings, table: Table, core_limits: Mapping[str, int], log: Log, *, at_most_s: float | None = None
+    settings: Settings,
+    table: Table,
+    core_limits: Mapping[str, int],
+    log: Log,
+    *,
+    at_most_s: float | None = None,
+    tells: bool = True,
 ) -> RelayTap:
     """
-    The tap as the settings have it, with the judge that they ask for; it drains no longer than *at_most_s*.
-
-    Raises ``TapError``.
+    The tap as the settings have it, with the judge that they ask for; it drains no longer than *at_most_s*, and *tells*
+    when it listens. Raises ``TapError``.
     """
     ours, how = settings.organisation, settings.relay
     if at_most_s is not None:
         how = replace(how, drain_s=min(how.drain_s, at_most_s))
     judge = Judge(table, Organisation(ours.internal_domains, ours.internal_networks), settings.inline, log=log)
+
+    def on_listening() -> None:
+        if tells:
+            log.info("listening", at=",".join(tap.addresses), next_hop=how.next_hop)
+
     try:
-        return RelayTap(how, table.interest, judge=judge, inline=settings.inline, limits=core_limits, log=log)
+        tap = RelayTap(
+            how,
+            table.interest,
+            judge=judge,
+            inline=settings.inline,
+            limits=core_limits,
+            log=log,
+            on_listening=on_listening,
+        )
     except BaseException:
         judge.close()
         raise
+    return tap
 
 
 def _ends(options: RelayOptions, settings: RelaySettings) -> RelaySettings:

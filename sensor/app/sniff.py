@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -158,6 +159,11 @@ def _how(options: SniffOptions, settings: Settings) -> tuple[LiveSettings, Seque
     interfaces = tuple(dict.fromkeys(options.interfaces)) or settings.live.interfaces
     if not interfaces:
         raise SettingsError("no interface is named: -i eth1, or live.interfaces in the settings file")
+    # Found out here, before files are opened and thereby emptied.
+    there = [name for _, name in socket.if_nameindex()]
+    for name in interfaces:
+        if name not in there:
+            raise SettingsError(f"{name}: no such interface; there are: {', '.join(there)}")
     how = settings.live
     if options.all_traffic:
         how = replace(how, ports=())

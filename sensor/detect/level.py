@@ -37,6 +37,7 @@ MARKS: dict[str, tuple[Level, str]] = {
     "sieve_redirected_from": ("user", "X-Sieve-Redirected-From, written by a sieve redirect"),
     "cyrus_sieve_redirect": ("user", "X-Sieve-Action: redirect, written by a sieve redirect"),
     "zimbra_forwarded": ("user", "X-Zimbra-Forwarded, written by a mailbox's filter"),
+    "power_automate_forward": ("user", "x-ms-mail-operation-type: Forward, written by a flow of Power Automate"),
     "exchange_transport_rules_loop": ("admin", "X-MS-Exchange-Transport-Rules-Loop, written by a transport rule"),
     "google_original_to": ("admin", "X-Gm-Original-To, written by an administrator's routing in Google Workspace"),
     "cpanel_forwarder": ("admin", "the trace of a cPanel forwarder, which the hosting account's owner sets"),

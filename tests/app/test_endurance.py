@@ -95,6 +95,8 @@ def test_memory_stays_flat_under_steady_mail(tmp_path: Path) -> None:
     with steady(250, mailboxes=100_000) as traffic, running(tmp_path, on_loopback(traffic, None, limits)) as service:
         captures(service)
         service.until(lambda: service.metric("mailsensor_transactions_total") > 1_500, "the ledger is full")
+        # Tables of flows and pools of memory fill for some minutes: a long soak waits for that too.
+        time.sleep(min(seconds(0) / 4, 300))
         before = resident_kib(service)
         mails = service.metric("mailsensor_transactions_total")
         time.sleep(seconds(10))
@@ -142,7 +144,8 @@ def test_a_full_disk_stops_no_capture_and_what_was_not_saved_is_saved_when_there
             seen = service.metric("mailsensor_transactions_total")
             service.until(lambda: service.metric("mailsensor_transactions_total") > seen + 50, "capture goes on")
             assert service.ask("/-/healthy").status == 200
-            assert service.log.count("records_not_written") == 1
+            # Once each time that it begins: a batch small enough for the last octets of room ends one such time.
+            assert 1 <= service.log.count("records_not_written") <= service.metric("mailsensor_record_failures_total")
             filler.unlink()
             good = service.metric("mailsensor_store_saves_total", result="good")
             service.until(lambda: service.metric("mailsensor_store_saves_total", result="good") > good, "a good save")

@@ -136,3 +136,14 @@ def test_a_worker_in_the_place_of_another_counts_on() -> None:
     counted = old.totals().counters["frames"]
     assert fresh.totals().counters["frames"] >= counted + 2
     fresh.stop()
+
+
+class Judging(Brittle):
+    def verdicts(self) -> Mapping[tuple[str, str, bool], int]:
+        return {("reject", "no", False): 2}
+
+
+def test_verdicts_of_a_tap_that_judges_are_counted_over_its_restarts() -> None:
+    first, second = module.totals_of(Judging(1, dies=False)), module.totals_of(Judging(1, dies=False))
+    assert (first + second).verdicts == {("reject", "no", False): 4}
+    assert module.totals_of(Brittle(1, dies=False)).verdicts == {}

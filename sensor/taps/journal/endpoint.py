@@ -127,17 +127,21 @@ class Endpoint(SMTP):
         self.command_size_limits = defaultdict(lambda: MAX_COMMAND_OCTETS)
         self._gate, self._handler, self._over = gate, handler, over
         self._peer: str | None = None
+        self._connection: asyncio.WriteTransport | None = None
         self._refused = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called for the connection, and again for the TLS in it."""
         if self._peer is None:
+            assert isinstance(transport, asyncio.WriteTransport)  # noqa: S101 - what asyncio gives a stream's protocol
+            self._connection = transport
             peer = transport.get_extra_info("peername")
             address = str(peer[0]) if peer else ""
             refused = self._gate.admit(address)
             if refused is not None:
                 self._refused = True
-                self._turn_away(transport, refused)
+                transport.write(refused.encode("ascii") + b"\r\n")
+                transport.close()
                 return
             self._peer = address
         super().connection_made(transport)
@@ -159,10 +163,15 @@ class Endpoint(SMTP):
         self._handler.release()
         super().connection_lost(error)
 
-    def abandon(self) -> None:
+    def close(self) -> None:
         """End the session where it stands: its sender has no answer, and keeps the mail."""
         if self.transport is not None:
             self.transport.close()
+
+    def abort(self) -> None:
+        """The same, without waiting for anybody."""
+        if self._connection is not None:
+            self._connection.abort()
 
     def _getaddr(self, arg: str) -> tuple[str | None, str | None]:
         """The address between the brackets, whatever it looks like, and the parameters behind them."""
@@ -174,11 +183,6 @@ class Endpoint(SMTP):
             return None, None
         # What is empty would be a syntax error to the caller.
         return arg[1:end] or "<>", arg[end + 1 :]
-
-    def _turn_away(self, transport: asyncio.BaseTransport, reply: str) -> None:
-        assert isinstance(transport, asyncio.WriteTransport)  # noqa: S101 - what asyncio gives a stream's protocol
-        transport.write(reply.encode("ascii") + b"\r\n")
-        transport.close()
 
 
 def _closing_bracket(text: str) -> int:

@@ -37,6 +37,8 @@ from sensor.taps.journal.gate import Gate
 BACKLOG = 128
 DRAIN_S = 5.0
 """How long the end waits for copies whose records are being written."""
+CLOSE_TURNS = 50
+"""Hundredths of a second that sessions have to say what they still have to, and again to be gone."""
 TELL_EVERY_S = 60.0
 """Copies that fail are told of so often, with their number: each of them might."""
 
@@ -79,22 +81,27 @@ class JournalTap(InlineTap):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._began = False
         self._socket = _bound(settings.listen)
+        host, port = self._socket.getsockname()[:2]
+        self.address: tuple[str, int] = str(host), int(port)
+        """Where it listens: of port 0, the one that was free."""
 
     @property
     def name(self) -> TapName:
         return "journal"
 
-    @property
-    def address(self) -> tuple[str, int]:
-        """Where it listens: of port 0, the one that was free."""
-        host, port = self._socket.getsockname()[:2]
-        return str(host), int(port)
-
     def batches(self) -> Iterator[Batch]:
         """Batches to be settled, until it was stopped and all that was taken in has been told."""
-        if not self._began:
-            self._began = True
-            self.run(self._serve)
+        if self._stopping.is_set():
+            return
+        self._began = True
+        self.run(self._serve)
+        try:
+            yield from self._batches()
+        finally:
+            # Whoever stops asking for batches answers no sender any more.
+            self.stop()
+
+    def _batches(self) -> Iterator[Batch]:
         while True:
             # Asked first: what the loop told before its end is there when it is over.
             over = self._over.is_set()
@@ -161,14 +168,28 @@ class JournalTap(InlineTap):
         self._log.info("journal_listening", at="{}:{}".format(*self.address))
         try:
             await self._stop.wait()
+            # Nobody more is let in; those that are on their way in have to be inside before the server is closed, or
+            # asyncio loses their sockets.
+            self._loop.remove_reader(self._socket)
+            await asyncio.sleep(0.01)
         finally:
             server.close()
         if self._pending:
             await asyncio.wait(self._pending, timeout=DRAIN_S)
             # One more turn each for the answers to go out.
             await asyncio.sleep(0.05)
-        for endpoint in tuple(self._endpoints):
-            endpoint.abandon()
+        await self._close_sessions()
+
+    async def _close_sessions(self) -> None:
+        """End what is open: with what is still to be said first, and then without."""
+        for ends in (Endpoint.close, Endpoint.abort):
+            for _ in range(CLOSE_TURNS):
+                # Each turn, since one that was let in just now begins only now.
+                for endpoint in tuple(self._endpoints):
+                    ends(endpoint)
+                await asyncio.sleep(0.01)
+                if not self._endpoints:
+                    return
 
     def _endpoint(self) -> Endpoint:
         assert self._loop is not None  # noqa: S101 - it runs

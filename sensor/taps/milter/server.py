@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 from sensor.log import Log
 from sensor.taps.milter.counts import Counts
@@ -30,9 +33,11 @@ class Desk:
     current: set[Connection] = field(default_factory=set)
 
     def tell_failure(self, error: Exception) -> None:
-        """A fault of ours: it costs a connection, and is told."""
+        """A fault of ours: it costs a connection, and is told, without the error's text, which may quote the mail."""
         self.counts.failures += 1
-        self.log.error("milter_failure", why=f"{type(error).__name__}: {error}")
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        at = f"{os.path.basename(place.filename)}:{place.lineno}"
+        self.log.error("milter_failure", why=type(error).__name__, at=at)
 
 
 class Connection(asyncio.Protocol):
@@ -49,7 +54,8 @@ class Connection(asyncio.Protocol):
         self._closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - a stream server makes no others
+        # A stream server makes no others; those of uvloop are of no common class.
+        transport = cast("asyncio.Transport", transport)
         self._transport = transport
         desk = self._desk
         if len(desk.current) >= desk.connections:

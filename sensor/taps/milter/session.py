@@ -74,7 +74,7 @@ class Session:
 
     def __init__(self, observer: Observer, judge: Judge, conduct: Conduct, counts: Counts) -> None:
         self._observer, self._judge, self._conduct, self._counts = observer, judge, conduct, counts
-        self._state = State.START
+        self._state, self._moves = State.START, NEXT[State.START]
         self._terms = Terms(0, Action(0), Step(0))
         self._answered: frozenset[type[Event]] = frozenset()
         self._macros: dict[int, _Told] = {}
@@ -98,12 +98,13 @@ class Session:
     def take(self, event: Event, at_ns: int) -> bytes:
         """What to answer, if anything. Raises ``ViolationError`` for a first command that is no offer."""
         kind = type(event)
-        following = NEXT[self._state].get(kind)
+        following = self._moves.get(kind)
         if following is None:
             return self._out_of_order(kind)
         handle = self._HANDLERS.get(kind)
         answer: bytes = b"" if handle is None else handle(self, event, at_ns)
-        self._state = following
+        if following is not self._state:
+            self._enter(following)
         if not answer and kind in self._answered:
             return answers.CONTINUE
         return answer
@@ -117,7 +118,10 @@ class Session:
             self._counts.mails_lost += 1
             message.truncated = True
             message.end(at_ns, "unknown")
-        self._state = State.DONE
+        self._enter(State.DONE)
+
+    def _enter(self, state: State) -> None:
+        self._state, self._moves = state, NEXT[state]
 
     def _out_of_order(self, kind: type[Event]) -> bytes:
         """It moves nothing; an MTA that waits for an answer gets one all the same."""

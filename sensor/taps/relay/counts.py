@@ -38,6 +38,7 @@ COUNTERS: Mapping[str, str] = {
     "proxy_headers": "PROXY headers taken from trusted peers.",
     "proxy_headers_refused": "Connections of trusted peers whose PROXY header was wrong, missing or late.",
     "mails_unjudged": "Mails that could not be observed, and so passed unjudged or, failing closed, were deferred.",
+    "faults": "Errors of the relay itself; the connection that each befell was closed.",
     "observer_failures": "Errors of the observer; the session went on unobserved.",
 }
 

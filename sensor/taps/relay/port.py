@@ -45,7 +45,7 @@ class Port(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Conduct:
-    """How sessions of one client are treated."""
+    """How sessions of one client are treated. A ``tag_name`` is for those that are judged."""
 
     offers_tls: bool = False
     requires_tls: bool = False

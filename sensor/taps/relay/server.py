@@ -8,7 +8,9 @@ import hashlib
 import socket
 from collections import Counter
 from ipaddress import ip_address
+from typing import Any
 
+from sensor.log import Log
 from sensor.settings import RelaySettings, split_listen
 from sensor.taps.base import TapError
 from sensor.taps.relay.counts import Counts
@@ -37,18 +39,21 @@ class RelayServer:
         *,
         judges: bool = False,
         tag_name: bytes | None = None,
+        log: Log | None = None,
     ) -> None:
         self.settings, self.observer, self.counts = settings, observer, counts
         self.client_tls, self.next_hop_tls = client_context(settings), next_hop_context(settings)
         self.is_stopping = False
         self._judges = judges
+        self._log = log or Log()
         self._tag_name = tag_name
         self._hello_name = settings.hello_name or socket.gethostname()
         self._token = _token(self._hello_name, settings)
         self._sessions: set[Session] = set()
         self._admitted: Counter[str] = Counter()
-        # Our own ends of connections to the next hop: who comes from there is we ourselves.
+        # Our own ends of connections to the next hop, and the ends of clients: one that is both is we ourselves.
         self._own_ends: set[tuple[str, int]] = set()
+        self._clients: dict[tuple[str, int], Session] = {}
         self._all_gone = asyncio.Event()
         self.sockets = bound(settings.listen)
         refuse_own_listener(settings, self.sockets)
@@ -63,6 +68,7 @@ class RelayServer:
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until *stop* is set, then let the sessions end within ``drain_s``."""
         self.loop = asyncio.get_running_loop()
+        self.loop.set_exception_handler(self._tell_fault)
         servers = [await self.loop.create_server(self._accept, sock=each, backlog=BACKLOG) for each in self.sockets]
         await stop.wait()
         # What the kernel has accepted for this socket would be reset with it: a turn takes it in.
@@ -88,6 +94,13 @@ class RelayServer:
                     self._all_gone.clear()
                     await self._all_gone.wait()
 
+    def _tell_fault(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """An error of our own. The loop closes the connection that it befell, so no mail is taken by it."""
+        self.counts.add("faults")
+        error = context.get("exception")
+        # Its kind alone: an error's text may quote the mail.
+        self._log.error("relay_fault", why=context.get("message", "") if error is None else type(error).__name__)
+
     def _accept(self) -> asyncio.Protocol:
         session = Session(self)
         self._sessions.add(session)
@@ -95,8 +108,9 @@ class RelayServer:
 
     # ---- what sessions ask
 
-    def refusal(self, peer: tuple[str, int]) -> bytes | None:
-        """What a connection from *peer* is answered, if it can't be taken."""
+    def refusal(self, peer: tuple[str, int], session: Session) -> bytes | None:
+        """What the connection of *session* from *peer* is answered, if it can't be taken."""
+        self._clients[peer] = session
         if peer in self._own_ends:
             self.counts.add("loops_refused")
             return LOOP_REFUSED
@@ -138,7 +152,11 @@ class RelayServer:
         return verb + b" " + self._token + b"." + self._hello_name.encode("ascii", "replace") + b"\r\n"
 
     def add_own_end(self, end: tuple[str, int]) -> None:
+        """A connection to the next hop was made. It may have been taken by ourselves before that was heard of."""
         self._own_ends.add(end)
+        if end in self._clients:
+            self.counts.add("loops_refused")
+            self._clients[end].abort()
 
     def remove_own_end(self, end: tuple[str, int]) -> None:
         self._own_ends.discard(end)
@@ -148,6 +166,7 @@ class RelayServer:
         if session not in self._sessions:
             return
         self._sessions.remove(session)
+        self._clients.pop(session.peer, None)
         if session.is_admitted and session.identity is not None:
             client = session.identity.client[0]
             self._admitted[client] -= 1

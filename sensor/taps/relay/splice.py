@@ -83,7 +83,7 @@ class Splice:
         replies = self._replies.feed(data)
         for number, reply in enumerate(replies, 1):
             self._take(reply, is_last=number == len(replies))
-        if self._replies.broken is not None and self.state is not State.OVER:
+        if self._replies.broken is not None and not self._next_hop_is_gone:
             self._give_up_next_hop()
         if self._replies.cut:
             self._counts.add("replies_cut", self._replies.cut)
@@ -134,6 +134,8 @@ class Splice:
 
     def client_secured(self) -> None:
         """TLS with the client has begun: what it said in clear counts no more (RFC 3207 4.2)."""
+        if self.state is not State.SECURING:
+            return
         self._is_secured = True
         self.state = State.COMMANDS
         self._counts.add("tls_clients")
@@ -144,6 +146,8 @@ class Splice:
 
     def next_hop_secured(self) -> None:
         """TLS with the next hop has begun."""
+        if self.state is not State.APPROACH or self._next_hop_is_gone:
+            return
         self._next_hop_is_secured = True
         self._counts.add("tls_next_hops")
         self._step(self._approach.secured())

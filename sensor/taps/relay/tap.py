@@ -10,7 +10,7 @@ from typing import Any
 from sensor.inline import Judge
 from sensor.log import Log
 from sensor.model import InterestSpec, TapName
-from sensor.settings import InlineSettings, RelaySettings
+from sensor.settings import Action, InlineSettings, RelaySettings
 from sensor.taps.base import Batch, TapError
 from sensor.taps.inline import InlineCore, InlineTap
 from sensor.taps.relay.counts import Counts
@@ -18,7 +18,7 @@ from sensor.taps.relay.observer import Observer
 from sensor.taps.relay.server import RelayServer
 
 SWITCH_INTERVAL_S = 0.0005
-"""How long another thread may go on when the loop has work to do: half of the millisecond that mail may be held."""
+"""How long another thread may go on when the loop has something to do: half of the millisecond that mail may wait."""
 
 
 class RelayTap(InlineTap):
@@ -36,6 +36,7 @@ class RelayTap(InlineTap):
         inline: InlineSettings,
         limits: Mapping[str, int] | None = None,
         log: Log | None = None,
+        on_listening: Callable[[], None] = lambda: None,
     ) -> None:
         if not settings.next_hop:
             raise TapError("relay.next_hop: names nobody to pass mail on to")
@@ -57,19 +58,18 @@ class RelayTap(InlineTap):
             self.counts,
             judges=judges,
             tag_name=judge.strips,
+            log=log,
         )
         self._stop: asyncio.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stops = False
+        self._on_listening = on_listening
         self.addresses = tuple(told(each.getsockname()) for each in self._server.sockets)
-
-    def listen(self) -> None:
-        """Let clients in. They are served once batches are taken."""
-        self._server.listen()
 
     def batches(self) -> Iterator[Batch]:
         """As those of every tap in line. They are what mail is served for: it begins here."""
-        self.listen()
+        self._server.listen()
+        self._on_listening()
         self.run(self._serve)
         return super().batches()
 
@@ -89,6 +89,10 @@ class RelayTap(InlineTap):
         verdicts = {f"inline_{name}": value for name, value in self._judge.counters().items()}
         own = {f"relay_{name}": value for name, value in self.counts.all().items()}
         return {**super().counters(), **verdicts, **own}
+
+    def verdicts(self) -> Mapping[tuple[Action, str, bool], int]:
+        """How many there were, by what a rule says, its name ("" for none), and whether it was only said."""
+        return self._judge.counts()
 
     def _serve(self) -> None:
         # Mail waits while the analysis holds the interpreter: it is to give it up sooner than after 5 ms.

@@ -16,7 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from sensor.classify import builtin_table
+from sensor.log import Log
 from sensor.model import TransactionRecord, read_record
 from sensor.settings import JournalSettings
 from sensor.taps.base import TapError
@@ -253,6 +257,64 @@ def test_the_end_waits_for_copies_that_are_being_written() -> None:
         served.unsettled[0].settle(True)
         sender.join(10)
     assert [code for code, _ in answers] == [250]
+
+
+def test_a_journal_whose_reader_went_away_takes_nothing_more() -> None:
+    local = JournalSettings(listen="127.0.0.1:0", addresses=(OURS,))
+    tap = tap_module.JournalTap(builtin_table().interest, local, log=Log(io.StringIO()))
+    batches = tap.batches()
+    next(batches)
+    batches.close()  # type: ignore[attr-defined] # a generator
+
+    def refuses() -> bool:
+        try:
+            socket.create_connection(tap.address, timeout=1).close()
+        except OSError:
+            return True
+        return False
+
+    assert until(refuses)
+
+
+def test_a_journal_that_was_stopped_before_it_began_ends_at_once() -> None:
+    local = JournalSettings(listen="127.0.0.1:0", addresses=(OURS,))
+    tap = tap_module.JournalTap(builtin_table().interest, local, log=Log(io.StringIO()))
+    tap.stop()
+    assert list(tap.batches()) == []
+
+
+COMMANDS = st.sampled_from(
+    [
+        b"EHLO x\r\n",
+        b"MAIL FROM:<>\r\n",
+        b"MAIL FROM:<a@b> SIZE=9\r\n",
+        b"RCPT TO:<journal@sensor.example>\r\n",
+        b"DATA\r\n",
+        b"X-MS-Journal-Report:\r\n\r\n",
+        b".\r\n",
+        b"\r\n.\r\n",
+        b"RSET\r\n",
+        b"STARTTLS\r\n",
+        b"AUTH PLAIN AGEAYg==\r\n",
+        b"BDAT 5 LAST\r\n",
+    ]
+)
+
+
+def test_any_octets_are_survived() -> None:
+    with serving() as served:
+
+        @settings(max_examples=40, deadline=None)
+        @given(st.lists(st.one_of(COMMANDS, st.binary(max_size=30)), max_size=12))
+        def say(octets: list[bytes]) -> None:
+            with served.connect() as connection:
+                connection.sendall(b"".join(octets) + b"\r\n.\r\nQUIT\r\n")
+                connection.shutdown(socket.SHUT_WR)
+                until_closed(connection)
+
+        say()
+        assert served.send(ORIGINAL)[0] == 250
+        assert served.counters.get("copies_failed", 0) == 0
 
 
 def test_a_second_journal_may_take_the_port_over() -> None:

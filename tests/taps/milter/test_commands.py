@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from sensor.settings import load_settings
 from tests import service
-from tests.running import mailsensor
+from tests.running import ROOT, mailsensor
 from tests.service import Service
 from tests.taps.milter.packets import connect, header, helo, mail, offer, rcpt
 from tests.taps.milter.packets import end_of_message as end
@@ -51,8 +52,8 @@ def test_a_service_serves_as_a_milter_and_counts(tmp_path: Path) -> None:
     with service.running(tmp_path, settings(tmp_path, action="defer")) as sensor:
         assert answer_of(tmp_path, "one") == b"y"
         sensor.until(lambda: sensor.metric("mailsensor_transactions_total", outcome="deferred") == 1, "the mail")
-        assert sensor.metric("mailsensor_capture_milter_mails_total", worker="milter") == 1
-        assert sensor.metric("mailsensor_capture_inline_verdicts_total", worker="milter") == 1
+        assert sensor.metric("mailsensor_milter_mails_total", worker="milter") == 1
+        assert sensor.metric("mailsensor_inline_judged_total", worker="milter") == 1
         assert sensor.metric("mailsensor_worker_up", worker="milter") == 1
         assert sensor.end() == 0
     assert not (tmp_path / "milter.sock").exists()
@@ -68,9 +69,7 @@ def test_a_reload_changes_rules_and_addresses_while_mail_goes_on(tmp_path: Path)
         _reload(sensor, settings(tmp_path, action="tag", listen=other), 4)
         sensor.until(lambda: not (tmp_path / "milter.sock").exists(), "the old socket gone")
         assert (tmp_path / "other.sock").is_socket()
-        sensor.until(
-            lambda: sensor.metric("mailsensor_capture_milter_mails_total", worker="milter") == 3, "three mails"
-        )
+        sensor.until(lambda: sensor.metric("mailsensor_milter_mails_total", worker="milter") == 3, "three mails")
         assert sensor.end() == 0
 
 
@@ -129,3 +128,13 @@ def test_a_wrong_setting_is_named(tmp_path: Path, line: str, words: str) -> None
 def test_addresses_may_come_from_the_environment(tmp_path: Path) -> None:
     ended = mailsensor("milter", changes={"MAILSENSOR_MILTER_LISTEN": "unix:/nowhere/a, unix:/nowhere/b"})
     assert re.search("unix:/nowhere/a: can't listen there", ended.words)
+
+
+def test_the_settings_of_the_page_are_settings(tmp_path: Path) -> None:
+    """All its examples together; the group that they name may not be there."""
+    page = (ROOT / "docs" / "milter.md").read_text()
+    path = tmp_path / "sensor.toml"
+    for example in re.findall(r"```toml\n(.*?)```", page, re.DOTALL):
+        path.write_text(re.sub("(?m)^socket_group.*$", "", example))
+        load_settings(str(path), {}, known_limits=[])
+    assert "[[inline.rule]]" in page

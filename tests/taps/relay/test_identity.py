@@ -125,7 +125,7 @@ def test_xforward_tells_what_was_offered() -> None:
 
 # ---- a Postfix that hears of the client
 
-HAPROXY, XCLIENT = free_port(), free_port()
+HAPROXY, BEHIND = free_port(), free_port()
 
 
 @pytest.fixture(scope="module")
@@ -217,3 +217,23 @@ def test_trusted_peers_tell_of_their_clients_by_xclient(server: Postfix) -> None
     (mail,) = relay.transactions
     assert mail.session is not None
     assert mail.session.client_ip == "192.0.2.8"
+
+
+def test_behind_a_postfix_that_filters_before_its_queue_the_true_client_is_passed_on(
+    server: Postfix, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Client, Postfix, relay, Postfix: the first tells the relay by XFORWARD, which the relay passes on."""
+    changes = {"smtpd_proxy_filter": f"127.0.0.1:{BEHIND}", "smtpd_proxy_timeout": "10s"}
+    with (
+        postfix(tmp_path_factory.mktemp("front"), changes) as front,
+        relaying(server.port, listen=f"127.0.0.1:{BEHIND}", trusted_peers=LOCAL) as relay,
+    ):
+        with Client(front.port, source="127.0.0.9") as client:
+            client.hello()
+            assert client.mail(CONTENT % b"filtered") == 250
+        server.until("<filtered@corp.example>")
+        server.until("orig_client=unknown[127.0.0.9]")
+        relay.stop()
+    (mail,) = relay.transactions
+    assert mail.session is not None
+    assert (mail.session.client_ip, mail.outcome) == ("127.0.0.9", "delivered")
