@@ -241,9 +241,11 @@ def _fraction(x: float, a: float, b: float) -> float:
     """The continued fraction of the incomplete beta function (NIST DLMF 8.17.22), evaluated by Lentz's method."""
     c, d = 1.0, 1 / _not_zero(1 - (a + b) * x / (a + 1))
     value = d
+    both = a + b
     for m in range(1, _TERMS):
-        even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
-        odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
+        after = a + 2 * m
+        even = m * (b - m) * x / ((after - 1) * after)
+        odd = -(a + m) * (both + m) * x / (after * (after + 1))
         # Nothing may be divided by zero: Lentz's method puts a tiny number in its place.
         d = 1 / ((1 + even * d) or _TINY)
         c = (1 + even / c) or _TINY

@@ -141,17 +141,20 @@ class PairingFront:
                 if owns(address):
                     inside = True
                     break
+        # The core makes each fact anew when it is asked for it, so that each mail is asked once.
+        message_id, body = trace.message_id, trace.body * _BODY
         if draw is not None and (owns is None or not inside):
-            self._see_leaving(trace, draw, index)
+            self._see_leaving(trace, message_id, body, draw, index)
         if inside and recipients:
-            self._see_arriving(trace)
+            if message_id:
+                self._see_arriving(trace, message_id)
+            if body:
+                self._see_arriving(trace, body)
 
-    def _see_arriving(self, trace: Trace) -> None:
-        for key in (trace.message_id, trace.body * _BODY):
-            if key:
-                self._originals.add(key, trace)
-                if key in self._states:
-                    self._step(key, self._arrived(key, trace))
+    def _see_arriving(self, trace: Trace, key: int) -> None:
+        self._originals.add(key, trace)
+        if key in self._states:
+            self._step(key, self._arrived(key, trace))
 
     def original(self, trace: Trace, mailbox: str) -> Original | None:
         """The mail to *mailbox* that the forward *trace* was made of, if it is remembered: the last hop before it."""
@@ -194,10 +197,11 @@ class PairingFront:
         domain = domain_of(address).rstrip(".")
         return organisation.owns_host(domain) or domain.endswith((_ROUTING_SUFFIX, *_PRIVATE_SUFFIXES))
 
-    def _see_leaving(self, trace: Trace, draw: Callable[[int], Transaction], index: int) -> None:
-        originals = self._originals
-        unaddressed, match = bool(trace.message_id and trace.unaddressed), None
-        if unaddressed or trace.body * _BODY in originals or any(parent in originals for parent in trace.parents):
+    def _see_leaving(
+        self, trace: Trace, message_id: int, body: int, draw: Callable[[int], Transaction], index: int
+    ) -> None:
+        unaddressed, match = bool(message_id and trace.unaddressed), None
+        if unaddressed or self._originals.holds_any(body, trace.parents):
             match = self._match(trace, self._bases(trace))
         if match is not None:
             transaction = draw(index)
@@ -382,8 +386,15 @@ class _Originals:
                 self._rotate(trace.at_ms)
         self._young[key] = trace if known is None else self._joined(known, trace)
 
-    def __contains__(self, key: int) -> bool:
-        return key in self._young or key in self._old
+    def holds_any(self, key: int, keys: Iterable[int]) -> bool:
+        """True if *key* or one of *keys* is known."""
+        young, old = self._young, self._old
+        if key in young or key in old:
+            return True
+        for each in keys:  # noqa: SIM110 - a third of the time of any() where most mails have none
+            if each in young or each in old:
+                return True
+        return False
 
     def get(self, key: int) -> Sequence[Trace]:
         """The mails of *key*; none for a fingerprint that is 0, unknown or ambiguous."""

@@ -90,7 +90,7 @@ class Pipeline:
         self.coverage.add(batch)
         self._next_session = 0
         count_mail, organisation, table = self.ledger.count_mail, self.organisation, self._table
-        pairing = self.pairing
+        pairing, draw = self.pairing, batch.transaction
         for index, taken, sender, recipients, transaction, trace in batch.mails:
             at_ms = trace.at_ms
             if at_ms >= pairing.next_due_ms:
@@ -111,7 +111,7 @@ class Pipeline:
                 self._see_attachments(_Sight(batch, index, trace, taken, verdicts), forwarder or sender)
             message = trace.message_id or _without_id(batch, index, trace)
             count_mail(forwarder or sender, recipients, at_ms, trace.octets or 0, message)
-            pairing.see(trace, recipients, batch.transaction if is_plain else None, index)
+            pairing.see(trace, recipients, draw if is_plain else None, index)
         self._see_sessions(batch, None)
         return verdicts
 

@@ -91,7 +91,10 @@ def seal(record: Mapping[str, Any]) -> str:
 
 def canonical(value: object) -> str:
     """The one text that a value is hashed as."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return _ENCODER.encode(value)
+
+
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 # ---- looking whether all is as it was written

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from types import FrameType
 from typing import BinaryIO
 
-from sensor.app.common import settings_of, split_limits, table_in_force
+from sensor.app.common import collect_seldom, settings_of, split_limits, table_in_force
 from sensor.app.console import Progress
 from sensor.app.keeping import Keeper
 from sensor.app.reading import AlertWriter, Run, Sink, run_tap
@@ -57,6 +57,7 @@ def set_up(
     """
     from sensor.taps.capture import core_limits
 
+    collect_seldom()
     if options.events == "-" and options.alerts == "-":
         raise SettingsError("--events - and --alerts -: only one can have standard output; give the other a file")
     settings = with_options(settings_of(options.settings_path, environment, options.internal_domains, options.limits))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import FrameType
 
 from sensor.app.build import plan_of
-from sensor.app.common import READ_WHOLE
+from sensor.app.common import READ_WHOLE, collect_seldom
 from sensor.app.notify import Notifier
 from sensor.app.rights import Rights
 from sensor.app.sensor import Sensor
@@ -34,6 +34,7 @@ def run(options: RunOptions, environment: Mapping[str, str]) -> int:
 
     Raises a ``UserError`` for what the caller must put right before anything is started.
     """
+    collect_seldom()
     log = Log()
     plan = plan_of(options.settings_path, environment)
     # Whatever it makes tells who writes to whom.

@@ -57,7 +57,7 @@ class Table:
         by_place: dict[str, list[Row]] = {}
         for row in rows:
             by_place.setdefault(row.place, []).append(row)
-        self._reverse_path = by_place.get("reverse_path", [])
+        self._sender_marks = [(mark, row) for row in by_place.get("reverse_path", []) for mark in row.marks]
         self._recipient = by_place.get("recipient", [])
         self._reply = by_place.get("reply", [])
         self._attached = by_place.get("attached_message", [])
@@ -86,7 +86,7 @@ class Table:
         return InterestSpec(
             fields=tuple(fields.values()),
             context_fields=tuple(name for key, name in context.items() if key not in fields),
-            reverse_path_marks=tuple(sorted({mark for row in self._reverse_path for mark in row.marks})),
+            reverse_path_marks=tuple(sorted({mark for mark, _ in self._sender_marks})),
             subject_prefixes=tuple(self._by_prefix),
             body_marks=tuple(mark for mark, _ in self._marks),
             reply_prefixes=tuple(sorted(self.reply_prefixes)),
@@ -114,11 +114,11 @@ class Table:
         if not reverse_path or len(reverse_path) > MAX_VALUE_CHARS:
             return
         folded = reverse_path.lower()
-        for row in self._reverse_path:
-            if any(mark in folded for mark in row.marks):
-                match = self._patterns[row.slug].fullmatch(reverse_path)
-                if match is not None and _has_companion(row, transaction):
-                    yield _match(row, "reverse_path", reverse_path, match, transaction)
+        marked = {row.slug: row for mark, row in self._sender_marks if mark in folded}
+        for row in marked.values():
+            match = self._patterns[row.slug].fullmatch(reverse_path)
+            if match is not None and _has_companion(row, transaction):
+                yield _match(row, "reverse_path", reverse_path, match, transaction)
 
     def _in_recipients(self, transaction: Transaction) -> Iterator[Match]:
         for path in transaction.forward_paths:

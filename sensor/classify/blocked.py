@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sensor.classify.context import Context, addressees
+from sensor.classify.context import Context
 from sensor.classify.road import related
 from sensor.classify.text import domain_of
 from sensor.classify.trust import Weighed
@@ -53,8 +53,8 @@ def _bears_a_mark(weighed: Sequence[Weighed]) -> bool:
 def _mailbox_of_copy(context: Context, weighed: Sequence[Weighed]) -> str | None:
     """Whom a mark of the copy names, however weak: the refusal is what proves that there was a forward."""
     named = [each.match.mailbox for each in weighed if each.match.row.kind == "auto" and each.match.mailbox]
-    inside = [mailbox for mailbox in [*named, *addressees(context)] if context.organisation.owns(mailbox)]
-    reverse_path = (context.transaction.reverse_path or "").lower()
+    inside = [mailbox for mailbox in [*named, *context.addressees] if context.organisation.owns(mailbox)]
+    reverse_path = context.reverse_path
     for candidates in (inside, named, [reverse_path] if reverse_path else []):
         if candidates:
             return candidates[0]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 
-from sensor.classify.context import Context, addressees, delivered_to, taken_for
+from sensor.classify.context import Context, delivered_to, taken_for
 from sensor.classify.road import related
 from sensor.classify.text import MAX_VALUE_CHARS, domain_of, split_subject
 from sensor.classify.trust import Weighed
@@ -234,9 +234,9 @@ def _ticket(context: Context, weighed: Sequence[Weighed]) -> bool:
 
 def _ticket_domain(context: Context, weighed: Sequence[Weighed]) -> str:
     """Whose ticket system it is: that of who sends, unless the reverse-path is a mailbox' that the mail reached."""
-    reverse_path = (context.transaction.reverse_path or "").lower()
+    reverse_path = context.reverse_path
     rewritten = any(each.match.row.place == "reverse_path" for each in weighed)
-    if reverse_path and not rewritten and reverse_path not in addressees(context):
+    if reverse_path and not rewritten and reverse_path not in context.addressees:
         return domain_of(reverse_path)
     header = context.header
     return domain_of(header.from_[0].lower()) if header is not None and header.from_ else ""
@@ -266,7 +266,7 @@ def _list_domain(context: Context) -> str:
         named = _ADDRESS_IN_TEXT.search((context.value_of(name) or "")[:MAX_VALUE_CHARS])
         if named is not None:
             return named[1].lower()
-    return domain_of((context.transaction.reverse_path or "").lower())
+    return domain_of(context.reverse_path)
 
 
 def _left_by_a_member(context: Context, weighed: Sequence[Weighed], list_domain: str) -> bool:
@@ -312,7 +312,7 @@ def _admin_copy(context: Context, weighed: Sequence[Weighed]) -> bool:
     author = header.from_[0] if header.from_ else ""
     if context.organisation.known:
         return context.organisation.owns(author)
-    return bool(author) and author.lower() == (context.transaction.reverse_path or "").lower()
+    return bool(author) and author.lower() == context.reverse_path
 
 
 def _shared_mailbox(context: Context, weighed: Sequence[Weighed]) -> bool:

@@ -64,6 +64,8 @@ _INNER_DOMAINS = frozenset(
 )
 # Pairs of names remembered, some MB at most: a mail compares its few names many times, and those of a house come again.
 _PAIRS = 4_096
+# Addresses remembered, as above: to read one, and to look for its network, costs more than all else about a hop.
+_ADDRESSES = 4_096
 
 
 @lru_cache(_PAIRS)
@@ -158,10 +160,12 @@ def _parent(host: str | None) -> str | None:
     return parent if "." in parent else None
 
 
+@lru_cache(_ADDRESSES)
 def _is_private(address: IPv4Address | IPv6Address) -> bool:
     return any(address in network for network in _PRIVATE)
 
 
+@lru_cache(_ADDRESSES)
 def _address(text: str | None) -> IPv4Address | IPv6Address | None:
     try:
         return ip_address(text) if text is not None else None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from sensor.classify.artifacts import Match
-from sensor.classify.context import Context, addressees, own_hops_above
-from sensor.classify.direction import below, below_any, sender_inside
-from sensor.classify.road import is_providers, related, routes_to
+from sensor.classify.context import Context, own_hops_above
+from sensor.classify.direction import below_any, sender_inside
+from sensor.classify.road import related, routes_to
 from sensor.classify.rows import languages
 from sensor.classify.text import domain_of, split_subject
 
@@ -26,55 +26,19 @@ def _destination_is_recipient(match: Match, context: Context) -> bool:
 def _mailbox_on_sending_side(match: Match, context: Context) -> bool:
     if match.mailbox is None or match.row.place in ("reply", "report"):
         return True
-    return _sends_now(match.mailbox, match.row.hosts, context)
-
-
-def _sends_now(mailbox: str, hosts: Sequence[str], context: Context) -> bool:
-    """
-    True if the side of *mailbox*, or a service at *hosts*, is sending.
-
-    A stranger can write our domain into his reverse-path and a Received line of ours on top. For a mailbox of ours
-    these count only where the mail leaves us, which his does not.
-    """
-    transaction, organisation, domain = context.transaction, context.organisation, domain_of(mailbox)
-    client_ip = transaction.session.client_ip
-    if organisation.knows_networks and organisation.owns(mailbox) and client_ip is not None:
-        return organisation.owns_ip(client_ip)
-    helo = transaction.session.helo
-    if helo is not None and (related(helo, domain) or below_any(helo, hosts) or is_providers(helo, domain)):
-        return True
-    if _is_its_tenant(domain, context):
-        return True
-    if organisation.owns(mailbox):
-        return _leaves_us(context)
-    if _leaves_us(context) and helo is not None and organisation.owns_host(helo):
-        return False
-    if transaction.reverse_path and related(domain_of(transaction.reverse_path), domain):
-        return True
-    return bool(transaction.received) and related(transaction.received[0].by or "", domain)
-
-
-def _leaves_us(context: Context) -> bool:
-    """True if we know who we are and somebody elsewhere gets the mail."""
-    return context.organisation.known and not all(map(context.organisation.owns, context.recipients))
+    return context.sends_now(match.mailbox, match.row.hosts)
 
 
 def _forwarder_is_sending(match: Match, context: Context) -> bool:
     """A marker that names nobody: somebody whom the mail had reached must be on the side that sends."""
     transaction, organisation = context.transaction, context.organisation
-    if _leaves_us(context) and sender_inside(organisation, transaction):
+    if context.leaves_us and sender_inside(organisation, transaction):
         return True
     helo = transaction.session.helo
     if not organisation.knows_networks and helo is not None and organisation.owns_host(helo):
         return True
     named = [other.mailbox for other in context.matches if other.row.place == "reverse_path" and other.mailbox]
-    return any(_sends_now(each, match.row.hosts, context) for each in (*named, *addressees(context)))
-
-
-def _is_its_tenant(domain: str, context: Context) -> bool:
-    """True if Exchange Online is sending, and says that it does so for that domain."""
-    helo, tenant = context.transaction.session.helo, context.value_of("x-originatororg")
-    return helo is not None and below(helo, "outlook.com") and tenant is not None and related(tenant.strip(), domain)
+    return any(context.sends_now(each, match.row.hosts) for each in (*named, *context.addressees))
 
 
 def _out_of_senders_reach(match: Match, context: Context) -> bool:
@@ -97,9 +61,7 @@ def _mailbox_is_not_recipient(match: Match, context: Context) -> bool:
 
 def _anothers_mail(match: Match, context: Context) -> bool:
     """A forward keeps its author; what the mailbox itself writes to somebody bears its marks from an older journey."""
-    header = context.header
-    mailbox = match.mailbox or (context.transaction.reverse_path or "").lower()
-    if header is None or mailbox not in [address.lower() for address in header.from_]:
+    if (match.mailbox or context.reverse_path) not in context.authors:
         return True
     return _recipient_unaddressed(match, context)
 
@@ -112,15 +74,11 @@ def _one_recipient(match: Match, context: Context) -> bool:
 
 
 def _mailbox_addressed(match: Match, context: Context) -> bool:
-    return match.mailbox is not None and match.mailbox in addressees(context)
+    return match.mailbox is not None and match.mailbox in context.addressees
 
 
 def _recipient_unaddressed(match: Match, context: Context) -> bool:
-    header = context.header
-    if header is None:
-        return False
-    written_to = {address.lower() for address in (*header.to, *header.cc)}
-    return written_to.isdisjoint(context.recipients)
+    return context.header is not None and context.written_to.isdisjoint(context.recipients)
 
 
 def _recipient_elsewhere(match: Match, context: Context) -> bool:
@@ -131,13 +89,10 @@ def _recipient_elsewhere(match: Match, context: Context) -> bool:
 
 
 def _forward_shape(match: Match, context: Context) -> bool:
-    header = context.header
-    if header is None:
+    if context.header is None:
         return False
-    authors = [address.lower() for address in header.from_]
     # A marker that names nobody speaks of the mailbox that sends.
-    mailbox = match.mailbox or (context.transaction.reverse_path or "").lower()
-    return mailbox not in authors or _looks_forwarded(context)
+    return (match.mailbox or context.reverse_path) not in context.authors or _looks_forwarded(context)
 
 
 def _looks_forwarded(context: Context) -> bool:

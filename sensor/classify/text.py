@@ -19,6 +19,7 @@ SUBJECT_TAG_CHARS = 32
 _IN_BRACKETS = re.compile(r"\[(fwd|fw):", re.IGNORECASE)
 # "Re[2]:", "RE(2):", "Re^2:" count how often.
 _COUNTER = re.compile(r"(?:\[[0-9]{1,3}\]|\([0-9]{1,3}\)|\^[0-9]{1,3})$")
+_QUOTED_LOCAL_PART = re.compile(r'"[^"]+"@')
 _UNSEEN = re.compile("[\\s\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]+")
 
 
@@ -68,7 +69,7 @@ def bare_address(text: str) -> str | None:
     """An address without brackets, quotes and blanks around it, in lower case; none where there is no ``@`` in it."""
     address = text.strip().strip("<>")
     # Quotation marks around a local part alone belong to it (RFC 5321 4.1.2).
-    if not re.match(r'"[^"]+"@', address):
+    if not address.startswith('"') or _QUOTED_LOCAL_PART.match(address) is None:
         address = address.strip("\"'")
     address = address.rstrip(".").lower()
     if "@" not in address.strip("@"):

@@ -17,7 +17,7 @@ mailbox: it may say more about that forward, its level and who it was, and never
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sensor.classify.artifacts import Match
@@ -51,10 +51,11 @@ def weigh(context: Context) -> list[Weighed]:
 
 
 def _weighed_alone(match: Match, context: Context) -> Weighed:
-    names = (*_common_rules(match), *match.row.requires)
-    failed = tuple(name for name in names if not RULES[name].holds(match, context))
-    passed = tuple(name for name in names if name not in failed)
-    return Weighed(match, "weak" if failed else match.row.evidence, failed, passed)
+    failed: list[str] = []
+    passed: list[str] = []
+    for name in (*_common_rules(match), *match.row.requires):
+        (passed if RULES[name].holds(match, context) else failed).append(name)
+    return Weighed(match, "weak" if failed else match.row.evidence, tuple(failed), tuple(passed))
 
 
 def _leaning(weighed: Weighed, anchors: Sequence[Match]) -> Weighed:
@@ -70,17 +71,18 @@ def _leaning(weighed: Weighed, anchors: Sequence[Match]) -> Weighed:
     return Weighed(match, match.row.evidence, (), (*weighed.passed, LEANS), same)
 
 
-def _common_rules(match: Match) -> Iterator[str]:
+def _common_rules(match: Match) -> list[str]:
     """The rules that every marker is held against, as far as it names what they ask about."""
-    if match.destinations:
-        yield "destination_is_recipient"
-    if match.mailbox is not None:
-        yield "mailbox_on_sending_side"
-    if match.row.place == "field" or match.received_above is not None:
-        if match.row.kind == "auto" and match.mailbox is None:
-            yield "forwarder_is_sending"
-        yield REACH
-    if match.mailbox is not None and match.row.kind == "auto":
-        yield "mailbox_is_not_recipient"
-        if match.row.place == "field" and "forward_shape" not in match.row.requires:
-            yield "anothers_mail"
+    row, names_mailbox, is_auto = match.row, match.mailbox is not None, match.row.kind == "auto"
+    rules = ["destination_is_recipient"] if match.destinations else []
+    if names_mailbox:
+        rules.append("mailbox_on_sending_side")
+    if row.place == "field" or match.received_above is not None:
+        if is_auto and not names_mailbox:
+            rules.append("forwarder_is_sending")
+        rules.append(REACH)
+    if names_mailbox and is_auto:
+        rules.append("mailbox_is_not_recipient")
+        if row.place == "field" and "forward_shape" not in row.requires:
+            rules.append("anothers_mail")
+    return rules

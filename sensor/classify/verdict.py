@@ -14,7 +14,7 @@ from functools import cache
 
 from sensor.classify.artifacts import Table, load_table
 from sensor.classify.blocked import blocked_attempt
-from sensor.classify.context import Context, addressees
+from sensor.classify.context import Context
 from sensor.classify.direction import Organisation, direction, sender_inside
 from sensor.classify.lookalike import STILL_A_FORWARD, explanation_of_marks, look_alikes
 from sensor.classify.road import related
@@ -119,7 +119,7 @@ def _standing(weighed: Sequence[Weighed], alike: Sequence[str]) -> list[Weighed]
 def _named_by_envelope(context: Context) -> frozenset[str]:
     """Mailboxes that the envelope names, in plain words or in a form that a forwarder writes."""
     told = {each.mailbox for each in context.matches if each.row.place in ("reverse_path", "recipient")}
-    return frozenset(filter(None, (*told, (context.transaction.reverse_path or "").lower())))
+    return frozenset(filter(None, (*told, context.reverse_path)))
 
 
 def _forwarding(
@@ -212,7 +212,7 @@ def _mailbox(auto: Sequence[Weighed], context: Context) -> str | None:
         if each.match.mailbox is not None:
             member = _member_in_reverse_path(context) if each.match.row.place == "structure" else None
             return member or each.match.mailbox
-    candidates = [address for address in addressees(context) if _on_our_side(address, context)]
+    candidates = [address for address in context.addressees if _on_our_side(address, context)]
     return candidates[0] if candidates else None
 
 

@@ -22,6 +22,7 @@ from abc import ABC, abstractmethod
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 from typing import ClassVar, Generic, Protocol, TypeVar
 
@@ -43,6 +44,9 @@ MAX_SEEN = 64
 
 MAX_TIME_MS = 2**53
 """Some 285,000 years either side of the epoch: beyond it a time is damage, and no longer exact as a JSON number."""
+
+# Events whose marks are remembered, some MB: each is asked for its place by every detector, before it waits and after.
+_MARKS = 16_384
 
 SECOND_MS = 1_000
 MINUTE_MS = 60 * SECOND_MS
@@ -270,8 +274,13 @@ _ENCODER = msgspec.msgpack.Encoder()
 
 def order(event: DetectorEvent) -> tuple[int, int]:
     """Where *event* stands among others: by time, then by an eight-octet mark of its id."""
-    digest = blake2b(event.id.encode("utf-8", "surrogatepass"), digest_size=8)
-    return event.at_ms, int.from_bytes(digest.digest(), "big")
+    return event.at_ms, _mark(event.id)
+
+
+@lru_cache(_MARKS)
+def _mark(event_id: str) -> int:
+    digest = blake2b(event_id.encode("utf-8", "surrogatepass"), digest_size=8)
+    return int.from_bytes(digest.digest(), "big")
 
 
 def option_values(options: Iterable[Option], given: Mapping[str, float]) -> dict[str, float]:

@@ -216,11 +216,19 @@ def _bounded_exhibits(exhibits: tuple[Exhibit, ...]) -> tuple[Exhibit, ...]:
     most = 2 * MAX_EXHIBITS_EACH
     if len(exhibits) > most:
         exhibits = exhibits[:MAX_EXHIBITS_EACH] + exhibits[-MAX_EXHIBITS_EACH:]
-    return tuple(msgspec.structs.replace(each, lines=_cut_lines(each.lines)) for each in exhibits)
+    return tuple(map(_bounded_exhibit, exhibits))
+
+
+def _bounded_exhibit(exhibit: Exhibit) -> Exhibit:
+    lines = _cut_lines(exhibit.lines)
+    return exhibit if lines is exhibit.lines else msgspec.structs.replace(exhibit, lines=lines)
 
 
 def _cut_lines(lines: Iterable[Artifact]) -> tuple[Artifact, ...]:
     """The first lines, within the bounds of their number and of all their octets."""
+    lines = tuple(lines)
+    if _are_within_bounds(lines):
+        return lines
     kept: list[Artifact] = []
     room = MAX_LINES_OCTETS
     for line in lines:
@@ -233,6 +241,19 @@ def _cut_lines(lines: Iterable[Artifact]) -> tuple[Artifact, ...]:
         is_same = (slug, name, value) == (line.slug, line.field, line.value)
         kept.append(line if is_same else Artifact(slug=slug, field=name, value=value))
     return tuple(kept)
+
+
+def _are_within_bounds(lines: tuple[Artifact, ...]) -> bool:
+    """True if no line needs to be cut; false if that takes a closer look. Nearly all lines are plain and short."""
+    if len(lines) > MAX_LINES:
+        return False
+    text = "".join([each.slug + each.field + each.value for each in lines])
+    return (
+        len(text) <= MAX_LINES_OCTETS - _LEAST_VALUE_OCTETS
+        and text.isascii()
+        and text.isprintable()
+        and all(len(each.slug) <= MAX_NAME_OCTETS and len(each.field) <= MAX_NAME_OCTETS for each in lines)
+    )
 
 
 def _octets(text: str) -> int:

@@ -164,8 +164,6 @@ DetectorEvent = ForwardSeen | DestinationSeen | ForwardRefused | AttachmentsSent
 
 def stable_id(*parts: str) -> str:
     """32 hex digits that follow from *parts* alone: the same on every machine, run and Python."""
-    digest = blake2b(digest_size=16)
-    for part in parts:
-        octets = part.encode("utf-8", "surrogatepass")
-        digest.update(len(octets).to_bytes(4, "big") + octets)
-    return digest.hexdigest()
+    octets = [part.encode("utf-8", "surrogatepass") for part in parts]
+    content = b"".join([len(each).to_bytes(4, "big") + each for each in octets])
+    return blake2b(content, digest_size=16).hexdigest()

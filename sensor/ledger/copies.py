@@ -75,8 +75,5 @@ class Hops:
 
 def copy_key(*parts: str) -> bytes:
     """What tells a copy from others: the same for the same parts in every run."""
-    digest = blake2b(digest_size=16)
-    for part in parts:
-        octets = part.encode("utf-8", "surrogatepass")
-        digest.update(len(octets).to_bytes(4, "big") + octets)
-    return digest.digest()
+    octets = [part.encode("utf-8", "surrogatepass") for part in parts]
+    return blake2b(b"".join([len(each).to_bytes(4, "big") + each for each in octets]), digest_size=16).digest()
