@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from sensor.app.common import OWN_LIMITS, READ_WHOLE, READ_WITH_DAMAGE, split_limits, table_in_force
+from sensor.app.console import check_outputs
 from sensor.app.recordfile import RecordFile
 from sensor.app.replay import alert_writer, print_summary, run_tap
 from sensor.app.sniff import terminate_as_interrupt
@@ -79,8 +80,7 @@ def _settings(
     """The settings with what the command line says."""
     if options.events is None:
         raise SettingsError("--events FILE is needed: a copy is acknowledged when its record is written there")
-    if options.events == "-" and options.alerts == "-":
-        raise SettingsError("--events - and --alerts -: only one can have standard output; give the other a file")
+    check_outputs({"--events": options.events, "--alerts": options.alerts})
     settings = load_settings(
         options.settings_path,
         environment,

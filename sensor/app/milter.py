@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from sensor.app.common import OWN_LIMITS, READ_WHOLE, READ_WITH_DAMAGE, split_limits, table_in_force
-from sensor.app.console import records_to
+from sensor.app.console import check_outputs, records_to
 from sensor.app.replay import alert_writer, print_summary, run_tap
 from sensor.app.sniff import AtOnce, terminate_as_interrupt
 from sensor.classify import Organisation, Table
@@ -100,8 +100,7 @@ def open_milter(settings: Settings, table: Table, core_limits: Mapping[str, int]
 
 def _with_addresses(options: MilterOptions, settings: Settings) -> Settings:
     """The settings with what the command line says."""
-    if options.events == "-" and options.alerts == "-":
-        raise SettingsError("--events - and --alerts -: only one can have standard output; give the other a file")
+    check_outputs({"--events": options.events, "--alerts": options.alerts})
     if not options.listen:
         if settings.milter.listen:
             return settings

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 
 from sensor.app.common import OWN_LIMITS, READ_WHOLE, READ_WITH_DAMAGE, split_limits, table_in_force
-from sensor.app.console import records_to
+from sensor.app.console import check_outputs, records_to
 from sensor.app.replay import Sink, alert_writer, print_summary, run_tap
 from sensor.app.sniff import AtOnce, terminate_as_interrupt
 from sensor.classify import Organisation, Table
@@ -156,8 +156,7 @@ def open_relay(
 
 def _ends(options: RelayOptions, settings: RelaySettings) -> RelaySettings:
     """The settings with what the command line says."""
-    if options.events == "-" and options.alerts == "-":
-        raise SettingsError("--events - and --alerts -: only one can have standard output; give the other a file")
+    check_outputs({"--events": options.events, "--alerts": options.alerts})
     listen = _checked("--listen", options.listen, check_listen) or settings.listen
     next_hop = _checked("--next-hop", options.next_hop, check_next_hop) or settings.next_hop
     if not listen or not next_hop:

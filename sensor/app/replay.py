@@ -24,7 +24,7 @@ from sensor.app.common import (
     split_limits,
     table_in_force,
 )
-from sensor.app.console import Progress, print_text, progress_bar, records_to, stop_on_interrupt
+from sensor.app.console import Progress, check_outputs, print_text, progress_bar, records_to, stop_on_interrupt
 from sensor.app.incident import report_page
 from sensor.app.keeping import Keeper, once_only, open_keeper
 from sensor.app.quiet import QuietTime
@@ -67,10 +67,8 @@ class AlertWriter(Protocol):
 @dataclass(frozen=True, slots=True)
 class ReplayOptions:
     """
-    What the command line asks of a replay. *events* and *alerts* are a path, ``-`` for standard output, or none.
-    Without *sinks*, those of the settings are left alone.
     What the command line asks of a replay. *events*, *alerts* and *report* are a path, ``-`` for standard output, or
-    none.
+    none. Without *sinks*, those of the settings are left alone.
     """
 
     paths: Sequence[str]
@@ -114,6 +112,8 @@ def replay(options: ReplayOptions, environment: Mapping[str, str]) -> int:
     )
     table = table_in_force(settings, options.settings_path)
     found = find_captures(options.paths)
+    outputs = {"--events": options.events, "--alerts": options.alerts, "--report": options.report}
+    check_outputs({**outputs, "--store": options.store}, found.paths)
     core, own = split_limits(settings.limits, core_limits())
     veil = veil_of(settings.privacy, settings.organisation.internal_domains)
     with ExitStack() as opened:
@@ -179,10 +179,6 @@ def _collect_seldom() -> None:
 
 
 def _check(options: ReplayOptions) -> None:
-    wanting = {"--events": options.events, "--alerts": options.alerts, "--report": options.report}
-    taking = [f"{name} -" for name, target in wanting.items() if target == "-"]
-    if len(taking) > 1:
-        raise SettingsError(f"{' and '.join(taking)}: only one can have standard output; give the other a file")
     if options.once and options.store is None:
         raise SettingsError("--once: needs --store FILE, which knows the captures that were counted")
 

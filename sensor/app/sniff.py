@@ -11,7 +11,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, BinaryIO
 
 from sensor.app.common import OWN_LIMITS, READ_NOTHING, READ_WHOLE, READ_WITH_DAMAGE, split_limits, table_in_force
-from sensor.app.console import print_text, progress_bar, records_to
+from sensor.app.console import check_outputs, print_text, progress_bar, records_to
 from sensor.app.keeping import open_keeper
 from sensor.app.replay import alert_writer, print_summary, run_tap
 from sensor.app.rights import Rights
@@ -143,8 +143,7 @@ class AtOnce:
 
 def _how(options: SniffOptions, settings: Settings) -> tuple[LiveSettings, Sequence[str]]:
     """The settings with what the command line says, and the interfaces."""
-    if options.events == "-" and options.alerts == "-":
-        raise SettingsError("--events - and --alerts -: only one can have standard output; give the other a file")
+    check_outputs({"--events": options.events, "--alerts": options.alerts, "--store": options.store})
     if options.ports and options.all_traffic:
         raise SettingsError("--port and --all-traffic: one or the other")
     interfaces = tuple(dict.fromkeys(options.interfaces)) or settings.live.interfaces
