@@ -358,7 +358,8 @@ class Database:
         if found is not None:
             if self._keys is None:
                 raise DatabaseError(
-                    f"{self.path}: is sealed with key {found[0]}: name the file that holds it (--key, or privacy.key_file)"
+                    f"{self.path}: is sealed with key {found[0]}: name the file that holds it "
+                    "(--key, or privacy.key_file)"
                 )
             self._seal = seal_of(self._keys, found[0])
             if self._seal is None:

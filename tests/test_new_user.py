@@ -65,6 +65,11 @@ def test_two_outputs_are_never_written_into_one_file(tmp_path: Path) -> None:
     assert mailsensor("replay", MAIL, "-q", "--events", "/dev/null", "--alerts", "/dev/null").status == 0
 
 
+@pytest.mark.parametrize("option", ["--events", "--alerts", "--report"])
+def test_a_full_disk_is_told_with_the_file_that_is_on_it(option: str) -> None:
+    complains(mailsensor("replay", MAIL, option, "/dev/full"), "/dev/full: No space left", "not whole")
+
+
 def test_a_directory_without_captures_says_what_was_looked_for(tmp_path: Path) -> None:
     (tmp_path / "letter.txt").write_text("Hi")
     complains(mailsensor("replay", tmp_path), "no captures inside", "pcap", "zstd")

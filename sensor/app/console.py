@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -9,10 +10,13 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
-from typing import BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from sensor.settings import SettingsError
 from sensor.taps.base import TapError
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 
 class Progress(Protocol):
@@ -38,11 +42,25 @@ def records_to(target: str | None, option: str = "--events") -> Iterator[BinaryI
         sys.stdout.buffer.flush()
     else:
         try:
-            file = open(target, "wb")  # noqa: SIM115 - closed by the with below; only its opening is ours to explain
+            file = io.BufferedWriter(_Target(option, target))
         except OSError as error:
             raise TapError(f"{option} {target}: can't be written: {error.strerror}") from None
         with file:
             yield file
+
+
+class _Target(io.FileIO):
+    """A file whose errors name the option that it was given with."""
+
+    def __init__(self, option: str, path: str) -> None:
+        super().__init__(path, "wb")
+        self._said = f"{option} {path}"
+
+    def write(self, octets: ReadableBuffer, /) -> int:
+        try:
+            return super().write(octets)
+        except OSError as error:
+            raise OSError(error.errno, f"{error.strerror}; what it holds is not whole", self._said) from None
 
 
 def check_outputs(targets: Mapping[str, str | None], read: Iterable[str] = ()) -> None:
