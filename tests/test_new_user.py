@@ -50,6 +50,12 @@ def test_nothing_on_standard_input_is_called_empty() -> None:
     complains(mailsensor("replay", "-", stdin=b""), "was not read: there is nothing in it")
 
 
+def test_a_file_without_alerts_is_not_told_line_by_line(tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_text("<p>\n" * 500)
+    complains(ended := mailsensor("alerts", tmp_path / "page.html"), "not read: line 1 ", "and 490 more")
+    assert ended.words.count("\n") < 30
+
+
 @pytest.mark.parametrize("option", ["--events", "--alerts", "--report", "--store"])
 def test_a_capture_is_never_written_over(tmp_path: Path, option: str) -> None:
     capture = tmp_path / "monday.pcap"
