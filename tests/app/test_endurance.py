@@ -144,7 +144,8 @@ def test_a_full_disk_stops_no_capture_and_what_was_not_saved_is_saved_when_there
             seen = service.metric("mailsensor_transactions_total")
             service.until(lambda: service.metric("mailsensor_transactions_total") > seen + 50, "capture goes on")
             assert service.ask("/-/healthy").status == 200
-            assert service.log.count("records_not_written") == 1
+            # Once each time that it begins: a batch small enough for the last octets of room ends one such time.
+            assert 1 <= service.log.count("records_not_written") <= service.metric("mailsensor_record_failures_total")
             filler.unlink()
             good = service.metric("mailsensor_store_saves_total", result="good")
             service.until(lambda: service.metric("mailsensor_store_saves_total", result="good") > good, "a good save")

@@ -9,6 +9,7 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 from sensor.log import Log
 from sensor.taps.milter.counts import Counts
@@ -53,7 +54,8 @@ class Connection(asyncio.Protocol):
         self._closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - a stream server makes no others
+        # A stream server makes no others; those of uvloop are of no common class.
+        transport = cast("asyncio.Transport", transport)
         self._transport = transport
         desk = self._desk
         if len(desk.current) >= desk.connections:

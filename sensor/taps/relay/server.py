@@ -51,8 +51,9 @@ class RelayServer:
         self._token = _token(self._hello_name, settings)
         self._sessions: set[Session] = set()
         self._admitted: Counter[str] = Counter()
-        # Our own ends of connections to the next hop: who comes from there is we ourselves.
+        # Our own ends of connections to the next hop, and the ends of clients: one that is both is we ourselves.
         self._own_ends: set[tuple[str, int]] = set()
+        self._clients: dict[tuple[str, int], Session] = {}
         self._all_gone = asyncio.Event()
         self.sockets = bound(settings.listen)
         refuse_own_listener(settings, self.sockets)
@@ -107,8 +108,9 @@ class RelayServer:
 
     # ---- what sessions ask
 
-    def refusal(self, peer: tuple[str, int]) -> bytes | None:
-        """What a connection from *peer* is answered, if it can't be taken."""
+    def refusal(self, peer: tuple[str, int], session: Session) -> bytes | None:
+        """What the connection of *session* from *peer* is answered, if it can't be taken."""
+        self._clients[peer] = session
         if peer in self._own_ends:
             self.counts.add("loops_refused")
             return LOOP_REFUSED
@@ -150,7 +152,11 @@ class RelayServer:
         return verb + b" " + self._token + b"." + self._hello_name.encode("ascii", "replace") + b"\r\n"
 
     def add_own_end(self, end: tuple[str, int]) -> None:
+        """A connection to the next hop was made. It may have been taken by ourselves before that was heard of."""
         self._own_ends.add(end)
+        if end in self._clients:
+            self.counts.add("loops_refused")
+            self._clients[end].abort()
 
     def remove_own_end(self, end: tuple[str, int]) -> None:
         self._own_ends.discard(end)
@@ -160,6 +166,7 @@ class RelayServer:
         if session not in self._sessions:
             return
         self._sessions.remove(session)
+        self._clients.pop(session.peer, None)
         if session.is_admitted and session.identity is not None:
             client = session.identity.client[0]
             self._admitted[client] -= 1

@@ -12,6 +12,7 @@ from sensor.taps.relay import proxy
 from sensor.taps.relay.approach import Approach
 from sensor.taps.relay.counts import Counts
 from sensor.taps.relay.identity import Identity
+from sensor.taps.relay.legs import ClientLeg, Leg, NextHopLeg
 from sensor.taps.relay.observer import Observer, View
 from sensor.taps.relay.port import Conduct, Ruling
 from sensor.taps.relay.splice import Splice
@@ -44,8 +45,8 @@ class House(Protocol):
     next_hop_tls: ssl.SSLContext | None
     is_stopping: bool
 
-    def refusal(self, peer: tuple[str, int]) -> bytes | None:
-        """What a connection from *peer* is answered, if it can't be taken."""
+    def refusal(self, peer: tuple[str, int], session: Session) -> bytes | None:
+        """What the connection of *session* from *peer* is answered, if it can't be taken."""
 
     def admits(self, client: str, *, is_trusted: bool) -> bool:
         """True if one more session of that client may be open; it then counts as open."""
@@ -56,80 +57,6 @@ class House(Protocol):
     def add_own_end(self, end: tuple[str, int]) -> None: ...
     def remove_own_end(self, end: tuple[str, int]) -> None: ...
     def leave(self, session: Session) -> None: ...
-
-
-class Leg(asyncio.Protocol):
-    """One of a session's two connections, where they are alike."""
-
-    transport: asyncio.Transport | None = None
-    is_full = False
-    is_reading = True
-
-    def __init__(self, session: Session) -> None:
-        self.session = session
-
-    def pause_writing(self) -> None:
-        self.is_full = True
-        self.session.regulate()
-
-    def resume_writing(self) -> None:
-        self.is_full = False
-        self.session.regulate()
-
-    def write(self, octets: bytes) -> None:
-        if self.transport is not None and not self.transport.is_closing():
-            self.transport.write(octets)
-
-    def abort(self) -> None:
-        if self.transport is not None:
-            self.transport.abort()
-
-    def read(self, *, wanted: bool) -> None:
-        """Read on, or read no further for now."""
-        transport = self.transport
-        if wanted == self.is_reading or transport is None or transport.is_closing():
-            return
-        self.is_reading = wanted
-        if wanted:
-            transport.resume_reading()
-        else:
-            transport.pause_reading()
-
-
-class ClientLeg(Leg):
-    """The connection of the client."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport) or hasattr(transport, "write")  # noqa: S101 - TCP has both ways
-        self.transport = transport  # type: ignore[assignment]
-        self.session.begin()
-
-    def data_received(self, data: bytes) -> None:
-        self.session.from_client(data)
-
-    def eof_received(self) -> bool:
-        self.session.client_done()
-        # TLS can't be closed one way (and says so); a plain connection stays open for replies.
-        return self.transport is not None and self.transport.get_extra_info("sslcontext") is None
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.session.client_lost(is_reset=exc is not None)
-
-
-class NextHopLeg(Leg):
-    """The connection to the next hop."""
-
-    end: tuple[str, int] | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = transport  # type: ignore[assignment]
-        self.session.next_hop_made(self)
-
-    def data_received(self, data: bytes) -> None:
-        self.session.from_next_hop(data)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.session.next_hop_lost(self)
 
 
 class Session:
@@ -144,6 +71,7 @@ class Session:
         self.house = house
         self.client = ClientLeg(self)
         self.next_hop = NextHopLeg(self)
+        self.peer = ("", 0)
         self.identity: Identity | None = None
         self.is_admitted = False
         self._splice: Splice | None = None
@@ -160,7 +88,8 @@ class Session:
     def begin(self) -> None:
         """The client has connected."""
         peer, own = self._ends()
-        refusal = self.house.refusal(peer)
+        self.peer = peer
+        refusal = self.house.refusal(peer, self)
         if refusal is not None:
             self._turn_away(refusal)
             return

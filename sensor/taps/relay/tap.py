@@ -10,7 +10,7 @@ from typing import Any
 from sensor.inline import Judge
 from sensor.log import Log
 from sensor.model import InterestSpec, TapName
-from sensor.settings import InlineSettings, RelaySettings
+from sensor.settings import Action, InlineSettings, RelaySettings
 from sensor.taps.base import Batch, TapError
 from sensor.taps.inline import InlineCore, InlineTap
 from sensor.taps.relay.counts import Counts
@@ -89,6 +89,10 @@ class RelayTap(InlineTap):
         verdicts = {f"inline_{name}": value for name, value in self._judge.counters().items()}
         own = {f"relay_{name}": value for name, value in self.counts.all().items()}
         return {**super().counters(), **verdicts, **own}
+
+    def verdicts(self) -> Mapping[tuple[Action, str, bool], int]:
+        """How many there were, by what a rule says, its name ("" for none), and whether it was only said."""
+        return self._judge.counts()
 
     def _serve(self) -> None:
         # Mail waits while the analysis holds the interpreter: it is to give it up sooner than after 5 ms.

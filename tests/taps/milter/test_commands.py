@@ -69,9 +69,7 @@ def test_a_reload_changes_rules_and_addresses_while_mail_goes_on(tmp_path: Path)
         _reload(sensor, settings(tmp_path, action="tag", listen=other), 4)
         sensor.until(lambda: not (tmp_path / "milter.sock").exists(), "the old socket gone")
         assert (tmp_path / "other.sock").is_socket()
-        sensor.until(
-            lambda: sensor.metric("mailsensor_milter_mails_total", worker="milter") == 3, "three mails"
-        )
+        sensor.until(lambda: sensor.metric("mailsensor_milter_mails_total", worker="milter") == 3, "three mails")
         assert sensor.end() == 0
 
 

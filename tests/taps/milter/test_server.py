@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import re
 import socket
@@ -20,7 +21,7 @@ from sensor.classify import builtin_table
 from sensor.log import Log
 from sensor.settings import MilterSettings
 from sensor.taps.inline import InlineCore
-from sensor.taps.milter import server
+from sensor.taps.milter import server, tap
 from sensor.taps.milter.tap import MilterTap
 from tests.taps.milter.packets import QUIT, a_mail, body, connect, end_of_message, helo, mail, offer, packet, rcpt
 from tests.taps.milter.watching import Saying, Seen, Verdict
@@ -64,8 +65,8 @@ def running(folder: Path, judge: Saying | None = None, **changes: Any) -> Iterat
     settings = MilterSettings(listen=(f"unix:{folder}/s", "inet:127.0.0.1:0"), drain_s=2)
     log = io.StringIO()
     core = InlineCore(builtin_table().interest)
-    tap = MilterTap(replace(settings, **changes), core, judge or Saying(), log=Log(log))
-    own = Running(tap, log)
+    opened = MilterTap(replace(settings, **changes), core, judge or Saying(), log=Log(log))
+    own = Running(opened, log)
     reading = threading.Thread(target=own.read)
     reading.start()
     own.until(lambda: "milter_listening" in log.getvalue())
@@ -73,7 +74,7 @@ def running(folder: Path, judge: Saying | None = None, **changes: Any) -> Iterat
     try:
         yield own
     finally:
-        tap.stop()
+        opened.stop()
         reading.join(PATIENCE_S)
         assert not reading.is_alive()
 
@@ -102,7 +103,14 @@ def is_hung_up(client: socket.socket) -> bool:
 
 
 @pytest.mark.parametrize("place", [0, 1], ids=["unix", "inet"])
-def test_a_mail_over_a_socket_is_answered_and_told(tmp_path: Path, place: int) -> None:
+@pytest.mark.parametrize("is_uvloop", [False, True], ids=["asyncio", "uvloop"])
+def test_a_mail_over_a_socket_is_answered_and_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: int, is_uvloop: bool
+) -> None:
+    if is_uvloop:
+        assert tap._new_loop() is pytest.importorskip("uvloop").new_event_loop  # noqa: SLF001
+    else:
+        monkeypatch.setattr(tap, "_new_loop", lambda: asyncio.new_event_loop)
     with running(tmp_path) as own, own.dial(place) as client:
         assert ask(client, offer())[0] == b"O"
         assert ask(client, connect(), helo(), a_mail("first")) == CONTINUE

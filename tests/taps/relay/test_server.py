@@ -19,6 +19,7 @@ import pytest
 from sensor.inline import judge as judge_module
 from sensor.settings import InlineRule, InlineSettings, RelaySettings
 from sensor.taps.base import TapError
+from sensor.taps.relay import server as server_module
 from sensor.taps.relay import splice
 from sensor.taps.relay.server import bound, refuse_own_listener
 from tests.running import COMMAND, environment, mailsensor
@@ -195,11 +196,20 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         writer.close()
 
 
-def test_a_connection_from_itself_is_seen_at_once() -> None:
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_connection_from_itself_is_seen_at_once(loop: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a name that came to mean ourselves after the start."""
+    monkeypatch.setattr(server_module, "refuse_own_listener", lambda *_: None)
     port = free_port()
-    # Two addresses of one machine: to the check at the start they differ, since only one of them is listened on.
-    with relaying("localhost:1") as other:
-        assert other.tap.name == "relay"
+    with relaying(port, listen=f"127.0.0.1:{port}", event_loop=loop) as relay:
+        with Client(port) as client:
+            assert client.reply() in (421, 554)
+        assert relay.count("loops_refused") >= 1
+        assert relay.count("sessions") <= 3
+
+
+def test_a_next_hop_that_is_the_relay_itself_is_refused_at_the_start() -> None:
+    port = free_port()
     with pytest.raises(TapError, match="where the relay itself listens"):
         refuse_own_listener(
             RelaySettings(listen=f"0.0.0.0:{port}", next_hop=f"127.0.0.1:{port}"), bound(f"0.0.0.0:{port}")
@@ -426,6 +436,26 @@ def test_the_service_relays_beside_its_other_work(tmp_path: Path) -> None:
                 assert send(client, FORWARD) == 250
                 assert client.ask(b"QUIT") == 221
             service.until(lambda: service.metric("mailsensor_relay_mails_taken_total", worker="relay") == 1)
+            assert service.end() == 0
+
+
+def test_a_reload_puts_a_new_relay_in_the_place_of_the_old_one(tmp_path: Path) -> None:
+    port = free_port()
+    smuggled = PLAIN + b"body\n.\nmore\r\n"
+    with next_hop() as server:
+        settings = f'[relay]\nlisten = "127.0.0.1:{port}"\nnext_hop = "127.0.0.1:{server.port}"\n'
+        with running(tmp_path, settings) as service:
+            with Client(port) as before:
+                before.hello()
+                assert send(before, smuggled) == 250
+                text = service.settings.read_text()
+                service.settings.write_text(text.replace("[relay]\n", '[relay]\nsmuggling = "refuse"\n'))
+                service.send(signal.SIGHUP)
+                assert before.reply() == 421
+            service.until(lambda: "settings_reloaded" in service.log)
+            with Client(port) as after:
+                after.hello()
+                assert send(after, smuggled) == 550
             assert service.end() == 0
 
 
