@@ -1,9 +1,9 @@
 """
 Whether somebody else listens on a port of ours.
 
-Taps share their ports (SO_REUSEPORT), so that a reload or a restart leaves no client without an answer. An MTA may share
-its own too (Postfix does): started on its port by the same user, both would listen without an error, and the kernel
-would share the clients out among them.
+Taps share their ports (SO_REUSEPORT), so that a reload or a restart leaves no client without an answer. An MTA may
+share its own too (Postfix does): started on its port by the same user, both would listen without an error, and the
+kernel would share the clients out among them.
 """
 
 from __future__ import annotations
