@@ -30,7 +30,8 @@ is not as it was written.
 """
 
 CHECK_STATUS = """
-Exit status: 0 all is well; 1 it would work, less well than it could; 2 it would not work, or wrong usage.
+Exit status: 0 all is well; 1 it would work, less well than it could; 2 it would not work, or wrong usage. With
+--probe-mail: 0 every tap saw the mail; 1 some did; 2 nothing is proven.
 """
 
 RELAY_STATUS = """
@@ -74,7 +75,17 @@ KeyOption = Annotated[
     str | None,
     typer.Option(metavar="FILE", help="The key file (privacy.key_file), where the store is sealed with it."),
 ]
-SettingsOption = Annotated[str | None, typer.Option(metavar="FILE", help="Settings file (TOML).")]
+# Each of them by both names: whoever knows one command's is understood by all.
+_CONFIG = ("--config", "--settings")
+ConfigOption = Annotated[str | None, typer.Option(*_CONFIG, metavar="FILE", help="Settings file (TOML).")]
+EventsOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE|-",
+        help="Write one JSON record a line for each mail, at once. With - the summary goes to standard error.",
+    ),
+]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No summary; only warnings.")]
 InternalDomainOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -139,7 +150,7 @@ def replay(
     once: Annotated[
         bool, typer.Option("--once", help="With --store: pass over captures that were counted before.")
     ] = False,
-    settings: SettingsOption = None,
+    config: ConfigOption = None,
     internal_domain: InternalDomainOption = None,
     limit: LimitOption = None,
     json: JsonSummaryOption = False,
@@ -160,7 +171,7 @@ def replay(
         report=report,
         store=store,
         once=once,
-        settings_path=settings,
+        settings_path=config,
         internal_domains=internal_domain or (),
         limits=limit or (),
         json=json,
@@ -193,17 +204,11 @@ def sniff(
     all_traffic: Annotated[
         bool, typer.Option("--all-traffic", help="Look at every frame: finds mail on any port, and costs more.")
     ] = False,
-    events: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE|-",
-            help="Write one JSON record a line for each mail, at once. With - the summary goes to standard error.",
-        ),
-    ] = None,
+    events: EventsOption = None,
     alerts: AlertsOption = None,
     alerts_format: AlertsFormatOption = "jsonl",
     store: StoreOption = None,
-    settings: SettingsOption = None,
+    config: ConfigOption = None,
     internal_domain: InternalDomainOption = None,
     limit: LimitOption = None,
     json: JsonSummaryOption = False,
@@ -223,7 +228,7 @@ def sniff(
         alerts=alerts,
         alerts_format=alerts_format,
         store=store,
-        settings_path=settings,
+        settings_path=config,
         internal_domains=internal_domain or (),
         limits=limit or (),
         json=json,
@@ -240,22 +245,14 @@ def relay(
     next_hop: Annotated[
         str | None, typer.Option(metavar="HOST:PORT", help="Where mail is passed on to. By default relay.next_hop.")
     ] = None,
-    events: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE|-",
-            help="Write one JSON record a line for each mail, at once. With - the summary goes to standard error.",
-        ),
-    ] = None,
+    events: EventsOption = None,
     alerts: AlertsOption = None,
     alerts_format: AlertsFormatOption = "jsonl",
-    config: Annotated[
-        str | None, typer.Option("--config", "--settings", metavar="FILE", help="Settings file (TOML).")
-    ] = None,
+    config: ConfigOption = None,
     internal_domain: InternalDomainOption = None,
     limit: LimitOption = None,
     json: JsonSummaryOption = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No summary; only warnings.")] = False,
+    quiet: QuietOption = False,
 ) -> None:
     """
     Stand between SMTP clients and their next hop, watch the mail, and where rules say so tag or refuse it.
@@ -288,22 +285,14 @@ def milter(
             metavar="unix:PATH|inet:HOST:PORT", help="Where MTAs reach it. Repeatable. By default milter.listen."
         ),
     ] = None,
-    events: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE|-",
-            help="Write one JSON record a line for each mail, at once. With - the summary goes to standard error.",
-        ),
-    ] = None,
+    events: EventsOption = None,
     alerts: AlertsOption = None,
     alerts_format: AlertsFormatOption = "jsonl",
-    config: Annotated[
-        str | None, typer.Option("--config", "--settings", metavar="FILE", help="Settings file (TOML).")
-    ] = None,
+    config: ConfigOption = None,
     internal_domain: InternalDomainOption = None,
     limit: LimitOption = None,
     json: JsonSummaryOption = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No summary; only warnings.")] = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Watch, and where rules say so tag or refuse, the mail of a Postfix or Sendmail, until Ctrl-C or SIGTERM."""
     from sensor.app.milter import MilterOptions
@@ -345,11 +334,11 @@ def journal(
     ] = None,
     alerts: AlertsOption = None,
     alerts_format: AlertsFormatOption = "jsonl",
-    settings: SettingsOption = None,
+    config: ConfigOption = None,
     internal_domain: InternalDomainOption = None,
     limit: LimitOption = None,
     json: JsonSummaryOption = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No summary; only warnings.")] = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Take copies of mail in by SMTP (Exchange journal, Workspace routing, Postfix BCC) until Ctrl-C."""
     from sensor.app.journal import JournalOptions
@@ -362,7 +351,7 @@ def journal(
         events=events,
         alerts=alerts,
         alerts_format=alerts_format,
-        settings_path=settings,
+        settings_path=config,
         internal_domains=internal_domain or (),
         limits=limit or (),
         json=json,
@@ -410,7 +399,7 @@ def explain(
         ),
     ] = None,
     internal_domain: InternalDomainOption = None,
-    settings: SettingsOption = None,
+    config: ConfigOption = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line: file and forwarding.")] = False,
 ) -> None:
     """Show why a mail is, or is not, taken for a forward: each mark, each rule of trust, the verdict."""
@@ -424,7 +413,7 @@ def explain(
         helo=helo,
         client_ip=client_ip,
         transactions=transaction or (),
-        settings_path=settings,
+        settings_path=config,
         internal_domains=internal_domain or (),
         json=json,
     )
@@ -433,20 +422,20 @@ def explain(
 
 @cli.command(epilog=DONE_STATUS)
 def artifacts(
-    settings: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Settings file (TOML), for rows of your own.")
+    config: Annotated[
+        str | None, typer.Option(*_CONFIG, metavar="FILE", help="Settings file (TOML), for rows of your own.")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line, with all keys of a row.")] = False,
 ) -> None:
     """Print the artifact table in force."""
     from sensor.app.artifacts import show_artifacts
 
-    raise typer.Exit(_status_of(lambda: show_artifacts(settings, os.environ, as_json=json)))
+    raise typer.Exit(_status_of(lambda: show_artifacts(config, os.environ, as_json=json)))
 
 
 @cli.command(epilog=RUN_STATUS)
 def run(
-    config: Annotated[str, typer.Option("--config", "--settings", metavar="FILE", help="Settings file (TOML).")],
+    config: Annotated[str, typer.Option(*_CONFIG, metavar="FILE", help="Settings file (TOML).")],
 ) -> None:
     """
     Run as a service, from the sources that the settings name to alerts, metrics and an API, until SIGTERM.
@@ -461,17 +450,47 @@ def run(
 
 @cli.command(epilog=CHECK_STATUS)
 def check(
-    config: Annotated[
-        str | None, typer.Option("--config", "--settings", metavar="FILE", help="Settings file (TOML).")
-    ] = None,
+    config: ConfigOption = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object: status, and each check.")] = False,
     probe: Annotated[bool, typer.Option("--probe", help="Also ask the sinks of alerts whether they answer.")] = False,
+    probe_mail: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FROM,TO",
+            help="Look at nothing of that, but send a small mail and ask the sensor that runs whether it saw it.",
+        ),
+    ] = None,
+    via: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="The mail server, or relay, that takes the probe mail.")
+    ] = None,
+    probe_forward: Annotated[
+        bool,
+        typer.Option(
+            "--probe-forward",
+            help="The probe mail looks like a forward of FROM to TO, and counts as one: rules meet it.",
+        ),
+    ] = False,
+    probe_wait: Annotated[
+        float, typer.Option(metavar="SECONDS", help="How long the sensor may take to show the probe mail.")
+    ] = 15.0,
+    api_login: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", help="A file with one line, name:password of a user in web.config_file, to ask the sensor."
+        ),
+    ] = None,
 ) -> None:
     """Look at settings, rights, interfaces, files, ports and clock, as the service would, and say how to fix it."""
     from sensor.app.check import CheckOptions
     from sensor.app.check import check as run
+    from sensor.app.probing import ProbeOptions
 
-    options = CheckOptions(settings_path=config, json=json, probe=probe)
+    probing = None
+    if probe_mail is not None:
+        probing = ProbeOptions(probe_mail, via, as_forward=probe_forward, wait_s=probe_wait, login_path=api_login)
+    elif via is not None or probe_forward or api_login is not None:
+        raise typer.BadParameter("go with --probe-mail FROM,TO", param_hint="--via, --probe-forward, --api-login")
+    options = CheckOptions(settings_path=config, json=json, probe=probe, probe_mail=probing)
     raise typer.Exit(_status_of(lambda: run(options, os.environ)))
 
 
@@ -531,7 +550,7 @@ def alerts(
 
 @cli.command(epilog=DONE_STATUS)
 def allow(
-    settings: Annotated[str, typer.Option(metavar="FILE", help="Settings file (TOML) to add the entry to.")],
+    config: Annotated[str, typer.Option(*_CONFIG, metavar="FILE", help="Settings file (TOML) to add the entry to.")],
     reason: Annotated[str, typer.Option(metavar="TEXT", help="Why it is allowed; required.")],
     expires: Annotated[str, typer.Option(metavar="YYYY-MM-DD", help="The last day on which it holds; required.")],
     mailbox: Annotated[str | None, typer.Option(metavar="ADDRESS", help="The mailbox that may forward.")] = None,
@@ -560,7 +579,7 @@ def allow(
         "expires": expires,
     }
     today = datetime.now(UTC).date()
-    raise typer.Exit(_status_of(lambda: run(settings, parts, os.environ, today)))
+    raise typer.Exit(_status_of(lambda: run(config, parts, os.environ, today)))
 
 
 @cli.command(epilog=DONE_STATUS)

@@ -1,19 +1,36 @@
-"""The latest records of mails that showed something, so that an alert's evidence can be looked up while it is fresh."""
+"""
+Records that can be looked up while they are fresh: of mails that showed something, so that an alert's evidence is at
+hand, and of mails that somebody watches for by Message-ID.
+
+Strangers write mail. They fill the first kind, which is why it is a ring of its own; the second takes in nothing that
+was not asked for before it came, so that no mail of theirs can push out what an admin waits for.
+"""
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 
 from sensor.model import Forwarding, TapName, Transaction, TransactionRecord
-from sensor.tally import Tally
+from sensor.tally import Tally, fingerprint
 
 PER_BATCH = 32
 """Records made of one batch, the last ones: at some 50 microseconds each, a flood of forwards costs a few percent."""
+
+WATCHES = 16
+"""Message-IDs watched for at a time, each somebody's probe. One more takes the place of the least lately asked for."""
+
+WATCHED_S = 600.0
+"""How long a Message-ID is watched for when nobody asks for it any more: greylisting holds a mail for minutes."""
+
+WATCHED_RECORDS = 32
+"""Records kept of one Message-ID, the first: a mail on each tap, and on each of some hops."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -44,6 +61,56 @@ class RecentRecords:
 
     def __len__(self) -> int:
         return len(self._records)
+
+
+@dataclass(slots=True)
+class _Watch:
+    until_s: float
+    records: dict[str, bytes] = field(default_factory=dict)
+
+
+class WatchedRecords:
+    """
+    Records of the mails whose Message-ID was asked for before they came, as JSON, each as *tell* tells it.
+
+    Bounded by ``WATCHES``, ``WATCHED_S`` and ``WATCHED_RECORDS``. While nobody watches, a batch costs nothing.
+    """
+
+    def __init__(
+        self,
+        tell: Callable[[TransactionRecord], TransactionRecord] = lambda record: record,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._tell = tell
+        self._clock = clock
+        self._watches: OrderedDict[int, _Watch] = OrderedDict()
+
+    def ask(self, message_id: str) -> Sequence[bytes]:
+        """What came of *message_id* (without <>) since it was first asked for. It is watched for from now on."""
+        self._expire()
+        key, until_s = fingerprint(message_id), self._clock() + WATCHED_S
+        watch = self._watches.setdefault(key, _Watch(until_s))
+        watch.until_s = until_s
+        self._watches.move_to_end(key)
+        while len(self._watches) > WATCHES:
+            self._watches.popitem(last=False)
+        return tuple(watch.records.values())
+
+    def take(self, batch: Tally, forwardings: Mapping[int, Forwarding], *, sensor: str, tap: TapName) -> None:
+        """Keep what of a batch is watched for. The same mail is kept once for each tap that saw it."""
+        self._expire()
+        for index, *_, trace in batch.mails if self._watches else ():
+            watch = self._watches.get(trace.message_id)
+            if watch is None or len(watch.records) >= WATCHED_RECORDS:
+                continue
+            shown = forwardings.get(index, Forwarding())
+            record = record_of(batch.transaction(index), shown, sensor=sensor, tap=tap)
+            watch.records[f"{tap} {record.id}"] = msgspec.json.encode(self._tell(record))
+
+    def _expire(self) -> None:
+        """Those asked for least lately stand first."""
+        while self._watches and next(iter(self._watches.values())).until_s <= self._clock():
+            self._watches.popitem(last=False)
 
 
 def record_of(transaction: Transaction, forwarding: Forwarding, *, sensor: str, tap: TapName) -> TransactionRecord:

@@ -11,7 +11,7 @@ from sensor.analysis import Analysis, Step
 from sensor.ledger import LedgerView
 from sensor.model import TapName
 from sensor.privacy import Veil
-from sensor.recent import RecentRecords
+from sensor.recent import RecentRecords, WatchedRecords
 from sensor.tally import Tally
 
 ALERTS_REMEMBERED = 10_000
@@ -24,6 +24,7 @@ class View:
     def __init__(self, analysis: Analysis, recent: RecentRecords, veil: Veil) -> None:
         self.analysis = analysis
         self.recent = recent
+        self.watched = WatchedRecords(veil.record)
         self._veil = veil
         self.alerts: OrderedDict[str, AlertRecord] = OrderedDict()
         self._unsaved: dict[str, Alert] = {}
@@ -41,6 +42,7 @@ class View:
     def take(self, batch: Tally, step: Step, *, sensor: str, tap: TapName) -> None:
         """Remember what a batch came to."""
         self.recent.take(batch, step.forwardings, sensor=sensor, tap=tap)
+        self.watched.take(batch, step.forwardings, sensor=sensor, tap=tap)
         self.take_alerts(step.alerts, sensor=sensor)
 
     def take_alerts(self, alerts: Sequence[Alert], *, sensor: str) -> None:

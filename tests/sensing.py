@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sensor.app.replay import run_tap
+from sensor.app.reading import run_tap
 from sensor.classify import builtin_table
 from sensor.settings import Settings
 from sensor.taps.base import DamageView

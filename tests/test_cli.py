@@ -10,8 +10,9 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+import typer
 
-from sensor.cli import run_cli
+from sensor.cli import cli, run_cli
 from sensor.model import Event
 from tests import fake_core
 from tests.fake_core import Damage, Script
@@ -215,6 +216,14 @@ def test_version_and_artifacts_need_no_core() -> None:
         )
         assert (done.returncode, done.stderr) == (0, "")
         assert words in done.stdout
+
+
+def test_settings_are_named_by_either_option_wherever_they_are_named() -> None:
+    commands = typer.main.get_group(cli).commands
+    options = {name: {each for param in command.params for each in param.opts} for name, command in commands.items()}
+    by_config = {name for name, of_it in options.items() if "--config" in of_it}
+    assert by_config == {name for name, of_it in options.items() if "--settings" in of_it}
+    assert {"replay", "sniff", "relay", "milter", "journal", "run", "check", "allow"} <= by_config
 
 
 def test_a_closed_pipe_ends_quietly() -> None:

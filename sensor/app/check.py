@@ -9,9 +9,11 @@ from dataclasses import asdict, dataclass
 from sensor.app.build import plan_of, taps_of
 from sensor.app.common import settings_of
 from sensor.app.console import print_text
+from sensor.app.probing import ProbeOptions, probe_of
 from sensor.app.rights import Rights
 from sensor.check import CHECKS, RANK, Check, Line, Subject
 from sensor.check.base import fail, ok, warn
+from sensor.check.probe import ProbeMail, look
 from sensor.errors import UserError
 from sensor.log import Log, printable
 from sensor.settings import Settings
@@ -24,6 +26,7 @@ class CheckOptions:
     settings_path: str | None = None
     json: bool = False
     probe: bool = False
+    probe_mail: ProbeOptions | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +38,27 @@ class Told:
 
 
 def check(options: CheckOptions, environment: Mapping[str, str]) -> int:
-    """Print what was found, and return the exit status: 0 all is well, 1 there are warnings, 2 it would not work."""
-    told = list(_told(options, environment))
+    """
+    Print what was found, and return the exit status: 0 all is well, 1 there are warnings, 2 it would not work.
+
+    Raises ``ProbeError`` for a probe mail that can't be sent as it is asked for.
+    """
+    probe = None if options.probe_mail is None else probe_of(options.probe_mail)
+    told = list(_told(options, environment, probe))
     print_text(_as_json(told) if options.json else _as_text(told))
     return max(RANK[each.line.status] for each in told)
 
 
-def _told(options: CheckOptions, environment: Mapping[str, str]) -> Iterator[Told]:
+def _told(options: CheckOptions, environment: Mapping[str, str], probe: ProbeMail | None) -> Iterator[Told]:
     settings, lines = _settings(options.settings_path, environment)
     yield from (Told("settings", line) for line in lines)
     if settings is None:
         return
     yield from (Told("user", line) for line in _become(settings))
+    if probe is not None:
+        # The checks look at what a start takes, and this one at a sensor that has started: ports are in use, and so on.
+        yield from (Told("probe_mail", line) for line in look(settings, probe))
+        return
     subject = Subject(settings, options.settings_path, environment, options.probe)
     for each in CHECKS:
         yield from (Told(each.name, line) for line in _looked(each, subject))
@@ -102,6 +114,10 @@ def _as_text(told: Sequence[Told]) -> str:
 
 def _sum(told: Sequence[Told]) -> str:
     fails, warnings = (sum(each.line.status == status for each in told) for status in ("fail", "warn"))
+    if any(each.check == "probe_mail" for each in told):
+        return (
+            f"The probe mail proves {'nothing' if fails else 'the chain'}; {fails} to put right, {warnings} to look at."
+        )
     if fails:
         return f"It would not work: {fails} to put right, {warnings} to look at."
     return f"It would work; {warnings} to look at." if warnings else "All is well."

@@ -21,8 +21,13 @@ OWN_LIMITS: tuple[Limit, ...] = (*LEDGER_LIMITS, *PAIRING_LIMITS, *DETECT_LIMITS
 """The limits that are not the core's."""
 
 
-def settings_of(path: str | None, environment: Mapping[str, str], internal_domains: Sequence[str] = ()) -> Settings:
-    """The settings in force. Raises ``SettingsError``."""
+def settings_of(
+    path: str | None,
+    environment: Mapping[str, str],
+    internal_domains: Sequence[str] = (),
+    limits: Sequence[str] = (),
+) -> Settings:
+    """The settings in force; the last two are what the command line says. Raises ``SettingsError``."""
     from sensor.taps.capture import core_limits
 
     return load_settings(
@@ -31,6 +36,7 @@ def settings_of(path: str | None, environment: Mapping[str, str], internal_domai
         known_limits=[*core_limits(), *OWN_LIMITS],
         known_detectors=known_options(),
         internal_domains=internal_domains,
+        limit_options=limits,
     )
 
 

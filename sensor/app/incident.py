@@ -12,7 +12,7 @@ from sensor.taps.base import Tap, TapError
 from sensor.taps.files import STDIN, Found, capture_digest
 
 if TYPE_CHECKING:
-    from sensor.app.replay import Run
+    from sensor.app.reading import Run
     from sensor.report.html import CaptureFacts, RunFacts
 
 

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Self, TypeVar
 
-from sensor.app.common import OWN_LIMITS, READ_WHOLE, READ_WITH_DAMAGE, split_limits, table_in_force
-from sensor.app.console import check_outputs
+from sensor.app.common import READ_WHOLE, READ_WITH_DAMAGE
+from sensor.app.endless import EndlessOptions, alerts_to, print_end, run_endless, set_up, until_told
 from sensor.app.recordfile import RecordFile
-from sensor.app.replay import alert_writer, print_summary, run_tap
-from sensor.app.sniff import terminate_as_interrupt
-from sensor.detect import known_options
 from sensor.log import Log
 from sensor.model import InterestSpec
-from sensor.settings import JournalSettings, Settings, SettingsError, load_settings
+from sensor.settings import JournalSettings, Settings, SettingsError
 from sensor.settings.checks import addresses, listen, networks
 from sensor.taps.awaited import AwaitedBatch
 from sensor.taps.base import Batch, TapError
@@ -24,21 +20,13 @@ from sensor.taps.journal.tap import JournalTap
 Value = TypeVar("Value")
 
 
-@dataclass(frozen=True, slots=True)
-class JournalOptions:
-    """What the command line asks. *events* and *alerts* are a path, ``-`` for standard output, or none."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalOptions(EndlessOptions):
+    """What the command line asks of a journal; what it names stands in place of what the settings say."""
 
     listen: str | None = None
     addresses: Sequence[str] = ()
     peers: Sequence[str] = ()
-    events: str | None = None
-    alerts: str | None = None
-    alerts_format: str = "jsonl"
-    settings_path: str | None = None
-    internal_domains: Sequence[str] = ()
-    limits: Sequence[str] = ()
-    json: bool = False
-    quiet: bool = False
 
 
 def journal(options: JournalOptions, environment: Mapping[str, str]) -> int:
@@ -48,49 +36,21 @@ def journal(options: JournalOptions, environment: Mapping[str, str]) -> int:
 
     Raises a ``UserError`` for what the caller must put right.
     """
-    from sensor.taps.capture import core_limits
-    from sensor.taps.files import Found
-
-    settings = _settings(options, environment, core_limits())
-    table = table_in_force(settings, options.settings_path)
-    core, own = split_limits(settings.limits, core_limits())
+    setup = set_up(options, environment, lambda settings: _with_options(options, settings))
     log = Log()
-    with ExitStack() as opened:
-        opened.enter_context(terminate_as_interrupt())
+    with until_told(setup) as opened:
         records = opened.enter_context(_Records(str(options.events), log))
-        tap = _SettlingTap(table.interest, settings.journal, records, limits=core, log=log)
+        tap = _SettlingTap(setup.table.interest, setup.settings.journal, records, limits=setup.core_limits, log=log)
         opened.callback(tap.stop)
-        run = run_tap(
-            tap,
-            settings,
-            table=table,
-            own_limits=own,
-            sink=records,
-            tell=alert_writer(options.alerts, settings, environment, opened, form=options.alerts_format, append=True),
-        )
-    if not options.quiet:
-        # Nothing was broken off: Ctrl-C is how a journal ends.
-        run = replace(run, interrupted=False)
-        taken = "-" in (options.events, options.alerts)
-        print_summary(run, tap, settings, Found(), as_json=options.json, to_stderr=taken)
+        run = run_endless(tap, setup, sink=records, tell=alerts_to(options, setup, environment, opened, append=True))
+    print_end(run, tap, setup, options)
     return _status(tap, log)
 
 
-def _settings(
-    options: JournalOptions, environment: Mapping[str, str], core_limits: Sequence[tuple[str, str, int]]
-) -> Settings:
+def _with_options(options: JournalOptions, settings: Settings) -> Settings:
     """The settings with what the command line says."""
     if options.events is None:
         raise SettingsError("--events FILE is needed: a copy is acknowledged when its record is written there")
-    check_outputs({"--events": options.events, "--alerts": options.alerts})
-    settings = load_settings(
-        options.settings_path,
-        environment,
-        known_limits=[*core_limits, *OWN_LIMITS],
-        known_detectors=known_options(),
-        internal_domains=options.internal_domains,
-        limit_options=options.limits,
-    )
     ours = settings.journal
     if options.listen is not None:
         ours = replace(ours, listen=_checked("--listen", options.listen, listen))

@@ -3,36 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
-from sensor.app.common import OWN_LIMITS, READ_WHOLE, READ_WITH_DAMAGE, split_limits, table_in_force
-from sensor.app.console import check_outputs, records_to
-from sensor.app.replay import alert_writer, print_summary, run_tap
-from sensor.app.sniff import AtOnce, terminate_as_interrupt
+from sensor.app.common import READ_WHOLE, READ_WITH_DAMAGE
+from sensor.app.console import records_to
+from sensor.app.endless import AtOnce, EndlessOptions, alerts_to, print_end, run_endless, set_up, until_told
 from sensor.classify import Organisation, Table
-from sensor.detect import known_options
 from sensor.inline.judge import Judge
 from sensor.log import Log
-from sensor.settings import Settings, SettingsError, load_settings
+from sensor.settings import Settings, SettingsError
 from sensor.settings.milter import addresses
 from sensor.taps.inline import InlineCore
 from sensor.taps.milter.tap import MilterTap
 
 
-@dataclass(frozen=True, slots=True)
-class MilterOptions:
-    """What the command line asks of a milter. *events* and *alerts* are a path, ``-`` for standard output, or none."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MilterOptions(EndlessOptions):
+    """What the command line asks of a milter: addresses in place of those of the settings."""
 
     listen: Sequence[str] = ()
-    events: str | None = None
-    alerts: str | None = None
-    alerts_format: str = "jsonl"
-    settings_path: str | None = None
-    internal_domains: Sequence[str] = ()
-    limits: Sequence[str] = ()
-    json: bool = False
-    quiet: bool = False
 
 
 def milter(options: MilterOptions, environment: Mapping[str, str]) -> int:
@@ -41,41 +30,20 @@ def milter(options: MilterOptions, environment: Mapping[str, str]) -> int:
 
     Raises a ``UserError`` for what the caller must put right, ``OSError`` for what could not be written.
     """
-    from sensor.taps.capture import core_limits
-    from sensor.taps.files import Found
-
-    settings = load_settings(
-        options.settings_path,
-        environment,
-        known_limits=[*core_limits(), *OWN_LIMITS],
-        known_detectors=known_options(),
-        internal_domains=options.internal_domains,
-        limit_options=options.limits,
-    )
-    settings = _with_addresses(options, settings)
-    table = table_in_force(settings, options.settings_path)
-    core, own = split_limits(settings.limits, core_limits())
+    setup = set_up(options, environment, lambda settings: _with_addresses(options, settings))
     log = Log(level="warning" if options.quiet else "info")
-    with ExitStack() as opened:
-        # Before anything is opened: what is told from here on, is told in full.
-        opened.enter_context(terminate_as_interrupt())
+    with until_told(setup) as opened:
         sink = opened.enter_context(records_to(options.events))
-        tap = open_milter(settings, table, core, log)
+        tap = open_milter(setup.settings, setup.table, setup.core_limits, log)
         opened.callback(tap.discard)
         opened.callback(tap.stop)
-        run = run_tap(
+        run = run_endless(
             tap,
-            settings,
-            table=table,
-            own_limits=own,
+            setup,
             sink=None if sink is None else AtOnce(sink),
-            tell=alert_writer(options.alerts, settings, environment, opened, form=options.alerts_format, append=False),
+            tell=alerts_to(options, setup, environment, opened),
         )
-    if not options.quiet:
-        # Nothing was broken off: Ctrl-C is how a milter ends.
-        run = replace(run, interrupted=False)
-        taken = "-" in (options.events, options.alerts)
-        print_summary(run, tap, settings, Found(), as_json=options.json, to_stderr=taken)
+    print_end(run, tap, setup, options)
     return READ_WITH_DAMAGE if tap.damage() else READ_WHOLE
 
 
@@ -100,7 +68,6 @@ def open_milter(settings: Settings, table: Table, core_limits: Mapping[str, int]
 
 def _with_addresses(options: MilterOptions, settings: Settings) -> Settings:
     """The settings with what the command line says."""
-    check_outputs({"--events": options.events, "--alerts": options.alerts})
     if not options.listen:
         if settings.milter.listen:
             return settings

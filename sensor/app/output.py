@@ -10,8 +10,8 @@ from typing import Self
 
 from sensor.alert.alert import Alert
 from sensor.alert.out import AlertWriter, open_alerts
+from sensor.app.reading import ForwardingBlocks
 from sensor.app.recordfile import RecordFile
-from sensor.app.replay import ForwardingBlocks
 from sensor.app.retention import AgingFile
 from sensor.errors import UserError
 from sensor.log import Log

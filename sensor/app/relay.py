@@ -3,39 +3,30 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 
-from sensor.app.common import OWN_LIMITS, READ_WHOLE, READ_WITH_DAMAGE, split_limits, table_in_force
-from sensor.app.console import check_outputs, records_to
-from sensor.app.replay import Sink, alert_writer, print_summary, run_tap
-from sensor.app.sniff import AtOnce, terminate_as_interrupt
+from sensor.app.common import READ_WHOLE, READ_WITH_DAMAGE
+from sensor.app.console import records_to
+from sensor.app.endless import AtOnce, EndlessOptions, alerts_to, print_end, run_endless, set_up, until_told
+from sensor.app.reading import Sink
 from sensor.classify import Organisation, Table
-from sensor.detect import known_options
 from sensor.inline.judge import Judge
 from sensor.log import Log
-from sensor.settings import RelaySettings, Settings, SettingsError, load_settings
+from sensor.settings import RelaySettings, Settings, SettingsError
 from sensor.settings.checks import Check
 from sensor.settings.checks import listen as check_listen
 from sensor.settings.relay import next_hop as check_next_hop
 from sensor.taps.relay.tap import RelayTap
 
 
-@dataclass(frozen=True, slots=True)
-class RelayOptions:
-    """What the command line asks of a relay. *events* and *alerts* are a path, ``-`` for standard output, or none."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelayOptions(EndlessOptions):
+    """What the command line asks of a relay: ends in place of those of the settings."""
 
     listen: str | None = None
     next_hop: str | None = None
-    events: str | None = None
-    alerts: str | None = None
-    alerts_format: str = "jsonl"
-    settings_path: str | None = None
-    internal_domains: Sequence[str] = ()
-    limits: Sequence[str] = ()
-    json: bool = False
-    quiet: bool = False
 
 
 def relay(options: RelayOptions, environment: Mapping[str, str]) -> int:
@@ -44,40 +35,14 @@ def relay(options: RelayOptions, environment: Mapping[str, str]) -> int:
 
     Raises a ``UserError`` for what the caller must put right, ``OSError`` for what could not be written.
     """
-    from sensor.taps.capture import core_limits
-    from sensor.taps.files import Found
-
-    settings = load_settings(
-        options.settings_path,
-        environment,
-        known_limits=[*core_limits(), *OWN_LIMITS],
-        known_detectors=known_options(),
-        internal_domains=options.internal_domains,
-        limit_options=options.limits,
-    )
-    settings = replace(settings, relay=_ends(options, settings.relay))
-    table = table_in_force(settings, options.settings_path)
-    core, own = split_limits(settings.limits, core_limits())
+    setup = set_up(options, environment, lambda settings: replace(settings, relay=_ends(options, settings.relay)))
     log = Log()
-    with ExitStack() as opened:
-        # Before anything is opened: what is told from here on, is told in full.
-        opened.enter_context(terminate_as_interrupt())
+    with until_told(setup) as opened:
         records = opened.enter_context(records_if_possible(options.events, log))
-        tap = open_relay(settings, table, core, log, tells=not options.quiet)
+        tap = open_relay(setup.settings, setup.table, setup.core_limits, log, tells=not options.quiet)
         opened.callback(tap.stop)
-        run = run_tap(
-            tap,
-            settings,
-            table=table,
-            own_limits=own,
-            sink=records,
-            tell=alert_writer(options.alerts, settings, environment, opened, form=options.alerts_format, append=False),
-        )
-    if not options.quiet:
-        # Nothing was broken off: Ctrl-C is how a relay ends.
-        run = replace(run, interrupted=False)
-        taken = "-" in (options.events, options.alerts)
-        print_summary(run, tap, settings, Found(), as_json=options.json, to_stderr=taken)
+        run = run_endless(tap, setup, sink=records, tell=alerts_to(options, setup, environment, opened))
+    print_end(run, tap, setup, options)
     return READ_WITH_DAMAGE if records is not None and records.failures else READ_WHOLE
 
 
@@ -156,7 +121,6 @@ def open_relay(
 
 def _ends(options: RelayOptions, settings: RelaySettings) -> RelaySettings:
     """The settings with what the command line says."""
-    check_outputs({"--events": options.events, "--alerts": options.alerts})
     listen = _checked("--listen", options.listen, check_listen) or settings.listen
     next_hop = _checked("--next-hop", options.next_hop, check_next_hop) or settings.next_hop
     if not listen or not next_hop:

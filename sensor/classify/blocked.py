@@ -13,9 +13,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sensor.classify.context import Context, addressees
 from sensor.classify.road import related
 from sensor.classify.text import domain_of
-from sensor.classify.trust import Context, Weighed, addressees
+from sensor.classify.trust import Weighed
 from sensor.model import Evidence
 
 _DAEMONS = ("postmaster", "mailer-daemon", "microsoftexchange", "noreply", "no-reply")

@@ -11,9 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 
+from sensor.classify.context import Context, addressees, delivered_to, taken_for
 from sensor.classify.road import related
 from sensor.classify.text import MAX_VALUE_CHARS, domain_of, split_subject
-from sensor.classify.trust import Context, Weighed, addressees, delivered_to, taken_for
+from sensor.classify.trust import Weighed
 
 # These say what the forward is, not that there was none: the verdict keeps its kind, and the ledger leaves it out.
 STILL_A_FORWARD = frozenset(("alias_service", "meeting_forward", "foreign_forward"))

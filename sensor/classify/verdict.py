@@ -14,11 +14,12 @@ from functools import cache
 
 from sensor.classify.artifacts import Table, load_table
 from sensor.classify.blocked import blocked_attempt
+from sensor.classify.context import Context, addressees
 from sensor.classify.direction import Organisation, direction, sender_inside
 from sensor.classify.lookalike import STILL_A_FORWARD, explanation_of_marks, look_alikes
 from sensor.classify.road import related
 from sensor.classify.text import domain_of, recipients
-from sensor.classify.trust import Context, Weighed, addressees, weigh
+from sensor.classify.trust import Weighed, weigh
 from sensor.classify.view import read_once
 from sensor.classify.visible import visible_signs
 from sensor.model import (

@@ -20,6 +20,7 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from sensor.alert.alert import Cut
+from sensor.alert.veiling import AlertVeil, Unveiled
 from sensor.ledger import LedgerView
 from sensor.model import Finding, SessionRecord, TransactionRecord, read_record
 from sensor.privacy.fields import named_in, veiled
@@ -31,11 +32,8 @@ from sensor.settings import AllowEntry, PrivacySettings, SettingsError
 R = TypeVar("R", TransactionRecord, SessionRecord)
 
 
-class Veil(Protocol):
+class Veil(AlertVeil, Protocol):
     """How what leaves is told; ``hides`` if not as it is."""
-
-    @property
-    def hides(self) -> bool: ...
 
     def lines(self, lines: bytes) -> bytes:
         """Record lines, each ending in a line end."""
@@ -43,22 +41,6 @@ class Veil(Protocol):
 
     def record(self, record: R) -> R:
         """One record."""
-        ...
-
-    def entering(self, finding: Finding) -> Finding:
-        """A finding as policy keeps it: ids and exhibits as they will be told."""
-        ...
-
-    def leaving(self, finding: Finding) -> Finding:
-        """A finding that has entered, as alerts tell it."""
-        ...
-
-    def cut(self, cut: Cut) -> Cut:
-        """What an alert tells of the allow-list."""
-        ...
-
-    def entry(self, entry: AllowEntry) -> AllowEntry:
-        """What reports tell of the allow-list."""
         ...
 
     def ledger(self, ledger: LedgerView) -> LedgerView:
@@ -78,10 +60,8 @@ class Veil(Protocol):
         ...
 
 
-class ClearVeil:
+class ClearVeil(Unveiled):
     """Nothing is veiled, but for the labels of metrics where *labels* names them."""
-
-    hides = False
 
     def __init__(self, labels: Names | None = None) -> None:
         self._labels = labels
@@ -91,18 +71,6 @@ class ClearVeil:
 
     def record(self, record: R) -> R:
         return record
-
-    def entering(self, finding: Finding) -> Finding:
-        return finding
-
-    def leaving(self, finding: Finding) -> Finding:
-        return finding
-
-    def cut(self, cut: Cut) -> Cut:
-        return cut
-
-    def entry(self, entry: AllowEntry) -> AllowEntry:
-        return entry
 
     def ledger(self, ledger: LedgerView) -> LedgerView:
         return ledger

@@ -12,7 +12,7 @@ import msgspec
 from sensor.classify import Table
 from sensor.classify.lookalike import MEANINGS, STILL_A_FORWARD
 from sensor.classify.rows import PLACES, Row, languages
-from sensor.classify.trust import RULES
+from sensor.classify.rules import RULES
 
 _COLUMNS = ("SLUG", "KIND", "LEVEL", "EVIDENCE", "WHERE")
 _PLACE_TITLES = {

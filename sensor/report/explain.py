@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import msgspec
 
-from sensor.classify.trust import RULES, Weighed
+from sensor.classify.rules import RULES
+from sensor.classify.trust import Weighed
 from sensor.explain import Explanation
 from sensor.log import printable
 from sensor.model import Forwarding

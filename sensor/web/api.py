@@ -17,6 +17,7 @@ import msgspec
 from sensor.alert.record import AlertRecord, ms_of
 from sensor.ledger import Forwards
 from sensor.ledger.mailbox import domain_of
+from sensor.model import TransactionRecord
 from sensor.report.stored import DestinationRow, MailboxRow, destination_row, mailbox_row
 from sensor.view import View
 from sensor.web import query as q
@@ -86,6 +87,13 @@ def transaction(view: View, transaction_id: str) -> Generator[None, None, bytes 
     return view.recent.get(transaction_id)
 
 
+def transactions(view: View, query: Query) -> Question:
+    """Records of mails with a Message-ID that came since it was first asked for."""
+    found = view.watched.ask(query["message_id"])
+    yield
+    return Page(total=len(found), offset=query["offset"], items=[msgspec.Raw(each) for each in _page(found, query)])
+
+
 @dataclass(frozen=True, slots=True)
 class Listing:
     """A list of the API: its question, what it may be asked, and of which type its items are."""
@@ -109,6 +117,10 @@ LISTINGS: Mapping[str, Listing] = MappingProxyType(
         "alerts": Listing(
             alerts, AlertRecord, "Alerts as last told, the latest first.",
             (q.LIMIT, q.OFFSET, q.MAILBOX, q.DESTINATION, q.STATUS, q.SEVERITY, q.LEVEL, q.DETECTOR, q.SINCE),
+        ),
+        "transactions": Listing(
+            transactions, TransactionRecord, "Mails with a Message-ID that came since it was first asked for.",
+            (q.LIMIT, q.OFFSET, q.MESSAGE_ID),
         ),
     }
 )  # fmt: skip

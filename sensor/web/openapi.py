@@ -65,6 +65,7 @@ def _transaction() -> dict[str, Any]:
 def _parameters(parameters: Sequence[Parameter]) -> list[dict[str, Any]]:
     return [
         {"name": each.name, "in": "query", "description": each.meaning, "schema": dict(each.schema)}
+        | ({"required": True} if each.is_required else {})
         for each in parameters
     ]
 

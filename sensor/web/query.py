@@ -30,6 +30,7 @@ class Parameter:
     meaning: str
     read: Callable[[str], Any]
     schema: Mapping[str, object]
+    is_required: bool = False
 
 
 def _whole(least: int, most: int) -> Callable[[str], int]:
@@ -58,6 +59,15 @@ def _moment(text: str) -> int:
         return int((moment - _EPOCH).total_seconds() * 1000)
     except (ValueError, OverflowError):
         raise ValueError("must be a day or time such as 2026-11-22 or 2026-11-22T06:00:00Z") from None
+
+
+def _message_id(text: str) -> str:
+    """Without its brackets, as records have it."""
+    bare = text.strip("<> ")
+    # RFC 5322 2.1.1: a line has at most 998 octets.
+    if not bare or len(bare) > 998:
+        raise ValueError("must be a Message-ID")
+    return bare
 
 
 def _yes(text: str) -> bool:
@@ -89,13 +99,14 @@ SEVERITY = Parameter(
     "severity", "This severity alone.", _one_of(*get_args(Severity)), {"enum": list(get_args(Severity))}
 )
 DETECTOR = Parameter("detector", "Alerts of this detector alone.", str, _TEXT)
+MESSAGE_ID = Parameter("message_id", "The mail's Message-ID.", _message_id, _TEXT, is_required=True)
 
 Query = Mapping[str, Any]
 """Values by name; those not given are left out, but ``limit`` and ``offset`` are always there."""
 
 
 def read_query(octets: bytes, allowed: Sequence[Parameter]) -> Query:
-    """The parameters in the query part of an address. Raises ``QueryError`` for one unknown, wrong or said twice."""
+    """The parameters in an address's query. Raises ``QueryError`` for one unknown, wrong, said twice or lacking."""
     if len(octets) > QUERY_OCTETS:
         raise QueryError(f"a query has at most {QUERY_OCTETS} octets")
     known = {each.name: each for each in allowed}
@@ -109,4 +120,7 @@ def read_query(octets: bytes, allowed: Sequence[Parameter]) -> Query:
             query[name] = known[name].read(text)
         except ValueError as error:
             raise QueryError(f"{name} {error}") from None
+    for each in allowed:
+        if each.is_required and each.name not in query:
+            raise QueryError(f"{each.name} is needed")
     return {"limit": USUAL, "offset": 0} | query

@@ -18,8 +18,8 @@ from tests.alert.test_alertmanager import serving
 from tests.craft.dialogue import message
 from tests.grafana.scene import prometheus
 from tests.netns import SERVER, Namespace, client_and_server
+from tests.postfix import postfix
 from tests.service import running
-from tests.taps.relay.postfix import postfix
 
 T = TypeVar("T")
 
@@ -75,7 +75,6 @@ def test_mail_on_a_cable_ends_up_in_prometheus_and_alertmanager(tmp_path: Path) 
             server,
             opened,
             postfix(
-                tmp_path,
                 {"inet_interfaces": "all", "mynetworks": "192.0.2.0/24", "virtual_mailbox_domains": "dst.example"},
                 more=f"{SERVER}:25 inet n - n - - smtpd",
             ),

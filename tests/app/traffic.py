@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socketserver
 import threading
 import time
 from collections.abc import Iterator
@@ -11,33 +10,7 @@ from dataclasses import dataclass, field
 from smtplib import SMTP
 
 from tests.craft.dialogue import message
-
-
-class _TakesAll(socketserver.StreamRequestHandler):
-    """A server's side of one session."""
-
-    def handle(self) -> None:
-        self._say(b"220 mx.corp.example ESMTP")
-        for line in self.rfile:
-            match line.split()[0].upper():
-                case b"DATA":
-                    self._say(b"354 go ahead")
-                    while self.rfile.readline() not in (b".\r\n", b""):
-                        continue
-                    self._say(b"250 2.0.0 Ok: queued")
-                case b"QUIT":
-                    self._say(b"221 bye")
-                    return
-                case _:
-                    self._say(b"250 ok")
-
-    def _say(self, text: bytes) -> None:
-        self.wfile.write(text + b"\r\n")
-
-
-class _Server(socketserver.ThreadingTCPServer):
-    daemon_threads = True
-    allow_reuse_address = True
+from tests.mailserver import mail_server
 
 
 @dataclass(slots=True)
@@ -75,10 +48,8 @@ class Traffic:
 @contextmanager
 def steady(mails_a_second: float, mailboxes: int) -> Iterator[Traffic]:
     """Traffic for as long as the context lasts, on a port of its own."""
-    with _Server(("127.0.0.1", 0), _TakesAll) as server:
-        serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        serving.start()
-        traffic = Traffic(server.server_address[1], mails_a_second, mailboxes)
+    with mail_server() as port:
+        traffic = Traffic(port, mails_a_second, mailboxes)
         sending = threading.Thread(target=traffic.run, daemon=True)
         sending.start()
         try:
@@ -86,5 +57,3 @@ def steady(mails_a_second: float, mailboxes: int) -> Iterator[Traffic]:
         finally:
             traffic.stop()
             sending.join(60)
-            server.shutdown()
-            serving.join(60)

@@ -23,7 +23,7 @@ from sensor.classify.artifacts import (
 )
 from sensor.classify.lookalike import MEANINGS
 from sensor.classify.rows import languages
-from sensor.classify.trust import RULE_NAMES
+from sensor.classify.rules import RULE_NAMES
 from sensor.model import InterestSpec
 from sensor.report.artifacts import artifacts_page, rows_as_json, unexplained_sources
 from tests.mails import Field, Header, Mail, core_mail, mail

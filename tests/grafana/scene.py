@@ -12,9 +12,7 @@ import os
 import shutil
 import smtplib
 import socket
-import socketserver
 import subprocess
-import threading
 import time
 import urllib.parse
 from collections.abc import Callable, Iterator, Sequence
@@ -27,6 +25,7 @@ import pytest
 import yaml
 
 from tests.builders import Capture, Dialogue, capture, lines
+from tests.mailserver import mail_server
 from tests.running import ROOT, needs
 from tests.service import SIEVE, Service, free_port, running
 from tests.taps.milter import packets
@@ -96,25 +95,6 @@ def _is_ready(server: Service) -> bool:
         return False
 
 
-class _Mailbox(socketserver.StreamRequestHandler):
-    """Takes one mail."""
-
-    def handle(self) -> None:
-        self._say(b"220 mx.corp.example ESMTP")
-        for line in self.rfile:
-            word = line.split()[0].upper()
-            self._say({b"DATA": b"354 go ahead", b"QUIT": b"221 bye"}.get(word, b"250 Ok"))
-            if word == b"QUIT":
-                return
-            if word == b"DATA":
-                while self.rfile.readline() != b".\r\n":
-                    continue
-                self._say(b"250 2.0.0 Ok: queued")
-
-    def _say(self, line: bytes) -> None:
-        self.wfile.write(line + b"\r\n")
-
-
 def refused_forward() -> Capture:
     """The report that a rule's forward was refused because forwarding is forbidden."""
     report = lines(
@@ -126,15 +106,6 @@ def refused_forward() -> Capture:
     )  # fmt: skip
     sent = Dialogue().greet("EHLO eur05-vi1-obe.outbound.protection.outlook.com").envelope("", "bill@shop.example")
     return capture(sent.data(report).quit().flow())
-
-
-@contextmanager
-def mail_server() -> Iterator[int]:
-    """The port of one on loopback that takes every mail."""
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Mailbox) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server.server_address[1]
-        server.shutdown()
 
 
 def _send_mail(port: int) -> None:

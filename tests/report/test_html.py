@@ -135,7 +135,7 @@ def test_every_alert_is_told_with_all_an_investigation_asks(page: Page) -> None:
         assert all(step.title in text for step in alert.next_steps)
         assert all(each.id in text for each in alert.attack.mitigations)
         assert alert.evidence.links[-1].exhibit.transaction_id in text
-    assert "mailsensor allow --settings SETTINGS.toml" in text
+    assert "mailsensor allow --config SETTINGS.toml" in text
 
 
 def test_an_alert_names_who_else_forwards_to_the_same_place(page: Page) -> None:

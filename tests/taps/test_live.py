@@ -13,18 +13,19 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sensor.app.replay import run_tap
+from sensor.app.reading import run_tap
 from sensor.classify import builtin_table
 from sensor.settings import LiveSettings, Settings
 from sensor.taps.base import TapError
 from sensor.taps.live import InterfaceStatus, LiveTap
 from tests.builders import Capture, Dialogue, Endpoint, Flow, capture, frames, frames_of, message
+from tests.mailserver import mail_server
 from tests.netns import CLIENT, CLIENT6, SERVER, SERVER6, Namespace, client_and_server, namespace
 from tests.running import mailsensor, needs
 from tests.sensing import Record, told_of
@@ -107,49 +108,10 @@ def octets_of(flow: Flow, *wrap: frames.Layer) -> list[bytes]:
 # ---- what passes is told
 
 
-@contextmanager
-def mail_server(net: Namespace, address: str) -> Iterator[None]:
+def mail_server_on(net: Namespace, address: str) -> AbstractContextManager[int]:
     """Takes every mail there is on port 25 of *address*."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    listener = net.call(lambda: socket.create_server((address, 25), family=family))
-
-    def serve() -> None:
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            with connection, connection.makefile("rwb") as stream:
-                _answer(stream)
-
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        thread.join(PATIENCE_S)
-
-
-def _answer(stream: io.BufferedRWPair) -> None:
-    def say(text: bytes) -> None:
-        stream.write(text + b"\r\n")
-        stream.flush()
-
-    say(b"220 mx.corp.example ESMTP")
-    for line in stream:
-        match line.split()[0].upper():
-            case b"DATA":
-                say(b"354 go ahead")
-                while stream.readline() != b".\r\n":
-                    continue
-                say(b"250 2.0.0 Ok: queued")
-            case b"QUIT":
-                say(b"221 bye")
-                return
-            case _:
-                say(b"250 ok")
+    return mail_server(net.call(lambda: socket.create_server((address, 25), family=family)))
 
 
 def send_mail(address: str, *bodies: str) -> None:
@@ -164,7 +126,7 @@ def test_a_real_session_gives_the_record_that_its_capture_file_gives(address: st
     """Segments of 64 KB with unfinished checksums included, as they pass between hosts of one machine."""
     tcpdump = needs("tcpdump", "tcpdump")
     path = tmp_path / "beside.pcap"
-    with client_and_server() as (client, server), mail_server(server, address):
+    with client_and_server() as (client, server), mail_server_on(server, address):
         beside = server.popen(
             tcpdump, "-U", "-s0", "-w", path, "-i", "s0", "tcp", "port", "25", stdout=-3, stderr=subprocess.PIPE
         )
@@ -226,7 +188,7 @@ def test_other_traffic_is_kept_out_by_the_kernel_and_let_in_where_all_is_asked_f
 
 
 def test_a_frame_on_loopback_is_read_once(tmp_path: Path) -> None:
-    with namespace() as net, mail_server(net, "127.0.0.1"), listening(net, "lo") as listener:
+    with namespace() as net, mail_server_on(net, "127.0.0.1"), listening(net, "lo") as listener:
         net.call(lambda: send_mail("127.0.0.1", "Hi.\r\n"))
         (record,) = listener.wait_for(1)
         counters = listener.tap.counters()

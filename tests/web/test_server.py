@@ -168,6 +168,22 @@ def test_lists_are_filtered_and_paged(tmp_path: Path) -> None:
         assert service.ask("/api/v1/transactions/nothing").status == 404
 
 
+def test_a_mail_that_is_watched_for_has_to_be_named(tmp_path: Path) -> None:
+    with running(tmp_path, CAPTURE) as service:
+        for wrong in (
+            "",
+            "?message_id=",
+            "?message_id=%3C%3E",
+            f"?message_id={'x' * 999}",
+            "?mailbox=ann@corp.example",
+        ):
+            answer = service.ask(f"/api/v1/transactions{wrong}")
+            assert answer.status == 400
+        assert "message_id is needed" in service.ask("/api/v1/transactions").text
+        page = service.ask("/api/v1/transactions?message_id=%3Ca@corp.example%3E").json
+        assert page == {"total": 0, "offset": 0, "items": []}
+
+
 def test_the_description_describes_every_list(tmp_path: Path) -> None:
     with running(tmp_path, CAPTURE) as service:
         document = service.ask("/api/v1/openapi.json").json
@@ -176,7 +192,10 @@ def test_the_description_describes_every_list(tmp_path: Path) -> None:
         text = json.dumps(document)
         for path, described in document["paths"].items():
             if "{" not in path:
-                assert service.ask(path).status == 200
+                needed = "&".join(
+                    f"{each['name']}=x" for each in described["get"]["parameters"] if each.get("required")
+                )
+                assert service.ask(f"{path}?{needed}").status == 200
                 assert described["get"]["parameters"]
         for reference in {part.partition('"')[0] for part in text.split('"$ref": "')[1:]}:
             assert reference.rpartition("/")[2] in document["components"]["schemas"]

@@ -11,12 +11,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.taps.relay.postfix import Postfix, postfix
+from tests.postfix import Postfix, postfix
 from tests.taps.relay.relaying import LOOPS, Client, Relay, relaying
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postfix]:
+def server() -> Iterator[Postfix]:
     # Made up addresses are refused at once or taken at once; a client that errs is not made to wait.
     changes = {
         "smtpd_soft_error_limit": "1000",
@@ -24,7 +24,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postfix]:
         "message_size_limit": "2000000",
         "local_header_rewrite_clients": "",
     }
-    with postfix(tmp_path_factory.mktemp("postfix"), changes) as running:
+    with postfix(changes) as running:
         yield running
 
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from sensor.taps.relay import proxy, session
 from sensor.taps.relay.identity import Identity, xclient, xforward
+from tests.postfix import Postfix, postfix
 from tests.service import free_port
 from tests.taps.relay.next_hop import next_hop
-from tests.taps.relay.postfix import Postfix, postfix
 from tests.taps.relay.relaying import LOOPS, Client, relaying
 
 LOCAL = (ip_network("127.0.0.0/8"),)
@@ -129,10 +129,10 @@ HAPROXY, BEHIND = free_port(), free_port()
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postfix]:
+def server() -> Iterator[Postfix]:
     changes = {"smtpd_authorized_xclient_hosts": "127.0.0.0/8", "smtpd_authorized_xforward_hosts": "127.0.0.0/8"}
     more = f"127.0.0.1:{HAPROXY} inet n - n - - smtpd -o smtpd_upstream_proxy_protocol=haproxy"
-    with postfix(tmp_path_factory.mktemp("postfix"), changes, more) as running:
+    with postfix(changes, more) as running:
         yield running
 
 
@@ -219,13 +219,11 @@ def test_trusted_peers_tell_of_their_clients_by_xclient(server: Postfix) -> None
     assert mail.session.client_ip == "192.0.2.8"
 
 
-def test_behind_a_postfix_that_filters_before_its_queue_the_true_client_is_passed_on(
-    server: Postfix, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_behind_a_postfix_that_filters_before_its_queue_the_true_client_is_passed_on(server: Postfix) -> None:
     """Client, Postfix, relay, Postfix: the first tells the relay by XFORWARD, which the relay passes on."""
     changes = {"smtpd_proxy_filter": f"127.0.0.1:{BEHIND}", "smtpd_proxy_timeout": "10s"}
     with (
-        postfix(tmp_path_factory.mktemp("front"), changes) as front,
+        postfix(changes) as front,
         relaying(server.port, listen=f"127.0.0.1:{BEHIND}", trusted_peers=LOCAL) as relay,
     ):
         with Client(front.port, source="127.0.0.9") as client:

@@ -5,17 +5,17 @@ from pathlib import Path
 
 import pytest
 
+from tests.postfix import Postfix, postfix
 from tests.service import free_port
 from tests.taps.relay.certificates import certificate
-from tests.taps.relay.postfix import Postfix, postfix
 from tests.taps.relay.relaying import LOOPS, Client, relaying
 
 CONTENT = b"Message-ID: <%s@corp.example>\r\nSubject: Fwd: plans\r\n\r\nHello\r\n"
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postfix]:
-    with postfix(tmp_path_factory.mktemp("postfix")) as running:
+def server() -> Iterator[Postfix]:
+    with postfix() as running:
         yield running
 
 
@@ -41,9 +41,7 @@ def test_mail_passes_and_is_seen(server: Postfix, loop: str) -> None:
 
 
 @pytest.mark.parametrize("loop", LOOPS)
-def test_a_postfix_sends_its_queue_through_the_relay_under_tls(
-    server: Postfix, loop: str, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_a_postfix_sends_its_queue_through_the_relay_under_tls(server: Postfix, loop: str, tmp_path: Path) -> None:
     """What a real client does: pipelined commands, STARTTLS, several mails over one connection."""
     cert, key = certificate(tmp_path, "relay.corp.example")
     port = free_port()
@@ -62,7 +60,7 @@ def test_a_postfix_sends_its_queue_through_the_relay_under_tls(
             tls_key_file=str(key),
             event_loop=loop,
         ) as relay,
-        postfix(tmp_path_factory.mktemp("front"), changes) as front,
+        postfix(changes) as front,
     ):
         with Client(front.port) as client:
             client.hello()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,9 @@ import pytest
 from sensor.settings import RelaySettings
 from sensor.taps.base import TapError
 from sensor.taps.relay.tls import client_context, next_hop_context
+from tests.postfix import Postfix, postfix
 from tests.taps.relay.certificates import certificate
 from tests.taps.relay.next_hop import next_hop
-from tests.taps.relay.postfix import Postfix, postfix
 from tests.taps.relay.relaying import LOOPS, Client, relaying
 
 CONTENT = b"Message-ID: <%s@corp.example>\r\nSubject: a\r\n\r\nbody\r\n"
@@ -26,13 +27,13 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 @pytest.fixture(scope="module")
-def server(pair: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postfix]:
+def server(pair: tuple[Path, Path]) -> Iterator[Postfix]:
     cert, key = pair
-    # Where Postfix's own users reach them.
-    home = Path("/tmp") / f"mailsensor-certificates-{cert.parent.name}"  # noqa: S108 - removed below
-    home.mkdir(mode=0o755, exist_ok=True)
-    try:
-        for each in (cert, key):
+    with tempfile.TemporaryDirectory(prefix="mailsensor-certificates-") as name:
+        # Where Postfix's own users reach them.
+        home = Path(name)
+        home.chmod(0o755)
+        for each in pair:
             (home / each.name).write_bytes(each.read_bytes())
         changes = {
             "smtpd_tls_security_level": "may",
@@ -40,12 +41,8 @@ def server(pair: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) ->
             "smtpd_tls_cert_file": str(home / cert.name),
             "smtpd_tls_key_file": str(home / key.name),
         }
-        with postfix(tmp_path_factory.mktemp("postfix"), changes) as running:
+        with postfix(changes) as running:
             yield running
-    finally:
-        for each in home.iterdir():
-            each.unlink()
-        home.rmdir()
 
 
 def start_tls(client: Client) -> None:

@@ -1,0 +1,343 @@
+"""Each rule of trust: its test, and in words what it holds or fails for. Which are asked when, ``trust`` says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from sensor.classify.artifacts import Match
+from sensor.classify.context import Context, addressees, own_hops_above
+from sensor.classify.direction import below, below_any, sender_inside
+from sensor.classify.road import is_providers, related, routes_to
+from sensor.classify.rows import languages
+from sensor.classify.text import domain_of, split_subject
+
+REACH = "out_of_senders_reach"
+LEANS = "leans_on_other_evidence"
+
+
+# ---- rules for every marker
+
+
+def _destination_is_recipient(match: Match, context: Context) -> bool:
+    return not match.destinations or not set(match.destinations).isdisjoint(context.recipients)
+
+
+def _mailbox_on_sending_side(match: Match, context: Context) -> bool:
+    if match.mailbox is None or match.row.place in ("reply", "report"):
+        return True
+    return _sends_now(match.mailbox, match.row.hosts, context)
+
+
+def _sends_now(mailbox: str, hosts: Sequence[str], context: Context) -> bool:
+    """
+    True if the side of *mailbox*, or a service at *hosts*, is sending.
+
+    A stranger can write our domain into his reverse-path and a Received line of ours on top. For a mailbox of ours
+    these count only where the mail leaves us, which his does not.
+    """
+    transaction, organisation, domain = context.transaction, context.organisation, domain_of(mailbox)
+    client_ip = transaction.session.client_ip
+    if organisation.knows_networks and organisation.owns(mailbox) and client_ip is not None:
+        return organisation.owns_ip(client_ip)
+    helo = transaction.session.helo
+    if helo is not None and (related(helo, domain) or below_any(helo, hosts) or is_providers(helo, domain)):
+        return True
+    if _is_its_tenant(domain, context):
+        return True
+    if organisation.owns(mailbox):
+        return _leaves_us(context)
+    if _leaves_us(context) and helo is not None and organisation.owns_host(helo):
+        return False
+    if transaction.reverse_path and related(domain_of(transaction.reverse_path), domain):
+        return True
+    return bool(transaction.received) and related(transaction.received[0].by or "", domain)
+
+
+def _leaves_us(context: Context) -> bool:
+    """True if we know who we are and somebody elsewhere gets the mail."""
+    return context.organisation.known and not all(map(context.organisation.owns, context.recipients))
+
+
+def _forwarder_is_sending(match: Match, context: Context) -> bool:
+    """A marker that names nobody: somebody whom the mail had reached must be on the side that sends."""
+    transaction, organisation = context.transaction, context.organisation
+    if _leaves_us(context) and sender_inside(organisation, transaction):
+        return True
+    helo = transaction.session.helo
+    if not organisation.knows_networks and helo is not None and organisation.owns_host(helo):
+        return True
+    named = [other.mailbox for other in context.matches if other.row.place == "reverse_path" and other.mailbox]
+    return any(_sends_now(each, match.row.hosts, context) for each in (*named, *addressees(context)))
+
+
+def _is_its_tenant(domain: str, context: Context) -> bool:
+    """True if Exchange Online is sending, and says that it does so for that domain."""
+    helo, tenant = context.transaction.session.helo, context.value_of("x-originatororg")
+    return helo is not None and below(helo, "outlook.com") and tenant is not None and related(tenant.strip(), domain)
+
+
+def _out_of_senders_reach(match: Match, context: Context) -> bool:
+    return not match.received_above or own_hops_above(match.received_above, match.mailbox, context)
+
+
+def _never_alone(match: Match, context: Context) -> bool:
+    """Whether a marker has something to lean on is seen once all have been weighed alone."""
+    return False
+
+
+def _same_side(one: str, other: str, context: Context) -> bool:
+    owns = context.organisation.owns
+    return related(domain_of(one), domain_of(other)) or (owns(one) and owns(other)) or routes_to(other, one)
+
+
+def _mailbox_is_not_recipient(match: Match, context: Context) -> bool:
+    return match.mailbox not in context.recipients
+
+
+def _anothers_mail(match: Match, context: Context) -> bool:
+    """A forward keeps its author; what the mailbox itself writes to somebody bears its marks from an older journey."""
+    header = context.header
+    mailbox = match.mailbox or (context.transaction.reverse_path or "").lower()
+    if header is None or mailbox not in [address.lower() for address in header.from_]:
+        return True
+    return _recipient_unaddressed(match, context)
+
+
+# ---- rules that a row may ask for
+
+
+def _one_recipient(match: Match, context: Context) -> bool:
+    return len(context.recipients) == 1
+
+
+def _mailbox_addressed(match: Match, context: Context) -> bool:
+    return match.mailbox is not None and match.mailbox in addressees(context)
+
+
+def _recipient_unaddressed(match: Match, context: Context) -> bool:
+    header = context.header
+    if header is None:
+        return False
+    written_to = {address.lower() for address in (*header.to, *header.cc)}
+    return written_to.isdisjoint(context.recipients)
+
+
+def _recipient_elsewhere(match: Match, context: Context) -> bool:
+    if match.mailbox is not None:
+        mailbox = match.mailbox
+        return any(not _same_side(recipient, mailbox, context) for recipient in context.recipients)
+    return not context.organisation.known or not all(map(context.organisation.owns, context.recipients))
+
+
+def _forward_shape(match: Match, context: Context) -> bool:
+    header = context.header
+    if header is None:
+        return False
+    authors = [address.lower() for address in header.from_]
+    # A marker that names nobody speaks of the mailbox that sends.
+    mailbox = match.mailbox or (context.transaction.reverse_path or "").lower()
+    return mailbox not in authors or _looks_forwarded(context)
+
+
+def _looks_forwarded(context: Context) -> bool:
+    """A visible sign that proves something, or a prefix of an unknown language above a quoted mail."""
+    visible = [other for other in context.matches if other.row.kind == "visible"]
+    if any(other.row.evidence != "weak" and _requirements_hold(other, context) for other in visible):
+        return True
+    unknown_prefix = any(other.row.shape == "topic_behind_prefix" for other in visible)
+    return unknown_prefix and any(other.row.place == "body" for other in visible)
+
+
+def _requirements_hold(match: Match, context: Context) -> bool:
+    return all(RULES[name].holds(match, context) for name in match.row.requires)
+
+
+def _no_resent_to(match: Match, context: Context) -> bool:
+    return not context.has_field("resent-to")
+
+
+def _resent_block(match: Match, context: Context) -> bool:
+    return match.mailbox is not None and context.has_field("resent-date")
+
+
+def _from_its_hosts(match: Match, context: Context) -> bool:
+    helo = context.transaction.session.helo
+    return helo is not None and below_any(helo, match.row.hosts)
+
+
+def _thread_sign(match: Match, context: Context) -> bool:
+    header = context.header
+    if header is None:
+        return False
+    _, rest = split_subject(header.subject)
+    same_topic = bool(rest) and (header.thread_topic or "").strip().lower() == rest.lower()
+    goes_on = bool(header.in_reply_to) or bool(header.references)
+    return same_topic or goes_on or _forward_language(match, context)
+
+
+def _forward_sign(match: Match, context: Context) -> bool:
+    return any(
+        other.row.kind == "visible"
+        and other.row.place in ("body", "field", "attached_message")
+        and other.row.evidence != "weak"
+        for other in context.matches
+    )
+
+
+def _forward_language(match: Match, context: Context) -> bool:
+    codes = [language.code for language in languages()]
+    written = {codes[number] for number in context.transaction.label_languages if number < len(codes)}
+    return not written.isdisjoint(match.row.languages) or _forward_sign(match, context)
+
+
+def _label_block(match: Match, context: Context) -> bool:
+    return match.labelled
+
+
+def _a_persons(match: Match, context: Context) -> bool:
+    """A program's mail goes on no thread; a rule that forwards does, and says itself to be a program (RFC 3834 5)."""
+    header = context.header
+    said = (header.auto_submitted or "no") if header is not None else "no"
+    return said == "no" or _thread_sign(match, context)
+
+
+def _not_a_reply(match: Match, context: Context) -> bool:
+    header = context.header
+    prefix, _ = split_subject(header.subject if header is not None else None)
+    if prefix not in context.reply_prefixes:
+        return True
+    # VS: is a reply in one language and a forward in others.
+    return any(prefix in other.row.prefixes for other in context.matches)
+
+
+Test = Callable[[Match, Context], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule: its test, and in words what holds where it is passed, and what does not where it fails."""
+
+    holds: Test
+    passed: str
+    failed: str
+
+
+RULES: Mapping[str, Rule] = {
+    "destination_is_recipient": Rule(
+        _destination_is_recipient,
+        "the destination it names is a recipient of this mail",
+        "the destination it names is no recipient of this mail: it is of another journey, or forged",
+    ),
+    "mailbox_on_sending_side": Rule(
+        _mailbox_on_sending_side,
+        "the mailbox it names belongs to the side that is sending",
+        "the mailbox it names does not belong to the side that is sending",
+    ),
+    "out_of_senders_reach": Rule(
+        _out_of_senders_reach,
+        "it was written after the last hop from a foreign host",
+        "it stands below a hop from a foreign host: the sender of the mail can have written it, and nothing that he "
+        "could not write shows a forward by that mailbox",
+    ),
+    LEANS: Rule(
+        _never_alone,
+        "it stands where the mail's sender can write, at the foot where its own writer puts it; what he could not "
+        "write shows a forward by the same mailbox",
+        "nothing that the mail's sender could not write shows a forward by that mailbox",
+    ),
+    "forwarder_is_sending": Rule(
+        _forwarder_is_sending,
+        "it names no mailbox; somebody whom the mail had reached is on the side that is sending",
+        "it names no mailbox, and nobody whom the mail had reached is on the side that is sending",
+    ),
+    "mailbox_is_not_recipient": Rule(
+        _mailbox_is_not_recipient,
+        "the mailbox it names is not where the mail goes",
+        "the mail goes to the very mailbox that it names",
+    ),
+    "anothers_mail": Rule(
+        _anothers_mail,
+        "somebody else wrote the mail, or not to this recipient",
+        "the mailbox itself wrote the mail to this recipient: the mark is of an older journey, or forged",
+    ),
+    "one_recipient": Rule(
+        _one_recipient,
+        "the mail has one recipient, as a forwarded copy has",
+        "the mail has several recipients, a forwarded copy one",
+    ),
+    "mailbox_addressed": Rule(
+        _mailbox_addressed,
+        "the mail was written or delivered to that mailbox",
+        "the mail was neither written nor delivered to that mailbox",
+    ),
+    "recipient_unaddressed": Rule(
+        _recipient_unaddressed,
+        "the recipient stands neither in To nor in Cc",
+        "the recipient stands in To or Cc: the mail was written to it",
+    ),
+    "recipient_elsewhere": Rule(
+        _recipient_elsewhere,
+        "the recipient is of another side than the mailbox",
+        "the recipient is on the mailbox's own side: an alias or a hop inside the house",
+    ),
+    "forward_shape": Rule(
+        _forward_shape,
+        "somebody else wrote the mail, or it looks forwarded",
+        "the mailbox wrote the mail itself and it does not look forwarded: a rule's reply",
+    ),
+    "no_resent_to": Rule(
+        _no_resent_to,
+        "there is no Resent-To, as a person's resend has",
+        "there is a Resent-To: a person resent the mail",
+    ),
+    "resent_block": Rule(
+        _resent_block,
+        "Resent-From and Resent-Date stand with it",
+        "Resent-From or Resent-Date is missing: no client's resend",
+    ),
+    "from_its_hosts": Rule(
+        _from_its_hosts,
+        "a host of the service that writes it is sending",
+        "no host of the service that writes it is sending",
+    ),
+    "thread_sign": Rule(
+        _thread_sign,
+        "the mail goes on a thread, or its quoted block is in the language of the prefix",
+        "nothing shows that the mail goes on a thread: the prefix may be a word",
+    ),
+    "forward_sign": Rule(
+        _forward_sign,
+        "there is a sign that replies lack: a separator, an attached mail",
+        "a reply could look the same: no separator, no attached mail",
+    ),
+    "forward_language": Rule(
+        _forward_language,
+        "the quoted block is in a language in which the prefix means a forward, or there is a sign that replies lack",
+        "in one language the prefix is a reply's, and nothing shows another",
+    ),
+    "label_block": Rule(
+        _label_block,
+        "two or more labels of the forwarded mail's header follow it",
+        "no header block follows it: it may be quoted in running text",
+    ),
+    "a_persons": Rule(
+        _a_persons,
+        "a person wrote it, or it goes on a thread",
+        "a program wrote it, and it goes on no thread: the prefix may be a word",
+    ),
+    "not_a_reply": Rule(
+        _not_a_reply,
+        "the subject is not a reply's",
+        "the subject is a reply's: it quotes what was forwarded before",
+    ),
+}
+_ALWAYS_ASKED = (
+    "destination_is_recipient",
+    "mailbox_on_sending_side",
+    "forwarder_is_sending",
+    REACH,
+    LEANS,
+    "mailbox_is_not_recipient",
+)
+RULE_NAMES = tuple(name for name in RULES if name not in _ALWAYS_ASKED)
