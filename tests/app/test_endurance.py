@@ -13,7 +13,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -132,10 +132,13 @@ def small_disk(folder: Path, octets: int) -> Iterator[Path]:
 
 
 def test_a_full_disk_stops_no_capture_and_what_was_not_saved_is_saved_when_there_is_room(tmp_path: Path) -> None:
-    with small_disk(tmp_path, 2 << 20) as disk, steady(100, mailboxes=300) as traffic:
+    # Room for the records of a hundred seconds: the first save comes before they fill it, on a slow machine too.
+    with small_disk(tmp_path, 16 << 20) as disk, steady(100, mailboxes=300) as traffic:
         more = f'[run]\nrecords = "{disk / "records.jsonl"}"\n'
         with running(tmp_path, on_loopback(traffic, disk / "ledger.db", more)) as service:
             captures(service)
+            # And the one that was on its way.
+            early = len(traffic.sent) + 1
             service.until(lambda: service.metric("mailsensor_store_saves_total", result="good") >= 1, "a first save")
             filler = disk / "filler"
             fill(filler)
@@ -154,10 +157,10 @@ def test_a_full_disk_stops_no_capture_and_what_was_not_saved_is_saved_when_there
             assert service.end() == 0
             mails = len(traffic.sent)
         unseen = mails - sum(received(disk / "ledger.db", 300, traffic))
-        assert 0 <= unseen < 200, "but for those sent before it captured, all were counted and saved"
+        assert 0 <= unseen <= early, "but for those sent before it captured, all were counted and saved"
 
 
 def fill(path: Path) -> None:
-    with path.open("wb") as out:
-        free = shutil.disk_usage(path.parent).free
-        out.write(bytes(free))
+    """Whoever else writes meanwhile may take the last of the room: then it is full as well."""
+    with path.open("wb", buffering=0) as out, suppress(OSError):
+        out.write(bytes(shutil.disk_usage(path.parent).free))

@@ -17,11 +17,10 @@ import bcrypt
 import pytest
 
 from sensor.check.probe import ProbeMail
+from tests.postfix import Postfix, postfix
 from tests.running import Ended, mailsensor
 from tests.service import Service, free_port, running
 from tests.stranger import needs_root
-from tests.taps.milter import postfix
-from tests.taps.milter.postfix import Postfix
 from tests.taps.relay.certificates import certificate
 from tests.taps.relay.next_hop import SILENT, Fault, NextHop, next_hop, on_a_thread
 
@@ -128,7 +127,6 @@ def folder() -> Iterator[Path]:
     with TemporaryDirectory(prefix="mailsensor-probe-") as name:
         path = Path(name)
         path.chmod(0o755)
-        (path / "postfix").mkdir()
         yield path
 
 
@@ -139,7 +137,7 @@ def asked_by_postfix(folder: Path, more: str = "", **changes: str) -> Iterator[t
     usual = {"smtpd_milters": address, "milter_default_action": "accept", "milter_connect_timeout": "2s"}
     with (
         running(folder, f'[milter]\nlisten = ["{address}"]\n{more}') as service,
-        postfix.running(folder / "postfix", usual | changes) as mta,
+        postfix(usual | changes) as mta,
     ):
         yield service, mta
 
@@ -152,7 +150,7 @@ def test_a_mail_through_postfix_is_seen_and_tagged_by_the_milter(folder: Path) -
         assert "250 2.0.0 Ok: queued as" in ended.words
         assert "milter: seen after" in ended.words
         assert "milter: rule marking says tag: tagged with X-Mailflow-Sensor" in ended.words
-        mta.until(lambda: any(b"X-Mailflow-Sensor: " in each.read_bytes() for each in mta.mails.glob("[!.]*")), "a tag")
+        mta.wait_for(lambda: b"X-Mailflow-Sensor: " in mta.stored(), "a tag stands in the mail")
 
 
 @needs_root
