@@ -23,9 +23,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from tests.taps.milter.postfix import Postfix, send
+
 from tests.service import free_port
 from tests.taps.milter import postfix
-from tests.taps.milter.postfix import Postfix, send
 
 MAIL_OCTETS = 10_240
 SESSIONS = 4

@@ -20,6 +20,15 @@ Exit status: 0 captured until told to stop; 1 an interface can't be captured, or
 captured, but frames were dropped or an interface was away; 141 the reader of the output went away.
 """
 
+RUN_STATUS = "Exit status: 0 ran until told to stop; 1 it could not start or go on, and says why; 2 wrong usage."
+
+DONE_STATUS = "Exit status: 0 done; 1 it could not be done, and says why; 2 wrong usage."
+
+ALERTS_STATUS = """
+Exit status: 0 all was read; 1 nothing was, or a setting is wrong; 2 wrong usage; 3 lines could not be read, or evidence
+is not as it was written.
+"""
+
 CHECK_STATUS = """
 Exit status: 0 all is well; 1 it would work, less well than it could; 2 it would not work, or wrong usage. With
 --probe-mail: 0 every tap saw the mail; 1 some did; 2 nothing is proven.
@@ -411,7 +420,7 @@ def explain(
     raise typer.Exit(_status_of(lambda: run(options, os.environ)))
 
 
-@cli.command()
+@cli.command(epilog=DONE_STATUS)
 def artifacts(
     config: Annotated[
         str | None, typer.Option(*_CONFIG, metavar="FILE", help="Settings file (TOML), for rows of your own.")
@@ -424,11 +433,15 @@ def artifacts(
     raise typer.Exit(_status_of(lambda: show_artifacts(config, os.environ, as_json=json)))
 
 
-@cli.command()
+@cli.command(epilog=RUN_STATUS)
 def run(
     config: Annotated[str, typer.Option(*_CONFIG, metavar="FILE", help="Settings file (TOML).")],
 ) -> None:
-    """Run as a service: captures to alerts, metrics and an API, until SIGTERM. SIGHUP reads the settings anew."""
+    """
+    Run as a service, from the sources that the settings name to alerts, metrics and an API, until SIGTERM.
+
+    SIGHUP reads the settings anew.
+    """
     from sensor.app.run import RunOptions
     from sensor.app.run import run as work
 
@@ -481,7 +494,7 @@ def check(
     raise typer.Exit(_status_of(lambda: run(options, os.environ)))
 
 
-@cli.command(epilog=EXIT_STATUS)
+@cli.command(epilog=DONE_STATUS)
 def report(
     subject: Annotated[str, typer.Argument(metavar="mailboxes|destinations|alerts")] = "mailboxes",
     store: Annotated[str, typer.Option(metavar="FILE", help="The file that replay --store keeps; required.")] = "",
@@ -505,7 +518,7 @@ def report(
     raise typer.Exit(_status_of(lambda: run(options)))
 
 
-@cli.command()
+@cli.command(epilog=ALERTS_STATUS)
 def alerts(
     path: Annotated[
         str,
@@ -535,7 +548,7 @@ def alerts(
     raise typer.Exit(_status_of(lambda: show_alerts(options)))
 
 
-@cli.command()
+@cli.command(epilog=DONE_STATUS)
 def allow(
     config: Annotated[str, typer.Option(*_CONFIG, metavar="FILE", help="Settings file (TOML) to add the entry to.")],
     reason: Annotated[str, typer.Option(metavar="TEXT", help="Why it is allowed; required.")],
@@ -569,7 +582,7 @@ def allow(
     raise typer.Exit(_status_of(lambda: run(config, parts, os.environ, today)))
 
 
-@cli.command()
+@cli.command(epilog=DONE_STATUS)
 def reveal(
     names: Annotated[
         list[str],
@@ -586,7 +599,7 @@ def reveal(
     raise typer.Exit(_status_of(lambda: run(RevealOptions(names, key))))
 
 
-@cli.command()
+@cli.command(epilog=DONE_STATUS)
 def key(
     path: Annotated[str, typer.Argument(metavar="FILE", help="The key file (privacy.key_file).")],
     add: Annotated[bool, typer.Option("--add", help="Put a new key in: it names from the next start on.")] = False,

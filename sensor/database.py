@@ -357,7 +357,10 @@ class Database:
         found = connection.execute("SELECT key_id FROM seal").fetchone()
         if found is not None:
             if self._keys is None:
-                raise DatabaseError(f"{self.path}: is sealed with key {found[0]}: name the key file that holds it")
+                raise DatabaseError(
+                    f"{self.path}: is sealed with key {found[0]}: name the file that holds it "
+                    "(--key, or privacy.key_file)"
+                )
             self._seal = seal_of(self._keys, found[0])
             if self._seal is None:
                 held = ", ".join(key.id for key in self._keys.keys)

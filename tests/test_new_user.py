@@ -43,11 +43,37 @@ def test_a_picture_is_named_as_one(tmp_path: Path) -> None:
 def test_an_empty_file_is_called_empty(tmp_path: Path) -> None:
     empty = tmp_path / "empty.pcap"
     empty.touch()
-    complains(mailsensor("replay", empty), str(empty), "is empty")
+    complains(mailsensor("replay", empty), str(empty), "was not read: there is nothing in it")
 
 
 def test_nothing_on_standard_input_is_called_empty() -> None:
-    complains(mailsensor("replay", "-", stdin=b""), "is empty")
+    complains(mailsensor("replay", "-", stdin=b""), "was not read: there is nothing in it")
+
+
+def test_a_file_without_alerts_is_not_told_line_by_line(tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_text("<p>\n" * 500)
+    complains(ended := mailsensor("alerts", tmp_path / "page.html"), "not read: line 1 ", "and 490 more")
+    assert ended.words.count("\n") < 30
+
+
+@pytest.mark.parametrize("option", ["--events", "--alerts", "--report", "--store"])
+def test_a_capture_is_never_written_over(tmp_path: Path, option: str) -> None:
+    capture = tmp_path / "monday.pcap"
+    capture.write_bytes(MAIL.read_bytes())
+    complains(mailsensor("replay", tmp_path, option, capture), f"{option} {capture}", "is what is to be read")
+    assert capture.read_bytes() == MAIL.read_bytes()
+
+
+def test_two_outputs_are_never_written_into_one_file(tmp_path: Path) -> None:
+    one = tmp_path / "out.jsonl"
+    complains(mailsensor("replay", MAIL, "--events", one, "--alerts", f"{tmp_path}/./out.jsonl"), "of its own")
+    assert not one.exists()
+    assert mailsensor("replay", MAIL, "-q", "--events", "/dev/null", "--alerts", "/dev/null").status == 0
+
+
+@pytest.mark.parametrize("option", ["--events", "--alerts", "--report"])
+def test_a_full_disk_is_told_with_the_file_that_is_on_it(option: str) -> None:
+    complains(mailsensor("replay", MAIL, option, "/dev/full"), "/dev/full: No space left", "not whole")
 
 
 def test_a_directory_without_captures_says_what_was_looked_for(tmp_path: Path) -> None:
@@ -68,7 +94,7 @@ def test_a_link_that_leads_nowhere_is_told_as_that(tmp_path: Path) -> None:
 
 def test_something_else_than_a_file_is_told_as_that(tmp_path: Path) -> None:
     """Here a device that never ends but is no capture."""
-    complains(mailsensor("replay", "/dev/zero"), "/dev/zero", "is not a capture")
+    complains(mailsensor("replay", "/dev/zero"), "/dev/zero", "was not read: not a capture")
 
 
 @pytest.fixture

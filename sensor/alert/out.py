@@ -26,6 +26,7 @@ class AlertWriter:
     """Writes alerts to one sink, by a spool if there is one. ``written`` counts those that arrived."""
 
     sensor: str
+    target: str
     sink: Sink
     courier: Courier | None
     clock: Callable[[], float]
@@ -49,7 +50,8 @@ class AlertWriter:
         delivered = sink.deliver(records)
         self.written += delivered.count
         if delivered.problem is not None:
-            raise delivered.cause or OSError(delivered.problem)
+            number = delivered.cause.errno if delivered.cause is not None else None
+            raise OSError(number, f"{delivered.problem}; what it holds is not whole", self.target)
 
     def _deliver(self, courier: Courier) -> None:
         owed, problem = courier.owed, courier.problem
@@ -89,7 +91,7 @@ def open_alerts(
             spool.close()
         raise
     courier = Courier(form, spool) if spool is not None else None
-    writer = AlertWriter(sensor, sink, courier, clock, log or Log())
+    writer = AlertWriter(sensor, target, sink, courier, clock, log or Log())
     try:
         writer.write(())
         yield writer

@@ -45,7 +45,7 @@ def read_secret(source: SecretSource, environment: Mapping[str, str]) -> Secret:
     path = source.file or ""
     octets = _octets_of(path).removesuffix(b"\n").removesuffix(b"\r")
     if not octets:
-        raise SinkError(f"{path}: holds no secret")
+        raise SinkError(f"{path}: holds no secret: it is empty")
     return Secret(octets)
 
 
@@ -54,7 +54,7 @@ def check_private(path: str) -> None:
     try:
         mode = os.stat(path).st_mode
     except OSError as error:
-        raise SinkError(f"{path}: can't be read: {error.strerror}") from None
+        raise SinkError(f"{path}: secret not read: {error.strerror}") from None
     _refuse_open(path, mode)
 
 
@@ -63,7 +63,7 @@ def _octets_of(path: str) -> bytes:
         # Not blocking: a named pipe would hold up the start until somebody writes to it.
         file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
-        raise SinkError(f"{path}: can't be read: {error.strerror}") from None
+        raise SinkError(f"{path}: secret not read: {error.strerror}") from None
     try:
         # Of the file that is open, not of the name: nobody can put another in its place in between.
         _refuse_open(path, os.fstat(file).st_mode)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
-from typing import BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
+from sensor.settings import SettingsError
 from sensor.taps.base import TapError
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 
 class Progress(Protocol):
@@ -37,11 +42,50 @@ def records_to(target: str | None, option: str = "--events") -> Iterator[BinaryI
         sys.stdout.buffer.flush()
     else:
         try:
-            file = open(target, "wb")  # noqa: SIM115 - closed by the with below; only its opening is ours to explain
+            file = io.BufferedWriter(_Target(option, target))
         except OSError as error:
             raise TapError(f"{option} {target}: can't be written: {error.strerror}") from None
         with file:
             yield file
+
+
+class _Target(io.FileIO):
+    """A file whose errors name the option that it was given with."""
+
+    def __init__(self, option: str, path: str) -> None:
+        super().__init__(path, "wb")
+        self._said = f"{option} {path}"
+
+    def write(self, octets: ReadableBuffer, /) -> int:
+        try:
+            return super().write(octets)
+        except OSError as error:
+            raise OSError(error.errno, f"{error.strerror}; what it holds is not whole", self._said) from None
+
+
+def check_outputs(targets: Mapping[str, str | None], read: Iterable[str] = ()) -> None:
+    """
+    Refuse *targets* (by the option that named each) that would write over each other or over what is *read*, and more
+    than one that takes standard output. Raises ``SettingsError``. Devices (``/dev/null``) may be named twice.
+    """
+    taking = [f"{option} -" for option, target in targets.items() if target == "-"]
+    if len(taking) > 1:
+        raise SettingsError(f"{' and '.join(taking)}: only one can have standard output; give the other a file")
+    captures = {os.path.realpath(path): path for path in read}
+    taken: dict[str, str] = {}
+    for option, target in targets.items():
+        if target is None or target == "-":
+            continue
+        place = os.path.realpath(target)
+        if place in captures:
+            raise SettingsError(f"{option} {target}: is what is to be read, and would be lost; give another file")
+        if place in taken and not _is_device(place):
+            raise SettingsError(f"{taken[place]} and {option} {target}: each needs a file of its own")
+        taken[place] = option
+
+
+def _is_device(path: str) -> bool:
+    return os.path.exists(path) and not os.path.isfile(path)
 
 
 @contextmanager

@@ -10,14 +10,14 @@ from types import FrameType
 from typing import BinaryIO
 
 from sensor.app.common import collect_seldom, settings_of, split_limits, table_in_force
-from sensor.app.console import Progress
+from sensor.app.console import Progress, check_outputs
 from sensor.app.keeping import Keeper
 from sensor.app.reading import AlertWriter, Run, Sink, run_tap
 from sensor.app.telling import alert_writer, print_summary
 from sensor.classify import Table
 from sensor.log import hiding
 from sensor.privacy import Veil, veil_of
-from sensor.settings import Settings, SettingsError
+from sensor.settings import Settings
 from sensor.taps.base import Tap
 from sensor.taps.files import Found
 
@@ -58,8 +58,7 @@ def set_up(
     from sensor.taps.capture import core_limits
 
     collect_seldom()
-    if options.events == "-" and options.alerts == "-":
-        raise SettingsError("--events - and --alerts -: only one can have standard output; give the other a file")
+    check_outputs({"--events": options.events, "--alerts": options.alerts})
     settings = with_options(settings_of(options.settings_path, environment, options.internal_domains, options.limits))
     return Setup(
         settings,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Self, TypeVar
 
 from sensor.app.common import READ_WHOLE, READ_WITH_DAMAGE
 from sensor.app.endless import EndlessOptions, alerts_to, print_end, run_endless, set_up, until_told
@@ -16,6 +16,8 @@ from sensor.settings.checks import addresses, listen, networks
 from sensor.taps.awaited import AwaitedBatch
 from sensor.taps.base import Batch, TapError
 from sensor.taps.journal.tap import JournalTap
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,16 +52,20 @@ def _with_options(options: JournalOptions, settings: Settings) -> Settings:
     if options.events is None:
         raise SettingsError("--events FILE is needed: a copy is acknowledged when its record is written there")
     ours = settings.journal
-    try:
-        if options.listen is not None:
-            ours = replace(ours, listen=listen(options.listen))
-        if options.addresses:
-            ours = replace(ours, addresses=addresses(list(options.addresses)))
-        if options.peers:
-            ours = replace(ours, peers=networks(list(options.peers)))
-    except ValueError as error:
-        raise SettingsError(f"--listen, --address, --peer: one of them {error}") from None
+    if options.listen is not None:
+        ours = replace(ours, listen=_checked("--listen", options.listen, listen))
+    if options.addresses:
+        ours = replace(ours, addresses=_checked("--address", list(options.addresses), addresses))
+    if options.peers:
+        ours = replace(ours, peers=_checked("--peer", list(options.peers), networks))
     return replace(settings, journal=ours)
+
+
+def _checked(option: str, value: object, check: Callable[[object], Value]) -> Value:
+    try:
+        return check(value)
+    except ValueError as error:
+        raise SettingsError(f"{option} {error}") from None
 
 
 def _status(tap: JournalTap, log: Log) -> int:

@@ -16,7 +16,7 @@ from sensor.app.common import (
     split_limits,
     table_in_force,
 )
-from sensor.app.console import print_text, progress_bar, records_to
+from sensor.app.console import check_outputs, print_text, progress_bar, records_to
 from sensor.app.incident import report_page
 from sensor.app.keeping import once_only, open_keeper
 from sensor.app.reading import Run, run_tap
@@ -75,6 +75,8 @@ def replay(options: ReplayOptions, environment: Mapping[str, str]) -> int:
     settings = settings_of(options.settings_path, environment, options.internal_domains, options.limits)
     table = table_in_force(settings, options.settings_path)
     found = find_captures(options.paths)
+    outputs = {"--events": options.events, "--alerts": options.alerts, "--report": options.report}
+    check_outputs({**outputs, "--store": options.store}, found.paths)
     core, own = split_limits(settings.limits, core_limits())
     veil = veil_of(settings.privacy, settings.organisation.internal_domains)
     with ExitStack() as opened:
@@ -131,10 +133,6 @@ def _tell_nothing_left(found: Found) -> None:
 
 
 def _check(options: ReplayOptions) -> None:
-    wanting = {"--events": options.events, "--alerts": options.alerts, "--report": options.report}
-    taking = [f"{name} -" for name, target in wanting.items() if target == "-"]
-    if len(taking) > 1:
-        raise SettingsError(f"{' and '.join(taking)}: only one can have standard output; give the other a file")
     if options.once and options.store is None:
         raise SettingsError("--once: needs --store FILE, which knows the captures that were counted")
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sensor.app.common import READ_NOTHING, READ_WHOLE, READ_WITH_DAMAGE
-from sensor.app.console import print_text, progress_bar, records_to
+from sensor.app.console import check_outputs, print_text, progress_bar, records_to
 from sensor.app.endless import AtOnce, EndlessOptions, alerts_to, print_end, run_endless, set_up, until_told
 from sensor.app.keeping import open_keeper
 from sensor.app.rights import Rights
@@ -94,6 +94,7 @@ def tell_change(log: Log, was: InterfaceStatus, now: InterfaceStatus) -> None:
 
 def _with_options(options: SniffOptions, settings: Settings) -> Settings:
     """The settings with what the command line says."""
+    check_outputs({"--events": options.events, "--alerts": options.alerts, "--store": options.store})
     if options.ports and options.all_traffic:
         raise SettingsError("--port and --all-traffic: one or the other")
     interfaces = tuple(dict.fromkeys(options.interfaces)) or settings.live.interfaces

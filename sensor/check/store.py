@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from sensor.check.base import Check, Line, Subject, fail, ok, warn
 from sensor.check.facts import in_words
 from sensor.database import Database, DatabaseError, OlderDatabaseError
+from sensor.pseudonym import KeyFileError, KeyRing, key_ring
 
 
 def _look(subject: Subject) -> Iterator[Line]:
@@ -25,14 +26,19 @@ def _look(subject: Subject) -> Iterator[Line]:
             "store.path", f"{path}: process {holder} writes to it; the sensor itself, if it runs", "else end that one"
         )
     try:
-        with Database(path, writes=False) as database:
+        with Database(path, writes=False, keys=_keys(subject.settings.privacy.key_file)) as database:
             kinds = len(database.kinds())
     except OlderDatabaseError:
         yield ok("store.path", f"{path}: is brought up to this version at the next start")
-    except DatabaseError as error:
+    except (DatabaseError, KeyFileError) as error:
         yield fail("store.path", str(error), "move it away to start anew, or restore a copy (docs/store.md)")
     else:
         yield ok("store.path", f"{path}: {in_words(os.path.getsize(path))}, {kinds} kinds of states")
+
+
+def _keys(path: str) -> KeyRing | None:
+    """The keys that the store may be sealed with. None are made. Raises ``KeyFileError``."""
+    return key_ring(path, makes=False) if path and os.path.exists(path) else None
 
 
 def _holder(path: str) -> str | None:

@@ -23,6 +23,9 @@ NAMES_SHOWN = 20
 OTHERS_SHOWN = 8
 """Alerts of the same case that are named under one shown whole."""
 
+PROBLEMS_SHOWN = 10
+"""Lines that could not be read and are named: a file that holds no alerts at all has nothing but such lines."""
+
 _LABEL = 14
 
 
@@ -43,7 +46,7 @@ def render_list(file: AlertFile, *, mailbox: str | None = None, destination: str
         if in_cases and number:
             lines.append("")
         lines += [_line(each) for each in case]
-    lines += ["", *_wrapped(f"not read: {printable(each)}" for each in file.problems)] if file.problems else []
+    lines += ["", *_not_read(file)] if file.problems else []
     return "\n".join(lines) + "\n"
 
 
@@ -89,10 +92,16 @@ def render_verification(file: AlertFile) -> tuple[str, bool]:
         exhibits = told.latest.evidence.length
         verdict = "; ".join(problems) if problems else f"whole: {exhibits} exhibits, {len(told.records)} tellings"
         lines += _wrapped([f"{alert_id[:ID_SHOWN]}  {printable(verdict)}"], further=" " * (ID_SHOWN + 2))
-    lines += _wrapped(f"not read: {printable(each)}" for each in file.problems)
+    lines += _not_read(file)
     return "\n".join(
         [*lines, "All evidence is as it was written." if whole else "NOT ALL EVIDENCE IS AS WRITTEN.", ""]
     ), whole
+
+
+def _not_read(file: AlertFile) -> list[str]:
+    shown = [f"not read: {printable(each)}" for each in file.problems[:PROBLEMS_SHOWN]]
+    more = len(file.problems) - len(shown)
+    return [*_wrapped(shown), *([f"and {more:,} more that were not read"] if more else [])]
 
 
 def render_suppressed(suppressed: Sequence[Suppressed], expired: Sequence[AllowEntry]) -> str:

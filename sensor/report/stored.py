@@ -14,12 +14,13 @@ from sensor.alert.record import AlertRecord, rfc3339
 from sensor.ledger import DAY, WEEK, Account, Forwards, LedgerView
 from sensor.log import printable
 from sensor.model import Confidence, Evidence, Level, Severity
+from sensor.report.words import is_pseudonym
 
 Form = Literal["table", "json", "csv"]
 FORMS: tuple[str, ...] = get_args(Form)
 
 WIDEST = 48
-"""Characters of a cell in a table; JSON and CSV hold all of it."""
+"""Characters of a cell in a table, but for pseudonyms, which are whole; JSON and CSV hold all of it."""
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -230,7 +231,7 @@ def _cell(row: Row, column: str) -> str:
     if column in ("first_seen", "last_seen", "first_fired"):
         return str(value)[:16].replace("T", " ")
     text = printable(str(value)) if not isinstance(value, bool) else ("yes" if value else "no")
-    return text if len(text) <= WIDEST else f"{text[: WIDEST - 3]}..."
+    return text if len(text) <= WIDEST or is_pseudonym(text) else f"{text[: WIDEST - 3]}..."
 
 
 def _csv(rows: Sequence[Row], kind: type[Row]) -> str:

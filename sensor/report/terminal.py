@@ -21,7 +21,7 @@ from sensor.report.summary import (
     PairingSummary,
     Summary,
 )
-from sensor.report.words import DAMAGE, LEVELS, LOOK_ALIKES, counted, octets, percent
+from sensor.report.words import DAMAGE, LEVELS, LOOK_ALIKES, counted, is_pseudonym, octets, percent
 
 WIDTH = 80
 _LABEL = 13
@@ -88,7 +88,7 @@ def _seen_instead(summary: Summary) -> str:
         )
     if seen.get("frames"):
         return f"{counted(seen['frames'], 'frame')}, none of them TCP. {hint}"
-    return "There was nothing to read: no frame at all." if not summary.damage else "Nothing could be read."
+    return "There was nothing to read." if not summary.damage else "Nothing could be read."
 
 
 def _is_automatic(mailbox: MailboxSummary) -> bool:
@@ -318,7 +318,7 @@ def _unpaired(pairing: PairingSummary) -> str:
 
 
 def _damage(damage: DamageSummary) -> str:
-    at = f" at octet {damage.offset:,}" if damage.offset is not None else ""
+    at = f" at octet {damage.offset:,}" if damage.offset else ""
     detail = f": {printable(damage.detail)}" if damage.detail else ""
     return f"{printable(damage.path)} {DAMAGE.get(damage.kind, damage.kind)}{at}{detail}"
 
@@ -353,9 +353,9 @@ def _when(rfc3339: str) -> str:
 
 
 def _shown(text: str, width: int) -> str:
-    """Text of a mail: escaped, and with its middle cut out where it would not fit *width* columns."""
+    """Text of a mail: escaped, with its middle cut out where it has more than *width* columns and is no pseudonym."""
     text = printable(text)
-    if _cells(text) <= width:
+    if _cells(text) <= width or is_pseudonym(text):
         return text
     half = (width - 3) // 4
     return f"{text[:half]}...{text[-half:]}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 LOOK_ALIKES = {
     "journal": "journal reports",
     "delivery_report": "delivery reports",
@@ -32,9 +34,10 @@ DAMAGE = {
     "corrupt": "is damaged",
     "dropped": "lost frames",
     "outage": "was not captured all the time",
+    "unseen": "shows that not all was seen",
     "unreadable": "could not be read",
-    "empty": "is empty",
-    "not_a_capture": "is not a capture",
+    "empty": "was not read",
+    "not_a_capture": "was not read",
 }
 """What is wrong with a source, after its name."""
 
@@ -45,6 +48,16 @@ LEVELS = {
     "unknown": "At which level it was set up, the mail does not tell.",
 }
 """Who can have set up a forward of that level."""
+
+
+# The longest local part and domain that are named so that they can be revealed, in base 32.
+_PSEUDONYM_CHARACTERS = 1_000
+_PSEUDONYM = re.compile(r"(?:[mu]-[a-z2-7]{4}-[a-z2-7]+(?:@[\w.-]+)?|d-[a-z2-7]{4}-[a-z2-7.]+\.invalid)")
+
+
+def is_pseudonym(text: str) -> bool:
+    """Whether *text* reads like a name that ``privacy.mode`` gives. With its middle cut out, no key would reveal it."""
+    return len(text) <= _PSEUDONYM_CHARACTERS and _PSEUDONYM.fullmatch(text) is not None
 
 
 def counted(number: int, noun: str) -> str:

@@ -142,10 +142,11 @@ class CapturesTap:
         self.damaged = 0
         self._types = transaction_types()
         for path in paths:
+            setting = "capture.folder" if watches else "capture.files"
             if path != "-" and not os.path.exists(path):
-                raise TapError(f"{path}: no such file or directory")
+                raise TapError(f"{setting}: {path}: no such file or directory")
             if watches and not os.path.isdir(path):
-                raise TapError(f"{path}: is no folder")
+                raise TapError(f"{setting}: {path}: is no folder")
 
     @property
     def name(self) -> TapName:

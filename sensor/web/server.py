@@ -23,6 +23,7 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from sensor.errors import why_not_listening
 from sensor.log import Log
 from sensor.metrics import WEB_FAMILIES, Counts
 from sensor.settings import SettingsError, WebSettings, split_listen
@@ -323,5 +324,5 @@ def bound(settings: WebSettings) -> Listener:
         listener.listen(settings.connections)
     except OSError as error:
         listener.close()
-        raise SettingsError(f"web.listen: {settings.listen}: {error.strerror}") from None
+        raise SettingsError(f"web.listen: {settings.listen}: {why_not_listening(error)}") from None
     return listener

@@ -45,7 +45,7 @@ def test_a_file_that_everybody_may_read_or_write_is_refused_with_what_to_do(tmp_
 def test_what_holds_no_secret_is_named(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for source, words in (
-        (SecretSource(file=str(tmp_path / "nowhere")), "can't be read: No such file"),
+        (SecretSource(file=str(tmp_path / "nowhere")), "secret not read: No such file"),
         (SecretSource(file=str(tmp_path)), "no regular file"),
         (SecretSource(file=str(tmp_path / "pipe")), "no regular file"),
         (SecretSource(file="/dev/zero"), "no regular file"),

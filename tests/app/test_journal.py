@@ -7,6 +7,7 @@ import re
 import resource
 import signal
 import smtplib
+import socket
 import subprocess
 import threading
 import time
@@ -185,6 +186,10 @@ def test_no_mail_is_kept(tmp_path: Path) -> None:
         (("--events", "-"), "journal.listen"),
         (("--events", "-", "--listen", "127.0.0.1:0"), "journal.addresses"),
         (("--events", "-", "--listen", "nowhere"), "must be an address and port"),
+        (
+            ("--events", "-", "--listen", "127.0.0.1:0", "--address", OURS, "--peer", "x"),
+            "--peer must be a list of networks",
+        ),
         (("--events", "/nowhere/x", "--listen", "127.0.0.1:0", "--address", OURS), "can't be written"),
     ],
 )
@@ -193,6 +198,15 @@ def test_what_is_wrong_is_said_in_a_line(arguments: tuple[str, ...], words: str)
     assert ended.status == 1
     assert words in ended.words
     assert "Traceback" not in ended.words
+
+
+def test_a_port_that_an_mta_shares_is_refused(tmp_path: Path) -> None:
+    """Postfix shares its ports: half of its mail would come here, and be refused for good."""
+    with socket.create_server(("127.0.0.1", 0), reuse_port=True) as taken:
+        where = f"127.0.0.1:{taken.getsockname()[1]}"
+        ended = mailsensor("journal", "--events", tmp_path / "x", "--listen", where, "--address", OURS)
+    assert ended.status == 1
+    assert f"{where}: another program listens there" in ended.words
 
 
 def test_the_service_takes_copies_in_beside_its_other_sources(tmp_path: Path) -> None:

@@ -275,7 +275,7 @@ def test_a_taken_port_is_told(tmp_path: Path) -> None:
         (tmp_path / "s.toml").write_text(settings_text(taken.getsockname()[1], f'[capture]\nfiles = ["{SIEVE}"]'))
         ended = mailsensor("run", "--config", tmp_path / "s.toml")
     assert ended.status == 1
-    assert "in use" in ended.words
+    assert "in use; `ss -ltnp` tells which program listens there" in ended.words
 
 
 def settled_descriptors(pid: int) -> int:

@@ -22,6 +22,7 @@ from sensor.check import rings as rings_check
 from sensor.check.base import Check
 from sensor.check.ports import listening
 from sensor.database import Database
+from sensor.pseudonym import key_ring
 from sensor.settings import (
     AlertSettings,
     CaptureSettings,
@@ -313,6 +314,14 @@ def test_a_store_is_told_by_what_it_is(tmp_path: Path) -> None:
     assert worst(look("store", store=StoreSettings(str(path)))) == "ok"
     path.write_bytes(b"no database at all, but long enough to be told from an empty one" * 40)
     assert worst(look("store", store=StoreSettings(str(path)))) == "fail"
+
+
+def test_a_sealed_store_is_well_where_its_key_is_at_hand(tmp_path: Path) -> None:
+    path, key = tmp_path / "ledger.db", tmp_path / "p.key"
+    Database(str(path), writes=True, keys=key_ring(str(key)), sealed=True).close()
+    at = StoreSettings(str(path))
+    assert worst(look("store", store=at, privacy=PrivacySettings(key_file=str(key)))) == "ok"
+    assert worst(look("store", store=at, privacy=PrivacySettings(key_file=str(tmp_path / "none.key")))) == "fail"
 
 
 def test_a_store_in_use_is_a_warning_that_names_the_process(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensor.log import printable
+from sensor.pseudonym import Key, KeyRing, Pseudonyms
 from sensor.report.stored import TABLE_COLUMNS, DestinationRow, Row, render_rows
 
 ROW = DestinationRow(
@@ -48,6 +49,12 @@ def test_no_address_is_a_formula(first: str, rest: str) -> None:
     row = msgspec.structs.replace(ROW, destination=first + rest)
     _, cells = csv.reader(io.StringIO(render_rows([row], DestinationRow, "csv")))
     assert not cells[0].startswith(tuple("=+-@"))
+
+
+def test_pseudonyms_are_whole_so_that_a_key_can_reveal_them() -> None:
+    names = Pseudonyms(KeyRing([Key(b"0" * 64)]))
+    row = msgspec.structs.replace(ROW, destination=names.address("fay@corp.example"))
+    assert "fay@corp.example" in names.reveal_all(render_rows([row], DestinationRow, "table"))
 
 
 def test_every_kind_of_row_has_its_table() -> None:

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sensor.pseudonym import Key, KeyRing, Pseudonyms
 from sensor.report.summary import (
     AlertsSummary,
     AlertSummary,
@@ -197,7 +198,7 @@ def test_no_line_is_wider_than_the_screen() -> None:
 @pytest.mark.parametrize(
     ("counters", "tls_sessions", "words"),
     [
-        ({}, 0, ["no frame at all"]),
+        ({}, 0, ["There was nothing to read."]),
         ({"frames": 9}, 0, ["9 frames, none of them TCP", "tcpdump"]),
         ({"frames": 9, "frames_unsupported_link": 9}, 0, ["link type that is not supported"]),
         ({"frames": 9, "segments": 9, "flows": 1}, 0, ["1 TCP flow in 9 frames, none of them SMTP", "tcpdump"]),
@@ -288,3 +289,12 @@ def test_an_alert_can_not_draw_on_the_terminal() -> None:
 def test_a_detector_that_fails_is_named() -> None:
     alerts = msgspec.structs.replace(NO_ALERTS, detector_failures={"silent_copy": 2})
     assert "Detector silent_copy failed on 2 events" in render(summary(alerts=alerts))
+
+
+def test_pseudonyms_are_shown_whole_so_that_a_key_can_reveal_them() -> None:
+    names = Pseudonyms(KeyRing([Key(b"0" * 64)]))
+    box, to = names.address("fay@corp.example"), names.address("x" * 64 + "@" + "y" * 60 + ".example")
+    text = render(summary(mailbox(box, to)))
+    assert box in text
+    assert to in text
+    assert names.reveal_all(text).count("fay@corp.example") == text.count(box)

@@ -20,6 +20,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
+from sensor.errors import why_not_listening
 from sensor.log import Log
 from sensor.model import InterestSpec, Outcome, TapName
 from sensor.settings import JournalSettings, split_listen
@@ -33,6 +34,7 @@ from sensor.taps.journal.counts import COUNTERS
 from sensor.taps.journal.endpoint import Endpoint, Handler
 from sensor.taps.journal.forms import read_copy
 from sensor.taps.journal.gate import Gate
+from sensor.taps.sharing import is_shared
 
 BACKLOG = 128
 DRAIN_S = 5.0
@@ -287,7 +289,11 @@ def _bound(listen: str) -> socket.socket:
         bound.listen(BACKLOG)
     except OSError as error:
         bound.close()
-        raise TapError(f"journal.listen = {listen}: {error.strerror}") from None
+        raise TapError(f"journal.listen = {listen}: {why_not_listening(error)}") from None
+    if is_shared(bound):
+        # Half of an MTA's mail would come here, and be refused for good.
+        bound.close()
+        raise TapError(f"journal.listen = {listen}: another program listens there; `ss -ltnp` tells which")
     return bound
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 
+from sensor.errors import why_not_listening
 from sensor.settings import split_listen
 from sensor.settings.milter import SocketAccess
 from sensor.taps.base import TapError
@@ -80,7 +81,15 @@ def _door(address: str, access: SocketAccess, group: str) -> Door:
     except KeyError:
         raise TapError(f"{address}: can't listen there: there is no group {group}") from None
     except OSError as error:
-        raise TapError(f"{address}: can't listen there: {error.strerror or error}") from None
+        why = _why_no_socket(where, error) if kind == "unix" else why_not_listening(error)
+        raise TapError(f"{address}: can't listen there: {why}") from None
+
+
+def _why_no_socket(path: str, error: OSError) -> str:
+    folder = os.path.dirname(path)
+    if isinstance(error, FileNotFoundError) and not os.path.isdir(folder):
+        return f"there is no folder {folder}; make it, or name another"
+    return error.strerror or str(error)
 
 
 def _inet(where: str) -> Door:

@@ -22,6 +22,7 @@ from sensor.taps.milter.message import Conduct
 from sensor.taps.milter.server import Desk, serve
 from sensor.taps.milter.session import Judge, Session
 from sensor.taps.milter.unseen import Watch
+from sensor.taps.sharing import SHARED, is_shared
 
 T = TypeVar("T")
 
@@ -103,6 +104,9 @@ class MilterTap(InlineTap):
                 for door in self._doors:
                     door.open()
                 undo.pop_all()
+            for door in self._doors:
+                if door.path is None and is_shared(door.listener):
+                    self._log.warning("port_shared", at=door.address, why=SHARED)
             self._log.info("milter_listening", at=",".join(self.addresses))
             self.run(self._loop)
         yield from super().batches()

@@ -10,6 +10,7 @@ from collections import Counter
 from ipaddress import ip_address
 from typing import Any
 
+from sensor.errors import why_not_listening
 from sensor.log import Log
 from sensor.settings import RelaySettings, split_listen
 from sensor.taps.base import TapError
@@ -19,6 +20,7 @@ from sensor.taps.relay.observer import Observer
 from sensor.taps.relay.port import Conduct
 from sensor.taps.relay.session import LINGER_S, LOOP_REFUSED, REFUSED, Session, next_hop_of, plain_address
 from sensor.taps.relay.tls import client_context, next_hop_context
+from sensor.taps.sharing import SHARED, is_shared
 
 BACKLOG = 1_024
 """Connections that the kernel holds for us: some milliseconds of a flood."""
@@ -64,6 +66,8 @@ class RelayServer:
         """Let clients in: from here on the kernel holds them until ``run`` takes them."""
         for each in self.sockets:
             each.listen(BACKLOG)
+            if is_shared(each):
+                self._log.warning("port_shared", at=self.settings.listen, why=SHARED)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until *stop* is set, then let the sessions end within ``drain_s``."""
@@ -190,7 +194,7 @@ def bound(listen: str) -> list[socket.socket]:
     except OSError as error:
         for listener in sockets:
             listener.close()
-        raise TapError(f"relay.listen {listen}: {error.strerror or error}") from None
+        raise TapError(f"relay.listen {listen}: {why_not_listening(error)}") from None
     return sockets
 
 

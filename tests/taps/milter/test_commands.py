@@ -96,7 +96,7 @@ def test_an_address_that_is_taken_is_an_error_that_says_so(tmp_path: Path) -> No
         (["--listen", "unix:/" + "x" * 200], "at most 107 octets"),
         (["--listen", "inet:8894"], "behind inet:"),
         (["--listen", "inet:127.0.0.1:99999"], "ports end at 65535"),
-        (["--listen", "unix:/nowhere/at/all"], "can't listen there: No such file or directory"),
+        (["--listen", "unix:/nowhere/at/all"], "can't listen there: there is no folder"),
         (["--listen", "inet:127.0.0.1:0", "--events", "-", "--alerts", "-"], "only one can have standard output"),
     ],
 )

@@ -95,7 +95,7 @@ def test_what_can_not_be_listened_on_is_told_and_leaves_nothing(tmp_path: Path) 
     ):
         pass
     assert list(tmp_path.iterdir()) == []
-    with pytest.raises(TapError, match="No such file"), listening([f"unix:{tmp_path}/no/s"]):
+    with pytest.raises(TapError, match="there is no folder"), listening([f"unix:{tmp_path}/no/s"]):
         pass
 
 
