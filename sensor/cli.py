@@ -11,8 +11,8 @@ import typer
 
 EXIT_STATUS = """
 Exit status: 0 everything was read; 1 nothing could be read, the run could not be kept, or a setting is wrong; 2 wrong
-usage; 3 read, but with damage or parts passed over; 130 interrupted, with the summary of what was read so far; 141 the
-reader of the output went away.
+usage; 3 read, but with damage or parts passed over, or alerts reached nobody; 130 interrupted, with the
+summary of what was read so far; 141 the reader of the output went away.
 """
 
 SNIFF_STATUS = """

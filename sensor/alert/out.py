@@ -23,7 +23,10 @@ FORMATS = tuple(FILE_SINKS)
 
 @dataclass(slots=True)
 class AlertWriter:
-    """Writes alerts to one sink, by a spool if there is one. ``written`` counts those that arrived."""
+    """
+    Writes alerts to one sink, by a spool if there is one. ``written`` counts those that arrived, ``lost`` those that
+    its spool had no room for.
+    """
 
     sensor: str
     target: str
@@ -32,6 +35,7 @@ class AlertWriter:
     clock: Callable[[], float]
     log: Log
     written: int = 0
+    lost: int = 0
 
     def write(self, alerts: Iterable[Alert]) -> None:
         """
@@ -59,6 +63,7 @@ class AlertWriter:
         self.written += owed - courier.owed
         if courier.lost:
             self.log.error("alerts_lost", sink=courier.name, alerts=len(courier.lost), why=courier.problem)
+            self.lost += len(courier.lost)
             courier.lost.clear()
         if courier.problem is not None and courier.problem != problem:
             self.log.error("sink_fails", sink=courier.name, why=courier.problem, owed=courier.owed)

@@ -39,10 +39,15 @@ class Sink(Protocol):
 
 
 class AlertWriter(Protocol):
-    """Told the alerts of each batch, in order; and at the start those that an earlier run has told and that fire."""
+    """
+    Told the alerts of each batch, in order; and at the start those that an earlier run has told and that fire.
+
+    ``lost`` counts alerts that did not reach somebody who was to be told, and that nothing keeps: known at the end.
+    """
 
     def write(self, alerts: Iterable[Alert]) -> None: ...
     def remember(self, alerts: Iterable[Alert]) -> None: ...
+    def lost(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,6 +93,15 @@ def replay(options: ReplayOptions, environment: Mapping[str, str]) -> int:
         tap = CaptureTap(paths, table.interest, limits=core)
         # Opened before the reading, which may take hours: that a report can't be written is to be known at once.
         page = opened.enter_context(records_to(options.report, "--report"))
+        tell = alert_writer(
+            options.alerts,
+            settings,
+            environment,
+            opened,
+            form=options.alerts_format,
+            append=options.store is not None,
+            sinks=options.sinks,
+        )
         run = run_tap(
             tap,
             settings,
@@ -100,15 +109,7 @@ def replay(options: ReplayOptions, environment: Mapping[str, str]) -> int:
             own_limits=own,
             veil=veil,
             sink=opened.enter_context(records_to(options.events)),
-            tell=alert_writer(
-                options.alerts,
-                settings,
-                environment,
-                opened,
-                form=options.alerts_format,
-                append=options.store is not None,
-                sinks=options.sinks,
-            ),
+            tell=tell,
             keeper=keeper,
             progress=opened.enter_context(progress_bar(quiet=options.quiet)),
             infers_domains=True,
@@ -121,7 +122,8 @@ def replay(options: ReplayOptions, environment: Mapping[str, str]) -> int:
         print_summary(run, tap, settings, found, as_json=options.json, to_stderr=options.output_is_taken)
     if run.not_kept is not None:
         print_text(f"mailsensor: {printable(run.not_kept)}\n", to_stderr=True)
-    return exit_status(run, tap, len(paths), bool(found.problems))
+    alerts_lost = tell.lost() if tell is not None else 0
+    return exit_status(run, tap, len(paths), fell_short=bool(found.problems or alerts_lost))
 
 
 def _tell_nothing_left(found: Found) -> None:
@@ -137,10 +139,10 @@ def _check(options: ReplayOptions) -> None:
         raise SettingsError("--once: needs --store FILE, which knows the captures that were counted")
 
 
-def exit_status(run: Run, tap: Tap, files: int, passed_over: bool) -> int:
+def exit_status(run: Run, tap: Tap, files: int, *, fell_short: bool) -> int:
     """
     130 for an interrupted run, 1 where no file gave anything or the run could not be kept, 3 where something was
-    damaged or passed over, else 0.
+    damaged or it *fell_short* of what was asked (files passed over, alerts that reached nobody), else 0.
     """
     if run.interrupted:
         return INTERRUPTED
@@ -150,7 +152,7 @@ def exit_status(run: Run, tap: Tap, files: int, passed_over: bool) -> int:
     nothing = {each.path for each in damage if each.kind in _NOTHING_READ}
     if len(nothing) >= files:
         return READ_NOTHING
-    return READ_WITH_DAMAGE if damage or passed_over or run.states_lost else READ_WHOLE
+    return READ_WITH_DAMAGE if damage or fell_short or run.states_lost else READ_WHOLE
 
 
 def _log_problems(log: Log, tap: Tap, passed_over: Sequence[str]) -> None:

@@ -276,10 +276,9 @@ class Sensor:
             batch.settle(written and self._output.sync_records())
 
     def _pass_time(self) -> None:
-        """No mail is waiting. Where mail is seen as it passes, none has come since, and packet time goes on."""
-        if not all(name in self._live or worker.has_ended for name, worker in self._workers.items()):
-            return
-        at_ms = self._quiet.passed()
+        """No mail is waiting, so none has come since: packet time goes on."""
+        is_live = all(name in self._live or worker.has_ended for name, worker in self._workers.items())
+        at_ms = self._quiet.passed(is_live=is_live)
         if at_ms is None:
             return
         step = self._analysis.wake(at_ms)

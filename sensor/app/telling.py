@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -15,6 +16,9 @@ from sensor.app.reading import AlertWriter, Run
 from sensor.settings import Settings
 from sensor.taps.base import Tap
 from sensor.taps.files import Found
+
+if TYPE_CHECKING:
+    from sensor.alert.out import AlertWriter as AlertFileWriter
 
 
 def alert_writer(
@@ -35,13 +39,16 @@ def alert_writer(
     writers = _Writers()
     if target is not None:
         append = append or bool(settings.alerts.spool_dir)
-        writers.write_to.append(opened.enter_context(_open_alert_writer(target, settings, form=form, append=append)))
+        file = opened.enter_context(_open_alert_writer(target, settings, form=form, append=append))
+        writers.write_to.append(file.write)
+        writers.lost_by.append(lambda: file.lost)
     if settings.alerts.sinks and sinks:
         from sensor.alert.dispatch import open_sinks
 
         dispatch = opened.enter_context(open_sinks(settings.alerts, environment, sensor=settings.sensor.name))
         writers.write_to.append(dispatch.write)
         writers.remembered_by.append(dispatch.remember)
+        writers.lost_by.append(lambda: sum(each.lost for each in dispatch.statistics()))
     return writers if writers.write_to else None
 
 
@@ -51,6 +58,7 @@ class _Writers:
 
     write_to: list[Callable[[Iterable[Alert]], None]] = field(default_factory=list)
     remembered_by: list[Callable[[Iterable[Alert]], None]] = field(default_factory=list)
+    lost_by: list[Callable[[], int]] = field(default_factory=list)
 
     def write(self, alerts: Iterable[Alert]) -> None:
         told = tuple(alerts)
@@ -62,18 +70,19 @@ class _Writers:
         for remember in self.remembered_by:
             remember(told)
 
+    def lost(self) -> int:
+        return sum(lost() for lost in self.lost_by)
+
 
 @contextmanager
-def _open_alert_writer(
-    target: str, settings: Settings, *, form: str, append: bool
-) -> Iterator[Callable[[Iterable[Alert]], None]]:
+def _open_alert_writer(target: str, settings: Settings, *, form: str, append: bool) -> Iterator[AlertFileWriter]:
     """Writes alerts to *target* (a path, or ``-``) in *form*, behind those that are there if it is to *append*."""
     from sensor.alert.out import open_alerts
 
     with open_alerts(
         target, settings.alerts, form=form, sensor=settings.sensor.name, clock=time.monotonic, append=append
     ) as writer:
-        yield writer.write
+        yield writer
 
 
 def print_summary(run: Run, tap: Tap, settings: Settings, found: Found, *, as_json: bool, to_stderr: bool) -> None:

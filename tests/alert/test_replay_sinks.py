@@ -83,6 +83,12 @@ def test_sinks_that_are_away_do_not_change_a_replay_and_hear_of_it_later(tmp_pat
     assert len({each.id for each in hooked}) == told / 2, "each of two runs told each once"
 
 
+def test_alerts_that_a_sink_never_took_and_no_spool_keeps_show_in_the_exit_status(tmp_path: Path) -> None:
+    ended = replay(settings_file(tmp_path, f"http://127.0.0.1:{free_port()}", spool=False))
+    assert ended.status == 3
+    assert "alerts_lost" in ended.words
+
+
 def test_no_sinks_leaves_them_alone(tmp_path: Path) -> None:
     with receiving() as receiver:
         settings = settings_file(tmp_path, receiver.url)

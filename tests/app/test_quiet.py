@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sensor.app.quiet import QuietTime
+from sensor.app.quiet import SETTLED_MS, QuietTime
 
 
 class Clock:
@@ -36,3 +36,13 @@ def test_before_the_first_mail_no_time_passes() -> None:
     quiet.mail(None)
     clock.now_s += 100
     assert quiet.passed() is None
+
+
+def test_behind_a_capture_time_passes_until_what_waits_has_had_its_turn() -> None:
+    clock = Clock()
+    quiet = QuietTime(clock)
+    quiet.mail(5_000)
+    clock.now_s += 300
+    assert quiet.passed(is_live=False) == 305_000
+    clock.now_s += 36_000
+    assert quiet.passed(is_live=False) == 5_000 + SETTLED_MS
