@@ -88,7 +88,7 @@ def test_a_rotation_seals_all_with_the_new_key(path: str) -> None:
 def test_without_its_key_a_sealed_file_is_refused_and_not_touched(path: str, tmp_path: Path, writes: bool) -> None:
     keep(path, keys=KeyRing([OLD]), sealed=True)
     before = Path(path).read_bytes()
-    with pytest.raises(DatabaseError, match=f"sealed with key {OLD.id}: name the key file"):
+    with pytest.raises(DatabaseError, match=f"sealed with key {OLD.id}: name the file that holds it"):
         Database(path, writes=writes)
     with pytest.raises(DatabaseError, match=f"sealed with key {OLD.id}; the key file holds {NEW.id}"):
         Database(path, writes=writes, keys=KeyRing([NEW]), sealed=True)

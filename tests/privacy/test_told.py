@@ -157,7 +157,7 @@ def test_what_a_replay_keeps_is_sealed_and_reports_need_the_key(tmp_path: Path) 
         replay(tmp_path, "--store", store)
     assert told_in(b"".join(each.read_bytes() for each in store.parent.iterdir()).replace(bytes(SIEVE), b"")) == []
     for command in (("report", "mailboxes", "--store", store), ("alerts", store)):
-        assert "name the key file" in mailsensor(*command).words
+        assert "name the file that holds it" in mailsensor(*command).words
     ended = mailsensor("report", "mailboxes", "--store", store, "--format", "json", "--key", tmp_path / "key")
     assert told_in(ended.out) == []
     assert json.loads(revealed(tmp_path, ended.out))["mailbox"] == "fay@corp.example"
