@@ -23,10 +23,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.taps.milter.postfix import Postfix, send
-
+from tests.postfix import Postfix, postfix
 from tests.service import free_port
-from tests.taps.milter import postfix
 
 MAIL_OCTETS = 10_240
 SESSIONS = 4
@@ -185,7 +183,10 @@ def _cpu_s(pids: list[int]) -> float:
 
 def measure(mta: Postfix, running: Running, mails: int) -> Figures:
     """Ask *mta* to use it, send, and look."""
-    mta.configure(smtpd_milters=running.address)
+    command = ["postconf", "-c", str(mta.folder / "etc"), "-e", f"smtpd_milters={running.address}"]
+    subprocess.run(command, check=True)
+    mta.run("reload")
+    time.sleep(0.3)
     source = ["smtp-source", "-d", "-s", str(SESSIONS), "-l", str(MAIL_OCTETS), "-f", "a@corp.example"]
     source += ["-t", "b@partner.example"]
     subprocess.run([*source, "-m", "50", f"127.0.0.1:{mta.port}"], check=True)
@@ -202,10 +203,8 @@ def _latencies(mta: Postfix) -> list[float]:
     with mta.client() as client:
         for _ in range(LATENCY_MAILS):
             began = time.monotonic()
-            reply = send(client, mail)
+            client.sendmail("a@corp.example", ["b@partner.example"], mail)
             taken.append(time.monotonic() - began)
-            if not reply.startswith("250"):
-                raise ValueError(reply)
     return taken
 
 
@@ -229,8 +228,8 @@ def main() -> None:
     with TemporaryDirectory(prefix="mailsensor-bench-") as folder:
         here = Path(folder)
         here.chmod(0o755)
-        (here / "postfix").mkdir()
-        with postfix.running(here / "postfix", {"virtual_transport": "discard:"}) as mta, ExitStack() as opened:
+        settings = {"virtual_transport": "discard:", "virtual_mailbox_domains": "partner.example"}
+        with postfix(settings) as mta, ExitStack() as opened:
             running = {
                 name: opened.enter_context(CONTENDERS[name](_made(here / str(n)))) for n, name in enumerate(names)
             }
