@@ -214,7 +214,10 @@ files = ["{SIEVE}"]
     with running(tmp_path, more) as service:
         service.until(lambda: service.ask("/api/v1/alerts").json["total"] > 0, "an alert")
         service.until(lambda: service.metric("mailsensor_store_saves_total", result="good") >= 1, "a save")
-        service.until(lambda: b'mailbox="m-' in service.ask("/metrics").body, "a mailbox among the metrics")
+        named = "fay@corp.example"
+        service.until(
+            lambda: named in revealed(tmp_path, service.ask("/metrics").body), "her mailbox among the metrics"
+        )
         evidence = service.ask("/api/v1/alerts").json["items"][0]["evidence"]["links"][0]["exhibit"]["transaction_id"]
         for path in ("/metrics", "/", "/api/v1/mailboxes", "/api/v1/destinations", "/api/v1/alerts"):
             said[path] = service.ask(path).body
