@@ -93,5 +93,9 @@ def test_a_page_that_did_ask_would_be_noticed(site: Site, tmp_path: Path) -> Non
     assert site.asked == ["/page.html"]
     start = asking.index(b'<meta http-equiv="Content-Security-Policy"')
     unguarded = asking[:start] + asking[asking.index(b">", start) + 1 :]
-    opened(site, unguarded, tmp_path)
+    # On a busy machine a browser may print the page before it asked for the picture.
+    for _ in range(5):
+        opened(site, unguarded, tmp_path)
+        if "/evil.png" in site.asked:
+            break
     assert "/evil.png" in site.asked
