@@ -31,6 +31,7 @@ from typing import NoReturn
 import msgspec
 
 from sensor.alert.record import AlertRecord, read_alert, to_line
+from sensor.durable import sync_folder
 from sensor.errors import UserError
 
 MAGIC = b"MSSPOOL1"
@@ -258,7 +259,7 @@ class Spool:
             with contextlib.suppress(OSError):
                 os.unlink(beside)
             raise
-        _sync_folder(self.path)
+        sync_folder(self.path)
         os.close(self._file)
         self._file = file
         self._octets = len(content)
@@ -341,11 +342,3 @@ def _write_all(file: int, octets: bytes) -> None:
     rest = memoryview(octets)
     while rest:
         rest = rest[os.write(file, rest) :]
-
-
-def _sync_folder(path: str) -> None:
-    folder = os.open(os.path.dirname(path) or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

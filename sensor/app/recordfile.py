@@ -12,6 +12,8 @@ import stat
 from types import TracebackType
 from typing import Self
 
+from sensor.durable import sync_folder
+
 TAIL_OCTETS = 16 << 20
 """How far back a torn line is looked for. Records have some kilobytes, at the limits of the core a few hundred."""
 
@@ -35,7 +37,7 @@ class RecordFile:
         self._is_regular = path != "-" and stat.S_ISREG(os.fstat(self._file).st_mode)
         if self._is_regular:
             self._mend()
-            _sync_folder(path)
+            sync_folder(path)
 
     def __enter__(self) -> Self:
         return self
@@ -76,12 +78,3 @@ class RecordFile:
         end = start + tail.rfind(b"\n") + 1
         if end < size and (start == 0 or end > start):
             os.ftruncate(self._file, end)
-
-
-def _sync_folder(path: str) -> None:
-    """A file that was made is there after a power cut when its folder has been synced."""
-    folder = os.open(os.path.dirname(path) or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
