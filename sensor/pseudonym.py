@@ -28,11 +28,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b
-
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+from typing import TYPE_CHECKING
 
 from sensor.errors import UserError
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
 KEY_OCTETS = 32
 """Of a key that is made here; the file has two hex digits for each."""
@@ -86,8 +87,24 @@ class Key:
         """Four characters that tell keys apart."""
         return _base32(blake2b(self.secret, digest_size=5, person=b"mailsensor id").digest())[:4]
 
+    def sealed(self, octets: bytes, about: list[bytes]) -> bytes:
+        """*octets* encrypted, bound to what they are *about*. The cipher takes no empty ones."""
+        return self._cipher.encrypt(octets, about)
+
+    def opened(self, sealed: bytes, about: list[bytes]) -> bytes | None:
+        """What was sealed; none if it was not, with this key and about that, or was changed since."""
+        from cryptography.exceptions import InvalidTag
+
+        try:
+            return self._cipher.decrypt(sealed, about)
+        except (InvalidTag, ValueError):
+            return None
+
     @cached_property
-    def cipher(self) -> AESSIV:
+    def _cipher(self) -> AESSIV:
+        # Imported where there is something to seal: it takes ten milliseconds of every start, and most need none of it.
+        from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+
         return AESSIV(blake2b(self.secret, digest_size=64, person=b"mailsensor siv").digest())
 
     def digest(self, text: str, octets: int = 16) -> str:
@@ -270,10 +287,9 @@ class Pseudonyms:
         if key is None:
             held = ", ".join(each.id for each in self._keys.keys)
             raise RevealError(f"{name}: is of key {key_id}, which is not among those at hand ({held})")
-        try:
-            filled = key.cipher.decrypt(_from_base32(body.replace(".", "")), _about(kind, context))
-        except (InvalidTag, ValueError):
-            raise RevealError(f"{name}: was not made with key {key_id}, or was changed since") from None
+        filled = _opened(key, body, _about(kind, context))
+        if filled is None:
+            raise RevealError(f"{name}: was not made with key {key_id}, or was changed since")
         return filled[2 : 2 + int.from_bytes(filled[:2], "big")].decode("utf-8", "surrogatepass")
 
     # ---- making
@@ -291,9 +307,16 @@ class Pseudonyms:
         if len(octets) > (MAX_TEXT_OCTETS if kind == "t" else MAX_PART_OCTETS):
             name = f"x-{key.id}-{key.digest(f'{kind}{context} {text}')}"
         else:
-            body = _base32(key.cipher.encrypt(_filled(octets), _about(kind, context)))
+            body = _base32(key.sealed(_filled(octets), _about(kind, context)))
             name = f"{kind}-{key.id}-{_in_labels(body) if kind == 'd' else body}"
         return f"{name}.invalid" if kind == "d" else name
+
+
+def _opened(key: Key, body: str, about: list[bytes]) -> bytes | None:
+    try:
+        return key.opened(_from_base32(body.replace(".", "")), about)
+    except ValueError:  # no base32
+        return None
 
 
 def _about(kind: str, context: str) -> list[bytes]:

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 from base64 import b32decode, b32encode
 
-from cryptography.exceptions import InvalidTag
-
 from sensor.pseudonym import Key, KeyRing
 
 
@@ -20,31 +18,36 @@ class Seal:
 
     def __init__(self, key: Key) -> None:
         self.key_id = key.id
-        self._cipher = key.cipher
+        self._key = key
 
     def key(self, kind: str, key: str) -> str:
         """The key of a state as it is kept."""
         # An octet before it, since the cipher takes no empty text.
-        return b32encode(self._cipher.encrypt(b"\0" + key.encode(), [b"key of a state", kind.encode()])).decode()
+        return b32encode(self._key.sealed(b"\0" + key.encode(), _about_key(kind))).decode()
 
     def opened_key(self, kind: str, sealed: str) -> str | None:
         """The key again; none if it was not sealed so."""
         try:
-            octets = self._cipher.decrypt(b32decode(sealed), [b"key of a state", kind.encode()])
-        except (InvalidTag, ValueError):
+            octets = self._key.opened(b32decode(sealed), _about_key(kind))
+        except ValueError:  # no base32
             return None
-        return octets[1:].decode()
+        return None if octets is None else octets[1:].decode()
 
     def blob(self, kind: str, key: str, blob: bytes) -> bytes:
         """A state as it is kept."""
-        return self._cipher.encrypt(blob, [b"state", kind.encode(), b"\0" + key.encode()])
+        return self._key.sealed(blob, _about_blob(kind, key))
 
     def opened_blob(self, kind: str, key: str, sealed: bytes) -> bytes | None:
         """The state again; none if it was not sealed so."""
-        try:
-            return self._cipher.decrypt(sealed, [b"state", kind.encode(), b"\0" + key.encode()])
-        except (InvalidTag, ValueError):
-            return None
+        return self._key.opened(sealed, _about_blob(kind, key))
+
+
+def _about_key(kind: str) -> list[bytes]:
+    return [b"key of a state", kind.encode()]
+
+
+def _about_blob(kind: str, key: str) -> list[bytes]:
+    return [b"state", kind.encode(), b"\0" + key.encode()]
 
 
 def seal_of(keys: KeyRing, key_id: str) -> Seal | None:
