@@ -23,12 +23,8 @@ class CoreSource(Protocol):
     def anomalies(self) -> dict[str, int]: ...
 
 
-class CoreTap:
-    """What the taps that the core reads for have in common."""
-
-    def __init__(self, source: CoreSource) -> None:
-        self._source = source
-        self._stopped = False
+class CoreEvents:
+    """A tap whose events are made by the core."""
 
     @property
     def transaction_type(self) -> type[Transaction]:
@@ -37,6 +33,14 @@ class CoreTap:
     @property
     def session_type(self) -> type[TlsSession]:
         return _core.TlsSession
+
+
+class CoreTap(CoreEvents):
+    """What the taps that the core reads for have in common."""
+
+    def __init__(self, source: CoreSource) -> None:
+        self._source = source
+        self._stopped = False
 
     def batches(self) -> Iterator[Batch]:
         """

@@ -16,10 +16,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from sensor.model import Event, InterestSpec, TapName, TlsSession, Transaction
+from sensor.model import Event, InterestSpec, TapName
 from sensor.tally import Tally, tally
 from sensor.taps.base import Batch, DamageView, TapError
-from sensor.taps.capture import CaptureTap, transaction_types
+from sensor.taps.capture import CaptureTap, CoreEvents, transaction_types
 from sensor.taps.files import STDIN, Found, find_captures
 
 LOOK_EVERY_S = 1.0
@@ -104,7 +104,7 @@ def _size_and_time(path: str) -> tuple[int, int]:
     return facts.st_size, facts.st_mtime_ns
 
 
-class CapturesTap:
+class CapturesTap(CoreEvents):
     """
     Reads the captures that *paths* name: once, or, where *watches*, those in the folders among them as they come.
 
@@ -140,7 +140,6 @@ class CapturesTap:
         self._anomalies: Counter[str] = Counter()
         self._damage: deque[DamageView] = deque(maxlen=DAMAGE_REMEMBERED)
         self.damaged = 0
-        self._types = transaction_types()
         for path in paths:
             setting = "capture.folder" if watches else "capture.files"
             if path != "-" and not os.path.exists(path):
@@ -151,14 +150,6 @@ class CapturesTap:
     @property
     def name(self) -> TapName:
         return "pcap"
-
-    @property
-    def transaction_type(self) -> type[Transaction]:
-        return self._types[0]
-
-    @property
-    def session_type(self) -> type[TlsSession]:
-        return self._types[1]
 
     def batches(self) -> Iterator[Batch]:
         if self._resumes is not None and reading_of(self._resumes.paths) == _untaken(self._resumes):

@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NotRequired, Required, TypedDict, Unpack
 
 from sensor import _core
-from sensor.model import InterestSpec, Outcome, SessionProtocol, TapName, TlsSession, Transaction
+from sensor.model import InterestSpec, Outcome, SessionProtocol, TapName, Transaction
 from sensor.taps.base import Batch, DamageView
-from sensor.taps.capture import TURN_S, core_interest, transaction_types
+from sensor.taps.capture import TURN_S, CoreEvents, core_interest
 
 Peer = tuple[str, int | None]
 """An IP address, and a port where there is one. IPv4 in IPv6 is taken for IPv4; a zone is left off."""
@@ -127,7 +127,7 @@ class InlineCore:
         return self._core.anomalies()
 
 
-class InlineTap(ABC):
+class InlineTap(CoreEvents, ABC):
     """
     A tap whose mail is handled by a loop on a thread of its own, which ``run`` starts.
 
@@ -136,7 +136,6 @@ class InlineTap(ABC):
 
     def __init__(self, core: InlineCore) -> None:
         self.core = core
-        self._types = transaction_types()
         self._over = threading.Event()
         self._failure: BaseException | None = None
 
@@ -151,14 +150,6 @@ class InlineTap(ABC):
     def run(self, loop: Callable[[], None]) -> None:
         """Run *loop* on a thread of its own. Called once, when all that can go wrong at the start is done."""
         threading.Thread(target=self._run, args=(loop,), name=f"tap-{self.name}", daemon=True).start()
-
-    @property
-    def transaction_type(self) -> type[Transaction]:
-        return self._types[0]
-
-    @property
-    def session_type(self) -> type[TlsSession]:
-        return self._types[1]
 
     def batches(self) -> Iterator[Batch]:
         """Batches until the loop has ended. Ctrl-C while waiting stops it; a second one ends this."""
