@@ -46,6 +46,11 @@ class Ended:
         return " ".join((self.out + self.err).decode(errors="backslashreplace").split())
 
 
+def root_for(what: str) -> pytest.MarkDecorator:
+    """Passes a test over that takes root *for* something, where there is none."""
+    return pytest.mark.skipif(os.geteuid() != 0, reason=f"{what}: run as root")
+
+
 def environment(changes: Mapping[str, str] | None = None) -> dict[str, str]:
     """
     The environment of this process without settings of the sensor, and with *changes*.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import sysconfig
@@ -10,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.running import ROOT
+from tests.running import ROOT, root_for
 
 STRANGER = 54_321
 """No user of that number exists anywhere, so what works with it needs no entry in a directory."""
 
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else: run as root")
+needs_root = root_for("only root can become somebody else")
 
 
 def stranger_command() -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from sensor.pseudonym import (
     add_key,
     key_ring,
 )
+from tests.running import root_for
 
 FAY = "fay@corp.example"
 
@@ -172,7 +173,7 @@ def test_a_key_is_added_where_another_try_was_broken_off(tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+@root_for("a file changes hands")
 def test_a_key_that_root_adds_still_belongs_to_the_sensor(tmp_path: Path) -> None:
     path = tmp_path / "keys"
     add_key(str(path))

@@ -39,10 +39,11 @@ from sensor.settings import (
     WebhookSettings,
     WebSettings,
 )
+from tests.running import root_for
 
 BY_NAME = {each.name: each for each in CHECKS}
 
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="packet sockets take the right to them: run as root")
+needs_root = root_for("packet sockets take the right to them")
 
 
 def look(

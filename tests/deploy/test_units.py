@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sensor.settings import load_settings
-from tests.running import ROOT, needs
+from tests.running import ROOT, needs, root_for
 
 SYSTEMD = ROOT / "deploy" / "systemd"
 UNIT = SYSTEMD / "mailsensor.service"
@@ -90,7 +90,7 @@ def test_the_service_writes_where_it_may(unit: Unit) -> None:
     assert unit.one("ExecStart").endswith("run --config /etc/mailsensor/sensor.toml")
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="files of another user are made by root alone: run as root")
+@root_for("files of another user are made by root alone")
 def test_user_and_folders_are_made(tmp_path: Path) -> None:
     sysusers, tmpfiles = needs("systemd-sysusers", "systemd"), needs("systemd-tmpfiles", "systemd")
     for folder, name in (("sysusers.d", "sysusers.conf"), ("tmpfiles.d", "tmpfiles.conf")):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import grp
-import os
 import re
 import socket
 import stat
@@ -18,6 +17,7 @@ import pytest
 from sensor.settings.milter import SocketAccess
 from sensor.taps.base import TapError
 from sensor.taps.milter.listening import Door, listening
+from tests.running import root_for
 
 
 @contextmanager
@@ -39,7 +39,7 @@ def test_a_unix_socket_has_the_mode_asked_for_and_is_removed(tmp_path: Path, acc
     assert not path.exists()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="another group is given: that takes root")
+@root_for("another group is given")
 def test_a_unix_socket_belongs_to_the_group_asked_for(tmp_path: Path) -> None:
     group = grp.getgrnam("daemon")
     with opened(f"unix:{tmp_path}/s", access="group", group=group.gr_name):

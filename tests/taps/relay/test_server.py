@@ -11,6 +11,8 @@ import socket
 import subprocess
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -330,31 +332,39 @@ def test_lmtp_passes_with_a_reply_for_each_recipient(loop: str) -> None:
 # ---- as a command, and in the service
 
 
-def test_the_command_relays_and_writes_records(tmp_path: Path) -> None:
-    records, log = tmp_path / "records.jsonl", tmp_path / "log"
-    with next_hop() as server, log.open("wb") as out:
-        port = free_port()
-        ends = "--listen", f"127.0.0.1:{port}", "--next-hop", f"127.0.0.1:{server.port}"
+@contextmanager
+def commanded(next_hop_port: int, log: Path, *options: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """``mailsensor relay`` to that next hop, once it listens, and its port; what it says is in *log*."""
+    port = free_port()
+    ends = "--listen", f"127.0.0.1:{port}", "--next-hop", f"127.0.0.1:{next_hop_port}"
+    with log.open("wb") as out:
         process = subprocess.Popen(
-            [*COMMAND, "relay", *ends, "--events", str(records), "--internal-domain", "corp.example"],
+            [*COMMAND, "relay", *ends, *options],
             env=environment(),
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out,
         )
-        try:
-            _until(lambda: "info listening" in log.read_text())
-            with Client(port) as client:
-                client.hello()
-                assert send(client, FORWARD) == 250
-                _until(lambda: records.exists() and records.read_text().count("\n") == 1)
-                os.kill(process.pid, signal.SIGTERM)
-                # Between mails: let go.
-                assert client.reply() == 421
-            assert process.wait(20) == 0
-        finally:
-            process.kill()
-            process.wait()
+    try:
+        _until(lambda: "info listening" in log.read_text())
+        yield process, port
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_the_command_relays_and_writes_records(tmp_path: Path) -> None:
+    records, log = tmp_path / "records.jsonl", tmp_path / "log"
+    options = "--events", str(records), "--internal-domain", "corp.example"
+    with next_hop() as server, commanded(server.port, log, *options) as (process, port):
+        with Client(port) as client:
+            client.hello()
+            assert send(client, FORWARD) == 250
+            _until(lambda: records.exists() and records.read_text().count("\n") == 1)
+            os.kill(process.pid, signal.SIGTERM)
+            # Between mails: let go.
+            assert client.reply() == 421
+        assert process.wait(20) == 0
     record = json.loads(records.read_text())
     assert (record["tap"], record["outcome"], record["forwarding"]["kind"]) == ("relay", "delivered", "auto")
     assert "ann@corp.example" in log.read_text()
@@ -363,28 +373,14 @@ def test_the_command_relays_and_writes_records(tmp_path: Path) -> None:
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
 def test_mail_flows_while_the_disk_is_full(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    with next_hop() as server, log.open("wb") as out:
-        port = free_port()
-        ends = "--listen", f"127.0.0.1:{port}", "--next-hop", f"127.0.0.1:{server.port}"
-        process = subprocess.Popen(
-            [*COMMAND, "relay", *ends, "--events", "/dev/full"],
-            env=environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=out,
-        )
-        try:
-            _until(lambda: "info listening" in log.read_text())
-            for _ in range(3):
-                with Client(port) as client:
-                    client.hello()
-                    assert send(client, PLAIN) == 250
-                _until(lambda: "records_lost" in log.read_text())
-            os.kill(process.pid, signal.SIGTERM)
-            assert process.wait(20) == 3
-        finally:
-            process.kill()
-            process.wait()
+    with next_hop() as server, commanded(server.port, log, "--events", "/dev/full") as (process, port):
+        for _ in range(3):
+            with Client(port) as client:
+                client.hello()
+                assert send(client, PLAIN) == 250
+            _until(lambda: "records_lost" in log.read_text())
+        os.kill(process.pid, signal.SIGTERM)
+        assert process.wait(20) == 3
     assert len(server.kept) == 3
     assert log.read_text().count("records_lost") == 1
 
