@@ -8,7 +8,7 @@ from datetime import date, datetime
 
 from sensor.settings.checks import ADDRESS, DOMAIN, Check, shaped
 from sensor.settings.errors import RowError, SettingsError
-from sensor.settings.rows import checked_row, naming
+from sensor.settings.rows import checked_row, naming, rows_of
 
 MAX_REASON_CHARACTERS = 500
 
@@ -57,9 +57,8 @@ _ALLOW_KEYS = {**MATCHES, "reason": _reason, "expires": _day}
 
 def allow(value: object) -> tuple[AllowEntry, ...]:
     """The rows of ``[[alerts.allow]]``."""
-    if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
-        raise ValueError("must be tables, each written as [[alerts.allow]]")
-    return tuple(_allow_entry(index, row) for index, row in enumerate(value))
+    rows = rows_of(value, "alerts.allow")
+    return tuple(_allow_entry(index, row) for index, row in enumerate(rows))
 
 
 def allow_entry(row: Mapping[str, object], known_detectors: Collection[str] = ()) -> AllowEntry:

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 from sensor.model import Direction, Evidence, Kind, Level
 from sensor.settings.checks import Check, addresses, name, one_of, shaped, true_or_false, whole
 from sensor.settings.errors import RowError
-from sensor.settings.rows import checked_row
+from sensor.settings.rows import checked_row, rows_of
 from sensor.settings.section import Section
 
 Action = Literal["observe", "tag", "defer", "reject", "quarantine"]
@@ -103,11 +103,10 @@ _FIELDS = {"kind": "kinds", "level": "levels", "direction": "directions"}
 
 def _rules(value: object) -> tuple[InlineRule, ...]:
     """The rows of ``[[inline.rule]]``."""
-    if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
-        raise ValueError("must be tables, each written as [[inline.rule]]")
-    if len(value) > MAX_RULES:
+    rows = rows_of(value, "inline.rule")
+    if len(rows) > MAX_RULES:
         raise ValueError(f"must be at most {MAX_RULES} tables")
-    rules = tuple(_rule(index, row) for index, row in enumerate(value))
+    rules = tuple(_rule(index, row) for index, row in enumerate(rows))
     names = [each.name for each in rules]
     for index, each in enumerate(names):
         if each in names[:index]:

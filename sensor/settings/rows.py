@@ -12,6 +12,13 @@ from sensor.settings.checks import Check
 from sensor.settings.errors import RowError
 
 
+def rows_of(value: object, name: str) -> list[Mapping[str, object]]:
+    """The tables of a list that is written as ``[[name]]``. Raises ``ValueError``."""
+    if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
+        raise ValueError(f"must be tables, each written as [[{name}]]")
+    return value
+
+
 def checked_row(index: int, row: Mapping[str, object], keys: Mapping[str, Check]) -> dict[str, Any]:
     """The keys of *row*, number *index* of its table, each checked by those in *keys*. Raises ``RowError``."""
     checked: dict[str, Any] = {}

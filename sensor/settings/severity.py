@@ -10,7 +10,7 @@ from sensor.model import Confidence, Level, Severity
 from sensor.settings.allow import DETECTOR, MATCHES
 from sensor.settings.checks import one_of, whole
 from sensor.settings.errors import RowError
-from sensor.settings.rows import checked_row
+from sensor.settings.rows import checked_row, rows_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +49,8 @@ _RULE_KEYS = {
 
 def rules(value: object) -> tuple[SeverityRule, ...]:
     """The rows of ``[[alerts.rule]]``."""
-    if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
-        raise ValueError("must be tables, each written as [[alerts.rule]]")
-    return tuple(_severity_rule(index, row) for index, row in enumerate(value))
+    rows = rows_of(value, "alerts.rule")
+    return tuple(_severity_rule(index, row) for index, row in enumerate(rows))
 
 
 def _severity_rule(index: int, row: Mapping[str, object]) -> SeverityRule:

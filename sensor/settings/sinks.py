@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from sensor.settings import checks
 from sensor.settings.checks import ENVIRONMENT_PREFIX, Check, number, one_of, shaped, whole
 from sensor.settings.errors import RowError
-from sensor.settings.rows import checked_row
+from sensor.settings.rows import checked_row, rows_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,9 +171,8 @@ SINK_KEYS: Mapping[str, tuple[str, ...]] = {kind: tuple(keys) for kind, (_, keys
 
 def sinks(value: object) -> tuple[SinkSettings, ...]:
     """The rows of ``[[alerts.sink]]``, each with a name of its own."""
-    if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
-        raise ValueError("must be tables, each written as [[alerts.sink]]")
-    sinks = tuple(_sink(index, row) for index, row in enumerate(value))
+    rows = rows_of(value, "alerts.sink")
+    sinks = tuple(_sink(index, row) for index, row in enumerate(rows))
     names = [each.name for each in sinks]
     for index, name in enumerate(names):
         if name in names[:index]:
