@@ -135,6 +135,15 @@ class Postfix:
 
 
 @contextmanager
+def open_folder() -> Iterator[Path]:
+    """A folder that Postfix's processes may look into; pytest's own are closed to them."""
+    with tempfile.TemporaryDirectory(prefix="mailsensor-postfix-") as name:
+        path = Path(name)
+        path.chmod(0o755)
+        yield path
+
+
+@contextmanager
 def postfix(
     changes: Mapping[str, str] | None = None, more: str = "", *, folder: Path | None = None
 ) -> Iterator[Postfix]:
@@ -146,9 +155,7 @@ def postfix(
     needs("postfix", "postfix")
     if os.geteuid() != 0:
         pytest.skip("Postfix is run as root: run the tests as root")
-    with tempfile.TemporaryDirectory(prefix="mailsensor-postfix-") as name:
-        own = Path(name)
-        own.chmod(0o755)
+    with open_folder() as own:
         server = Postfix(folder or own, free_port())
         _furnish(server, changes or {}, more)
         server.run("start")

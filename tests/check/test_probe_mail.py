@@ -11,13 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from email import message_from_bytes
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import bcrypt
 import pytest
 
 from sensor.check.probe import ProbeMail
-from tests.postfix import Postfix, postfix
+from tests.postfix import Postfix, open_folder, postfix
 from tests.running import Ended, mailsensor
 from tests.service import Service, free_port, running
 from tests.stranger import needs_root
@@ -123,10 +122,7 @@ def test_records_of_pseudonyms_still_prove_that_it_was_seen(tmp_path: Path) -> N
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A folder that Postfix's processes may look into; pytest's own are closed to them."""
-    with TemporaryDirectory(prefix="mailsensor-probe-") as name:
-        path = Path(name)
-        path.chmod(0o755)
+    with open_folder() as path:
         yield path
 
 

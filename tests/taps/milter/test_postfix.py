@@ -12,13 +12,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
 from sensor.classify import builtin_table
 from sensor.taps.inline import InlineCore
-from tests.postfix import Postfix, postfix, queue_id_of, snippet
+from tests.postfix import Postfix, open_folder, postfix, queue_id_of, snippet
 from tests.running import ROOT
 from tests.taps.milter.serving import PATIENCE_S, Milter, serving
 from tests.taps.milter.watching import Talk
@@ -40,10 +39,7 @@ def forward(domain: str, *, mailbox: str = "ann@corp.example") -> bytes:
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A folder that Postfix's processes may look into; pytest's own are closed to them."""
-    with TemporaryDirectory(prefix="mailsensor-milter-") as name:
-        path = Path(name)
-        path.chmod(0o755)
+    with open_folder() as path:
         yield path
 
 
