@@ -17,8 +17,21 @@ from tests.test_pcaps import CASES, capture_of
 
 RECORD, ALERT = Draft202012Validator(record_schema()), Draft202012Validator(alert_schema())
 
-CLEAR = (b"fay", b"peter", b".example", b"keep inside", b"@corp", b"@partner", b"@dst", b"queued as")
-"""What of the mail in the capture of a Sieve redirect must not be told: names, domains, subject, replies."""
+CLEAR = (
+    b"fay@corp",
+    b"fay.home",
+    b"peter@",
+    b".example",
+    b"keep inside",
+    b"@corp",
+    b"@partner",
+    b"@dst.",
+    b"queued as",
+)
+"""
+What of the mail in the capture of a Sieve redirect must not be told: names, domains, subject, replies. Five octets at
+least: shorter ones come to stand in pseudonyms and in what is sealed by chance, once in some hundred runs.
+"""
 
 
 def settings(folder: Path, more: str = "", mode: str = "pseudonym") -> Path:
