@@ -62,7 +62,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """``alive``: turns are made. ``ready``: and every worker reads. ``problems`` says what lacks, a line each."""
+    """
+    ``alive``: turns are made. ``ready``: and every worker reads, and every interface is captured. ``problems`` says
+    what lacks, a line each.
+    """
 
     alive: bool
     ready: bool
@@ -179,9 +182,7 @@ class Sensor:
         if stuck_s > STUCK_S:
             return Health(alive=False, ready=False, problems=(f"no turn for {stuck_s:.0f} seconds",))
         problems = tuple(
-            f"{worker.name}: {worker.problem or 'has ended'}"
-            for worker in list(self._workers.values())
-            if not worker.is_up
+            f"{worker.name}: {problem}" for worker in list(self._workers.values()) for problem in worker.problems()
         )
         return Health(alive=True, ready=not problems, problems=problems)
 

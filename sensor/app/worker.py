@@ -80,6 +80,13 @@ def interface_counts(tap: Tap) -> dict[tuple[str, str], int]:
     return {(each.name, count): getattr(each, count) for each in statuses for count in counts}
 
 
+def unread_interfaces(tap: Tap | None) -> tuple[str, ...]:
+    """A text for each interface that is not captured now, with the reason if one is known; nothing of other taps."""
+    told = getattr(tap, "interfaces", None)
+    lacking = (each for each in (told() if callable(told) else ()) if each.state != "up")
+    return tuple(each.problem or f"{each.name} is {each.state}" for each in lacking)
+
+
 class Worker:
     """
     Reads the tap that *open_tap* gives, again and again where it *goes_on*, into *inbox*, until ``stop``.
@@ -116,6 +123,10 @@ class Worker:
     @property
     def is_up(self) -> bool:
         return self.problem is None and not (self.has_ended and self.goes_on)
+
+    def problems(self) -> tuple[str, ...]:
+        """What is not read now, a text each. An interface that is away leaves a worker up that waits for it."""
+        return unread_interfaces(self._tap) if self.is_up else (self.problem or "has ended",)
 
     @property
     def is_alive(self) -> bool:

@@ -8,10 +8,12 @@ import socket
 import sqlite3
 import subprocess
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from tests.netns import namespace
 from tests.running import ROOT, mailsensor, needs
 from tests.service import SIEVE, Service, free_port, running, settings_text
 
@@ -309,3 +311,20 @@ def test_an_interface_is_captured_while_it_is_scraped(tmp_path: Path) -> None:
         assert service.metric("mailsensor_interface_dropped_total", interface="lo") == 0
         assert service.ask("/-/ready").status == 200
         assert service.end() == 0
+
+
+def test_it_is_not_ready_while_an_interface_is_away(tmp_path: Path) -> None:
+    with namespace() as net, ExitStack() as ending:
+        net.veth("a0", "b0")
+        service = net.call(lambda: ending.enter_context(running(tmp_path, '[live]\ninterfaces = ["b0"]\n')))
+
+        def told() -> str:
+            return net.call(lambda: service.ask("/-/ready").text)
+
+        service.until(lambda: told() == "ok\n", "that it captures")
+        net.ip("link", "set", "b0", "down")
+        service.until(lambda: told() == "live: b0 is down\n", "that it is down")
+        net.ip("link", "del", "b0")
+        service.until(lambda: "live: b0: no such interface" in told(), "that it is gone")
+        assert net.call(lambda: service.ask("/-/ready").status) == 503
+        assert net.call(lambda: service.ask("/-/healthy").status) == 200

@@ -11,6 +11,7 @@ from pathlib import Path
 import bcrypt
 import pytest
 
+from sensor.web.config import WatchedConfig, WebConfigError
 from tests.running import needs
 from tests.service import SIEVE, Service, running
 
@@ -65,6 +66,24 @@ def test_a_password_is_asked_for_and_its_file_is_read_anew(tmp_path: Path) -> No
         assert service.ask("/metrics", headers=basic("prometheus", "another")).status == 200
         assert PASSWORD not in service.log
         assert "$2b$" not in service.log
+
+
+@pytest.mark.parametrize(
+    "half", ["", "# to be written", "basic_auth_users: {}\n", "basic_auth_users:\n  prometheus: HASH\n"]
+)
+def test_a_file_that_is_being_written_opens_nothing(half: str, tmp_path: Path) -> None:
+    certificate(tmp_path, "first")
+    whole = "tls_server_config:\n  cert_file: cert.pem\n  key_file: key.pem\nbasic_auth_users:\n  prometheus: HASH\n"
+    web_config(tmp_path, whole.replace("HASH", HASH))
+    watched = WatchedConfig(str(tmp_path / "web.yml"))
+    before, context = watched.current, watched.context
+    web_config(tmp_path, half.replace("HASH", HASH))
+    with pytest.raises(WebConfigError, match="restart the sensor if that is meant"):
+        watched.look()
+    assert not watched.look()
+    assert (watched.current, watched.context) == (before, context)
+    web_config(tmp_path, whole.replace("HASH", HASH) + "# and more\n")
+    assert watched.look()
 
 
 def certificate(folder: Path, name: str) -> None:

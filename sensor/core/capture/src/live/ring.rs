@@ -1,5 +1,6 @@
 //! One packet socket with its ring: opened, read frame by frame, asked for its losses.
 
+use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::{Mutex, PoisonError};
@@ -77,6 +78,8 @@ pub struct Ring {
     /// The block that is read, or will be next.
     block: usize,
     reading: Option<Reading>,
+    /// When each block from the one at hand on was found to be ours, as far as anybody looked: [`Ring::look_ahead`].
+    found: VecDeque<Instant>,
 }
 
 /// The block at hand.
@@ -131,6 +134,7 @@ impl Ring {
             link_type,
             block: 0,
             reading: None,
+            found: VecDeque::new(),
         })
     }
 
@@ -149,6 +153,15 @@ impl Ring {
         &self.socket
     }
 
+    /// Notes which blocks are ready by now. Where frames wait for those of other rings, the blocks behind the one at hand wait all
+    /// the while, too: one that began to wait only at its turn would have a ring of blocks last that many waits.
+    pub fn look_ahead(&mut self, now: Instant) {
+        let blocks = self.mapping.blocks();
+        while self.found.len() < blocks && self.mapping.block((self.block + self.found.len()) % blocks).is_some() {
+            self.found.push_back(now);
+        }
+    }
+
     /// Packet time of the next frame, and when its block was found; none if no block is ready.
     #[inline]
     pub fn head(&mut self) -> Option<(Timestamp, Instant)> {
@@ -157,7 +170,7 @@ impl Ring {
             let cursor = Cursor::new(block);
             match cursor.frame(block) {
                 Some(head) => {
-                    let since = Instant::now();
+                    let since = self.found.front().copied().unwrap_or_else(Instant::now);
                     self.reading = Some(Reading { cursor, head, since });
                 }
                 None => self.next_block(),
@@ -194,6 +207,7 @@ impl Ring {
     /// Gives the block at hand back.
     fn next_block(&mut self) {
         self.reading = None;
+        self.found.pop_front();
         self.mapping.give_back(self.block);
         self.block = (self.block + 1) % self.mapping.blocks().max(1);
     }
