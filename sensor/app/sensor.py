@@ -399,6 +399,8 @@ class Sensor:
     # ---- reloading
 
     def _reload(self, answer: Future[str | None]) -> None:
+        if not answer.set_running_or_notify_cancel():
+            return  # whoever asked has stopped waiting, and was told that nothing came of it
         problem = None
         try:
             plan = self._load()
@@ -429,14 +431,16 @@ class Sensor:
             if output is not None:
                 undo.callback(output.close)
             workers = self._workers_of(plan, change.workers)
+            for worker in workers.values():
+                undo.callback(worker.discard)
+            if output is None:
+                self._output.reopen()
             undo.pop_all()
         # From here on nothing fails.
         self._plan = plan
         if output is not None:
             self._output.close()
             self._output = output
-        else:
-            self._output.reopen()
         if analysis is not self._analysis:
             self._meter.rebase()
             self._analysis = self._view.analysis = analysis
