@@ -9,10 +9,12 @@ from sensor.model.terms import Direction, Evidence, Kind, Level
 
 class InterestSpec(msgspec.Struct, frozen=True, kw_only=True):
     """
-    What a tap should look for in mail; a mail's ``body_marks`` are places in the ``body_marks`` here.
+    What a tap should look for in mail; a mail's ``body_marks`` are indices into the ``body_marks`` here.
 
-    ``context_fields`` are kept and touch no mail. ``labels`` are (language, field it stands for, text) of the header
-    blocks that clients quote.
+    ``fields``, ``reverse_path_marks``, ``subject_prefixes`` and ``body_marks`` make the mail that holds one
+    ``touched``. ``context_fields`` are kept beside them. ``labels`` are (language, field it stands for, text) of the
+    header blocks that clients quote. ``reply_prefixes`` begin the subjects of replies; ``reply_marks`` stand in SMTP
+    replies that refuse a mail because it is forwarded. Texts compare without ASCII case.
     """
 
     fields: tuple[str, ...]

@@ -220,13 +220,13 @@ class _AnyRecord(msgspec.Struct, frozen=True):
 
 
 def read_record(line: bytes) -> TransactionRecord | SessionRecord:
-    """Read one record line back. Raises ``msgspec.DecodeError``, of which its ``ValidationError`` is one kind."""
+    """The record of one line. Raises ``msgspec.DecodeError``; ``ValidationError`` is a kind of it."""
     if msgspec.json.decode(line, type=_AnyRecord).record == "session":
         return msgspec.json.decode(line, type=SessionRecord)
     return msgspec.json.decode(line, type=TransactionRecord)
 
 
 def ns_of(rfc3339: str) -> int:
-    """Nanoseconds since the epoch of a time as records write it (RFC 3339, microseconds, UTC)."""
+    """Nanoseconds since the epoch of a record's time (RFC 3339, microseconds, UTC). Raises ``ValueError``."""
     moment = datetime.fromisoformat(rfc3339)
     return int(moment.replace(microsecond=0).timestamp()) * 1_000_000_000 + moment.microsecond * 1_000

@@ -15,7 +15,7 @@ from sensor.model.terms import Outcome, SessionProtocol, TlsStart
 
 
 class FlowView(Protocol):
-    """Client and server of a session; ``src`` is the SMTP client."""
+    """Client and server of a session. ``src`` is the SMTP client; ``community_id`` is version 1."""
 
     @property
     def community_id(self) -> str: ...
@@ -30,7 +30,14 @@ class FlowView(Protocol):
 
 
 class SessionView(Protocol):
-    """What is known of the session a transaction belongs to."""
+    """
+    What is known of the session a transaction belongs to.
+
+    ``protocol`` is None where no sign of it was seen. ``helo`` is the client's name from HELO, EHLO or LHLO.
+    ``auth_user`` is the user of a successful AUTH, never a secret. ``tls`` is true where the mail was read inside TLS
+    (by relay or milter). ``client_ip`` is the client that XCLIENT, XFORWARD or PROXY names, else that of the flow.
+    ``transaction_index`` counts from 0.
+    """
 
     @property
     def protocol(self) -> SessionProtocol | None: ...
@@ -47,7 +54,12 @@ class SessionView(Protocol):
 
 
 class ForwardPathView(Protocol):
-    """One RCPT with its own verdict."""
+    """
+    One RCPT with its own verdict: accepted by the server, and over LMTP (RFC 2033) also delivered.
+
+    ``address`` is bare, its domain in lower case. ``reply_code`` is None where the reply was not seen. ``orcpt`` is
+    decoded (RFC 3461 4.2).
+    """
 
     @property
     def address(self) -> str: ...
@@ -60,7 +72,7 @@ class ForwardPathView(Protocol):
 
 
 class ReplyView(Protocol):
-    """The reply that decided a transaction."""
+    """The reply that decided a transaction: three digits (RFC 5321 4.2), and an enhanced status code (RFC 2034)."""
 
     @property
     def code(self) -> int: ...
@@ -71,7 +83,12 @@ class ReplyView(Protocol):
 
 
 class HeaderView(Protocol):
-    """The common header fields; bare addresses, decoded text."""
+    """
+    The common header fields (RFC 5322 3.6).
+
+    Addresses are bare, their domains in lower case; text is decoded (RFC 2047); ids have no angle brackets. ``date``
+    is RFC 3339 with the sender's own offset.
+    """
 
     @property
     def message_id(self) -> str | None: ...
@@ -108,7 +125,12 @@ class HeaderView(Protocol):
 
 
 class FieldView(Protocol):
-    """A header field kept raw because the artifact table names it; position 0 is the topmost field."""
+    """
+    A header field that the artifact table names: unfolded, its encoded-words left as they are.
+
+    ``position`` is its place among all fields, 0 the topmost. ``received_above`` counts the Received lines above it:
+    with 0 it was added after the last hop stamped the mail.
+    """
 
     @property
     def name(self) -> str: ...
@@ -121,7 +143,12 @@ class FieldView(Protocol):
 
 
 class ReceivedView(Protocol):
-    """One Received line (RFC 5321 4.4)."""
+    """
+    One Received line (RFC 5321 4.4); a clause that is absent or unreadable is None.
+
+    ``from_`` is the name that the client gave, ``from_ip`` its address, ``by`` the host that wrote the line, ``with_``
+    the protocol. ``position`` is the line's place among all fields, 0 the topmost.
+    """
 
     @property
     def from_(self) -> str | None: ...
@@ -138,7 +165,7 @@ class ReceivedView(Protocol):
 
 
 class AttachmentView(Protocol):
-    """One attachment: name, type and decoded size."""
+    """One attachment: its decoded name, ``type/subtype`` in lower case, and octets without the transfer encoding."""
 
     @property
     def filename(self) -> str | None: ...
@@ -149,7 +176,13 @@ class AttachmentView(Protocol):
 
 
 class CompletenessView(Protocol):
-    """What was not seen of a record."""
+    """
+    What was not seen of a transaction or session.
+
+    ``missing_octets`` are those of both directions. ``one_sided``: only one direction was captured. ``midstream``:
+    the capture began, or resumed after a loss, inside the session. ``truncated``: the capture or the flow ended
+    first, or a limit made the sensor let go of what it held.
+    """
 
     @property
     def missing_octets(self) -> int: ...
@@ -164,6 +197,16 @@ class CompletenessView(Protocol):
 class Transaction(Protocol):
     """
     One mail transaction (RFC 5321 3.3), whatever became of it.
+
+    ``reverse_path`` is "" for the null reverse-path and None where MAIL was lost. ``header`` is None where no content
+    was transferred. ``size_octets`` is the size of the message as transferred, dots unstuffed, octets known to be lost
+    included; ``body_octets`` are those of the body that were seen. ``body_digest`` is of the unstuffed body, None where
+    octets of it are missing. ``fields`` and ``received`` stand topmost first; mail that is not ``touched`` has no
+    ``received``.
+
+    ``body_marks`` are indices into ``InterestSpec.body_marks``, each once and ascending; ``labelled_marks`` are those
+    of them that a quoted header block follows, ``label_languages`` the languages of such blocks.
+    ``reported_addresses`` are those named by a report that holds a mark, in lower case.
 
     ``touched`` false means that nothing the artifact table names occurs, so that no row can match.
     """
@@ -225,7 +268,12 @@ class Transaction(Protocol):
 
 
 class TlsSession(Protocol):
-    """A session that turned to TLS: what stayed visible."""
+    """
+    A session that turned to TLS: what stayed visible.
+
+    ``sni`` is the server name of the ClientHello (RFC 6066 3). ``client_octets`` and ``server_octets`` are those that
+    each side sent, before TLS and in it.
+    """
 
     @property
     def id(self) -> str: ...
