@@ -104,11 +104,10 @@ class Spool:
         self._sync = sync
         self._file = _open_locked(path)
         try:
-            found = _read(self._file)
-        except SpoolError:
+            self._take_found(_read(self._file, path))
+        except BaseException:
             os.close(self._file)
             raise
-        self._take_found(found)
 
     def _take_found(self, found: _Found) -> None:
         self.counters.damaged_octets = found.damaged_octets
@@ -259,10 +258,11 @@ class Spool:
             with contextlib.suppress(OSError):
                 os.unlink(beside)
             raise
-        sync_folder(self.path)
         os.close(self._file)
         self._file = file
         self._octets = len(content)
+        # Last: where the disk refuses it, what is added from here on goes into the file that has the name all the same.
+        sync_folder(self.path)
 
 
 def _open_locked(path: str) -> int:
@@ -273,19 +273,21 @@ def _open_locked(path: str) -> int:
         raise SpoolError(f"{path}: the spool can't be opened: {error.strerror}") from None
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except OSError as error:
         os.close(file)
-        raise SpoolError(f"{path}: another process uses this spool") from None
+        taken = isinstance(error, BlockingIOError)
+        why = "another process uses this spool" if taken else f"the spool can't be locked: {error.strerror}"
+        raise SpoolError(f"{path}: {why}") from None
     return file
 
 
-def _read(file: int) -> _Found:
-    """Every entry whose CRC holds. Raises ``SpoolError`` for a file that is none of ours."""
+def _read(file: int, path: str) -> _Found:
+    """Every entry of the open *file* whose CRC holds. Raises ``SpoolError`` for a file that is none of ours."""
     with os.fdopen(os.dup(file), "rb") as reader:
         content = reader.read()
     if not content.startswith(MAGIC):
         if not MAGIC.startswith(content[: len(MAGIC)]):
-            raise SpoolError("the file given as spool is none; it is left as it is")
+            raise SpoolError(f"{path}: is no spool of ours, and is left as it is; give another path")
         # Empty, or the end came while it was made.
         os.ftruncate(file, 0)
         os.lseek(file, 0, os.SEEK_SET)

@@ -7,15 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sensor.alert.policy import Policy
-from sensor.app.common import settings_of, split_limits, table_in_force
+from sensor.app.common import organisation_of, pipeline_for, settings_of, split_limits, table_in_force
 from sensor.app.milter import open_milter
 from sensor.app.relay import open_relay
 from sensor.app.sniff import tell_change
 from sensor.app.timing import Timed
-from sensor.classify import Organisation, Table
+from sensor.classify import Table
 from sensor.database import Database
 from sensor.detect import Runner, detectors
-from sensor.ledger import Ledger
 from sensor.log import Log
 from sensor.pipeline import Pipeline
 from sensor.privacy import Veil
@@ -41,10 +40,6 @@ class Plan:
     core_limits: Mapping[str, int] = field(default_factory=dict)
     own_limits: Mapping[str, int] = field(default_factory=dict)
 
-    @property
-    def organisation(self) -> Organisation:
-        return Organisation(self.settings.organisation.internal_domains, self.settings.organisation.internal_networks)
-
 
 def plan_of(path: str, environment: Mapping[str, str]) -> Plan:
     """Read and check the settings at *path*. Raises a ``UserError``."""
@@ -66,11 +61,9 @@ def plan_of(path: str, environment: Mapping[str, str]) -> Plan:
 
 def pipeline_of(plan: Plan) -> Pipeline:
     """Classifier, ledger and pairing."""
-    organisation = plan.organisation
     transaction_type, session_type = transaction_types()
-    return Pipeline(
-        organisation,
-        Ledger(watches=organisation.owns if organisation.known else None, limits=plan.own_limits),
+    return pipeline_for(
+        organisation_of(plan.settings),
         transaction_type=transaction_type,
         session_type=session_type,
         table=plan.table,

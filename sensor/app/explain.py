@@ -11,6 +11,7 @@ from sensor.app.common import (
     READ_WHOLE,
     READ_WITH_DAMAGE,
     inferred_from,
+    organisation_of,
     settings_of,
     split_limits,
     table_in_force,
@@ -70,7 +71,7 @@ def _explain_files(options: ExplainOptions, settings: Settings, table: Table) ->
 
     explainer = Explainer(
         table,
-        Organisation(settings.organisation.internal_domains, settings.organisation.internal_networks),
+        organisation_of(settings),
         MailEnvelope(options.mail_from, tuple(options.rcpt_to), options.helo, _address(options.client_ip)),
     )
     render = as_json_line if options.json else render_explanation
@@ -138,7 +139,7 @@ def _organisation_of(settings: Settings, tap: Tap) -> tuple[Organisation, Iterat
             print_text(
                 f"mailsensor: taken for yours: {told} (by the traffic; --internal-domain says it)\n", to_stderr=True
             )
-    return Organisation(domains, settings.organisation.internal_networks), batches
+    return organisation_of(settings, domains), batches
 
 
 def _events_by_id(tap: Tap, batches: Iterator[Batch], wanted: set[str]) -> Iterator[Event]:

@@ -92,7 +92,7 @@ class Worker:
     Reads the tap that *open_tap* gives, again and again where it *goes_on*, into *inbox*, until ``stop``.
 
     *before* is the worker whose place it takes: its counts go on. ``restarts`` counts how often it died. ``is_up``
-    while it reads, or, where it does not go on, has read to the end.
+    while it reads, or, where it does not go on, has read to the end. ``is_live``: its taps show mail when it passes.
     """
 
     def __init__(
@@ -103,11 +103,13 @@ class Worker:
         *,
         goes_on: bool,
         log: Log,
+        is_live: bool = True,
         before: Worker | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = name
         self.goes_on = goes_on
+        self.is_live = is_live
         self.restarts: int = 0 if before is None else before.restarts
         self.problem: str | None = None
         self.has_ended = False

@@ -103,7 +103,7 @@ def domains(value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
         raise ValueError(rule)
     for each in value:
-        if not re.fullmatch(r"\.?[^\s@./:\[\]*]+(\.[^\s@./:\[\]*]+)*\.?", each):
+        if not re.fullmatch(DOMAIN, each):
             raise ValueError(f'{rule}; "{each}" is none')
     return tuple(each.lower() for each in value)
 

@@ -153,9 +153,6 @@ class WebServer:
 
     # ---- connections
 
-    def _protocol(self, *arguments: Any, **named: Any) -> Patient:
-        return Patient(self, *arguments, **named)
-
     def admit(self, connection: Patient) -> None:
         """A connection came; where there is no room, one goes."""
         self._open.add(connection)

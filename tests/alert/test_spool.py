@@ -1,5 +1,6 @@
 """The spool: what was taken is owed until it is delivered, whatever ends the process or damages the file."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -203,9 +204,41 @@ def test_any_octets_behind_the_magic_are_no_trouble(tail: bytes) -> None:
 def test_a_file_that_is_no_spool_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("dear diary, ...")
-    with pytest.raises(SpoolError, match="left as it is"):
+    with pytest.raises(SpoolError, match=r"notes\.txt: is no spool of ours, and is left as it is"):
         opened(path)
     assert path.read_text() == "dear diary, ..."
+
+
+def test_a_file_system_without_locks_is_not_taken_for_another_process(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_file: int, _how: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("sensor.alert.spool.fcntl.flock", refuse)
+    with pytest.raises(SpoolError, match=f"can't be locked: {os.strerror(errno.ENOLCK)}"):
+        opened(path)
+
+
+def test_a_folder_that_the_disk_does_not_sync_costs_nothing_that_is_added_later(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file was replaced by then: what is added has to go into the new one."""
+
+    def refuse(_path: str) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    spool = opened(path)
+    for number in range(1 + TIDY_OCTETS // len(to_line(record(0)))):
+        spool.add(record(number))
+    batch = spool.owed(1_000)
+    with monkeypatch.context() as patched:
+        patched.setattr("sensor.alert.spool.sync_folder", refuse)
+        with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+            spool.settle(batch, len(batch), 0)
+    spool.add(record(1_000))
+    spool.close()
+    assert numbers(opened(path)) == [1_000]
 
 
 def test_a_folder_that_cannot_be_made_is_an_error_with_its_name() -> None:

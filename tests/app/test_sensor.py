@@ -1,0 +1,71 @@
+"""The running sensor's parts in the test's own process: what a reload that fails or is given up leaves behind."""
+
+from __future__ import annotations
+
+import io
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sensor.app.build import plan_of
+from sensor.app.sensor import Sensor
+from sensor.log import Log
+from tests.waiting import until
+
+MILTER = '[milter]\nlisten = ["unix:{at}"]\nsocket_access = "owner"\n'
+
+
+def write_settings(folder: Path, *, milter: str = "first.sock", more: str = "") -> Path:
+    """Settings of a sensor that writes records and serves as a milter in *folder*."""
+    path = folder / "sensor.toml"
+    path.write_text(f'[run]\nrecords = "{folder}/records.jsonl"\n{MILTER.format(at=folder / milter)}{more}')
+    return path
+
+
+@contextmanager
+def sensing(settings: Path, log: io.StringIO | None = None) -> Iterator[Sensor]:
+    """A sensor that was started, with the turns left to the test."""
+    with Sensor(
+        plan_of(str(settings), {}), load=lambda: plan_of(str(settings), {}), log=Log(log or io.StringIO())
+    ) as sensor:
+        sensor.start()
+        yield sensor
+
+
+def can_connect(path: Path) -> bool:
+    """True if somebody listens there: a milter does once its thread runs."""
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(str(path)) == 0
+
+
+def test_a_reload_that_can_not_open_the_records_anew_changes_nothing(tmp_path: Path) -> None:
+    """The record file was moved away and a folder put in its place: neither settings nor sources may be half new."""
+    settings = write_settings(tmp_path)
+    with sensing(settings) as sensor:
+        until(lambda: can_connect(tmp_path / "first.sock"), "the milter")
+        (tmp_path / "records.jsonl").rename(tmp_path / "records.jsonl.1")
+        (tmp_path / "records.jsonl").mkdir()
+        write_settings(tmp_path, milter="second.sock", more="[web]\nallow_reload = true\n")
+        answer = sensor.request_reload()
+        sensor.turn(0)
+        problem = answer.result(0)
+        assert problem is not None
+        assert "records.jsonl" in problem
+        assert not sensor.allows_reload()
+        assert can_connect(tmp_path / "first.sock")
+        assert list(tmp_path.glob("second.sock*")) == []
+        (tmp_path / "records.jsonl").rmdir()
+        answer = sensor.request_reload()
+        sensor.turn(0)
+        assert answer.result(0) is None
+        until(lambda: can_connect(tmp_path / "second.sock"), "the milter at its new address")
+
+
+def test_a_reload_that_nobody_waits_for_any_more_ends_no_sensor(tmp_path: Path) -> None:
+    """A client's patience ends before a sensor that is busy has its turn."""
+    with sensing(write_settings(tmp_path)) as sensor:
+        given_up, wanted = sensor.request_reload(), sensor.request_reload()
+        assert given_up.cancel()
+        sensor.turn(0)
+        assert wanted.result(0) is None
