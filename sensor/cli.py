@@ -317,8 +317,9 @@ def journal(
     events: Annotated[
         str | None,
         typer.Option(
-            metavar="FILE|-",
-            help="Add one JSON record a line for each mail. A copy is acknowledged when its records are on disk.",
+            metavar="FILE",
+            help="Add one JSON record a line for each mail; required. A copy is acknowledged when its records are on "
+            "disk.",
         ),
     ] = None,
     listen: Annotated[
