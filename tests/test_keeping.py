@@ -236,7 +236,7 @@ def test_a_full_disk_at_the_end_leaves_the_file_and_prints_the_summary(store: Pa
     limit = f"--fsize={store.stat().st_size + 1_000}"
     ended = mailsensor("replay", ROOT / "pcaps", "--store", store, *OURS, before=("prlimit", limit))
     assert ended.status == 1
-    assert "the file holds the save before this one" in ended.words
+    assert "The file is as it was before this save" in ended.words
     assert "nothing of this run was kept" in ended.words
     assert "look auto-forwarded" in ended.words
     assert content(store) == before
