@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
@@ -18,6 +20,7 @@ from sensor.errors import UserError
 from sensor.log import Log, printable
 from sensor.settings import Settings
 
+WIDTH = 100
 _EVERY_KEY = "docs/settings.md has every key"
 
 
@@ -85,7 +88,7 @@ def _become(settings: Settings) -> Iterator[Line]:
     try:
         Rights(settings.run, log=Log()).become()
     except UserError as error:
-        yield fail("run.user", str(error), "deploy/install.sh makes the user")
+        yield fail("run.user", str(error), f"then check again: what follows was looked at as user {os.geteuid()}")
 
 
 def _looked(each: Check, subject: Subject) -> Iterator[Line]:
@@ -110,8 +113,16 @@ def _as_text(told: Sequence[Told]) -> str:
     for each in told:
         line = each.line
         said = line.said if line.said.startswith(line.what) else f"{line.what}: {line.said}"
-        lines.append(f"{line.status.upper():<5} {each.check:<{width}}  {printable(said)}")
+        lines += textwrap.wrap(
+            printable(said),
+            WIDTH,
+            initial_indent=f"{line.status.upper():<5} {each.check:<{width}}  ",
+            subsequent_indent=" " * (width + 8),
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
         if line.fix:
+            # Not wrapped: it may be a command.
             lines.append(f"{'':<{width + 8}}-> {printable(line.fix)}")
     return "\n".join([*lines, "", _sum(told)]) + "\n"
 
