@@ -506,7 +506,14 @@ def report(
         ),
     ] = None,
     top: Annotated[int | None, typer.Option(metavar="N", min=1, help="Only the first N.")] = None,
-    form: Annotated[str, typer.Option("--format", metavar="table|json|csv", help="How to print it.")] = "table",
+    form: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            metavar="table|json|csv|html",
+            help="How to print it; html is the incident report, of everything.",
+        ),
+    ] = "table",
     key: KeyOption = None,
 ) -> None:
     """Print what runs with --store have kept: mailboxes that forward, where to, and alerts."""

@@ -223,6 +223,15 @@ class Database:
             ).fetchone()
         return None if found is None else CountedCapture(*found)
 
+    def captures(self) -> Iterator[CountedCapture]:
+        """Every capture whose mail was counted, the first ones first."""
+        with _explained(self.path):
+            rows = self._connection.execute(
+                "SELECT digest, name, octets, counted_at FROM capture ORDER BY counted_at, name"
+            )
+            for row in rows:
+                yield CountedCapture(*row)
+
     # ---- deleting
 
     @property

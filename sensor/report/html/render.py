@@ -106,7 +106,9 @@ def _header(page: Page) -> Markup:
     )
 
 
-def _captures_line(facts: RunFacts) -> Markup:
+def _captures_line(facts: RunFacts) -> Child:
+    if not facts.captures:
+        return "none: what was seen was seen as it passed"
     total = octets(sum(each.octets or 0 for each in facts.captures))
     named = len(facts.captures) <= CAPTURES_NAMED
     names = spread(quoted(each.name) for each in facts.captures) if named else counted(len(facts.captures), "file")
@@ -173,6 +175,9 @@ def _alerts(page: Page) -> Iterator[Child]:
 
 
 def _allowed(page: Page) -> Iterator[Child]:
+    if page.facts.from_store:
+        yield element("p", "Not kept between runs: the summary of each run tells it.")
+        return
     if not page.allowed:
         yield element("p", "Nothing: no entry of the allow-list held anything back.")
         return
