@@ -128,7 +128,9 @@ def check(
 
 
 def report(
-    subject: Annotated[str, typer.Argument(metavar="mailboxes|destinations|alerts")] = "mailboxes",
+    subject: Annotated[
+        str, typer.Argument(metavar="mailboxes|destinations|alerts", help="What to print.")
+    ] = "mailboxes",
     store: Annotated[str, typer.Option(metavar="FILE", help="The file that replay --store keeps; required.")] = "",
     since: Annotated[
         str | None,

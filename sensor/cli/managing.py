@@ -13,8 +13,8 @@ from sensor.cli.options import CONFIG
 
 def allow(
     config: Annotated[str, typer.Option(*CONFIG, metavar="FILE", help="Settings file (TOML) to add the entry to.")],
-    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why it is allowed; required.")],
-    expires: Annotated[str, typer.Option(metavar="YYYY-MM-DD", help="The last day on which it holds; required.")],
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why it is allowed.")],
+    expires: Annotated[str, typer.Option(metavar="YYYY-MM-DD", help="The last day on which it holds.")],
     mailbox: Annotated[str | None, typer.Option(metavar="ADDRESS", help="The mailbox that may forward.")] = None,
     destination: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="The address that mail may be forwarded to.")
@@ -51,7 +51,7 @@ def reveal(
             metavar="PSEUDONYM", help="What is to be revealed; - for all pseudonyms in a text on standard input."
         ),
     ],
-    key: Annotated[str, typer.Option(metavar="FILE", help="The key file (privacy.key_file); required.")],
+    key: Annotated[str, typer.Option(metavar="FILE", help="The key file (privacy.key_file).")],
 ) -> None:
     """Turn pseudonyms back into addresses, by the key that they were made with."""
     from sensor.app.reveal import RevealOptions

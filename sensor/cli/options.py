@@ -37,5 +37,7 @@ InternalDomainOption = Annotated[
         help="A domain of the protected organisation; .corp.example takes in all below it. Repeatable.",
     ),
 ]
-LimitOption = Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="Change a limit. Repeatable.")]
+LimitOption = Annotated[
+    list[str] | None, typer.Option(metavar="NAME=VALUE", help="Change a limit; docs/limits.md has them. Repeatable.")
+]
 JsonSummaryOption = Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")]
