@@ -212,11 +212,11 @@ def _mailboxes(page: Page) -> Iterator[Child]:
     yield _legend()
     columns = (
         Column("Mailbox"),
+        Column("Destinations"),
         *(Column(name, is_number=True) for name in ("By a rule", "Both", "By hand", "Unmarked", "Refused")),
         Column("Auto share, 95 % interval"),
         Column("Level"),
         Column("First, last (UTC)"),
-        Column("Destinations"),
     )
     yield table(
         "Mailboxes by gravest alert, then by automatic forwards to outside",
@@ -244,12 +244,12 @@ def _mailbox_row(mailbox: MailboxFacts) -> tuple[Child, ...]:
                 element("div", evidence, class_="marks"),
             )
         ),
+        _destinations(mailbox),
         *(f"{count:,}" for count in mailbox.cells),
         f"{mailbox.attempts:,}",
         _share(mailbox),
         mailbox.level,
         joined(element("div", moment(at_ms), class_="time") for at_ms in (mailbox.first_seen_ms, mailbox.last_seen_ms)),
-        _destinations(mailbox),
     )
 
 
