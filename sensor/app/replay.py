@@ -23,7 +23,7 @@ from sensor.app.reading import Run, run_tap
 from sensor.app.telling import alert_writer, print_summary
 from sensor.log import Log, hiding, printable
 from sensor.privacy import veil_of
-from sensor.settings import SettingsError
+from sensor.settings import Settings, SettingsError
 from sensor.taps.base import Tap
 from sensor.taps.files import Found
 
@@ -102,28 +102,38 @@ def replay(options: ReplayOptions, environment: Mapping[str, str]) -> int:
             append=options.store is not None,
             sinks=options.sinks,
         )
-        run = run_tap(
-            tap,
-            settings,
-            table=table,
-            own_limits=own,
-            veil=veil,
-            sink=opened.enter_context(records_to(options.events)),
-            tell=tell,
-            keeper=keeper,
-            progress=opened.enter_context(progress_bar(quiet=options.quiet)),
-            infers_domains=True,
-        )
+        sink = opened.enter_context(records_to(options.events))
+        with progress_bar(quiet=options.quiet) as progress:
+            run = run_tap(
+                tap,
+                settings,
+                table=table,
+                own_limits=own,
+                veil=veil,
+                sink=sink,
+                tell=tell,
+                keeper=keeper,
+                progress=progress,
+                infers_domains=True,
+            )
+        if sink is not None:
+            sink.flush()  # of records that could not be written there is no summary
+        _tell(options, run, tap, settings, found)
         if page is not None:
+            # Last: where the disk has no room for it, the summary is there all the same.
             page.write(report_page(run, tap, settings, found, paths, continued=keeper is not None))
+    alerts_lost = tell.lost() if tell is not None else 0
+    return exit_status(run, tap, len(paths), fell_short=bool(found.problems or alerts_lost))
+
+
+def _tell(options: ReplayOptions, run: Run, tap: Tap, settings: Settings, found: Found) -> None:
+    """The summary or, without one, what went wrong; and that the run could not be kept."""
     if options.quiet:
         _log_problems(Log(), tap, found.problems)
     else:
         print_summary(run, tap, settings, found, as_json=options.json, to_stderr=options.output_is_taken)
     if run.not_kept is not None:
         print_text(f"mailsensor: {printable(run.not_kept)}\n", to_stderr=True)
-    alerts_lost = tell.lost() if tell is not None else 0
-    return exit_status(run, tap, len(paths), fell_short=bool(found.problems or alerts_lost))
 
 
 def _tell_nothing_left(found: Found) -> None:
