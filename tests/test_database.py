@@ -151,7 +151,7 @@ def test_a_full_disk_loses_nothing_while_the_process_lives(path: str) -> None:
     assert other.returncode == 0, errors
     refused, during, after = output.splitlines()
     assert refused.startswith(f"{path}: ")
-    assert "the file holds the save before this one" in refused
+    assert "The file is as it was before this save" in refused
     assert during == "['small'] 2000"
     assert after == "2002 0"
 

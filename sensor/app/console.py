@@ -32,6 +32,12 @@ def print_text(text: str, *, to_stderr: bool = False) -> None:
     out.flush()
 
 
+def print_octets(octets: bytes) -> None:
+    """To standard output as they are: what says its own encoding is not to be put into the terminal's."""
+    sys.stdout.buffer.write(octets)
+    sys.stdout.buffer.flush()
+
+
 @contextmanager
 def records_to(target: str | None, option: str = "--events") -> Iterator[BinaryIO | None]:
     """Where records go: a file, standard output, or nowhere. *option* is what the user said it with."""

@@ -100,21 +100,26 @@ def replay(options: ReplayOptions, environment: Mapping[str, str]) -> int:
             append=options.store is not None,
             sinks=options.sinks,
         )
-        run = run_tap(
-            tap,
-            settings,
-            table=table,
-            own_limits=own,
-            veil=veil,
-            sink=opened.enter_context(records_to(options.events)),
-            tell=tell,
-            keeper=keeper,
-            progress=opened.enter_context(progress_bar(quiet=options.quiet)),
-            infers_domains=True,
-        )
+        sink = opened.enter_context(records_to(options.events))
+        with progress_bar(quiet=options.quiet) as progress:
+            run = run_tap(
+                tap,
+                settings,
+                table=table,
+                own_limits=own,
+                veil=veil,
+                sink=sink,
+                tell=tell,
+                keeper=keeper,
+                progress=progress,
+                infers_domains=True,
+            )
+        if sink is not None:
+            sink.flush()  # of records that could not be written there is no summary
+        _tell(options, run, tap, settings, found)
         if page is not None:
+            # Last: where the disk has no room for it, the summary is there all the same.
             page.write(report_page(run, tap, settings, found, paths, continued=keeper is not None))
-    _print_end(run, tap, settings, found, options)
     alerts_lost = tell.lost() if tell is not None else 0
     return exit_status(run, tap, len(paths), fell_short=bool(found.problems or alerts_lost))
 
@@ -126,8 +131,8 @@ def _noted(found: Found, keeper: Keeper | None, *, once: bool) -> list[str]:
     return once_only(keeper, found) if once else keeper.note_captures(found.paths)
 
 
-def _print_end(run: Run, tap: Tap, settings: Settings, found: Found, options: ReplayOptions) -> None:
-    """The summary or, where none is wanted, what went wrong; and why the run was not kept, if it was not."""
+def _tell(options: ReplayOptions, run: Run, tap: Tap, settings: Settings, found: Found) -> None:
+    """The summary or, without one, what went wrong; and that the run could not be kept."""
     if options.quiet:
         _log_problems(Log(), tap, found.problems)
     else:

@@ -172,6 +172,15 @@ class Database:
             ).fetchone()
         return None if found is None else CountedCapture(*found)
 
+    def captures(self) -> Iterator[CountedCapture]:
+        """Every capture whose mail was counted, the first ones first."""
+        with explained(self.path):
+            rows = self._connection.execute(
+                "SELECT digest, name, octets, counted_at FROM capture ORDER BY counted_at, name"
+            )
+            for row in rows:
+                yield CountedCapture(*row)
+
     # ---- deleting
 
     def unchanged_since(self, day: int) -> Iterator[tuple[str, str]]:

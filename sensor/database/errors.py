@@ -29,8 +29,8 @@ def explained(path: str) -> Iterator[None]:
 
 
 _ADVICE: dict[int, str] = {
-    sqlite3.SQLITE_FULL: "no room left on the disk; the file holds the save before this one. Make room",
-    sqlite3.SQLITE_IOERR: "the disk refused to read or write; the file holds the save before this one",
+    sqlite3.SQLITE_FULL: "no room left on the disk; make some. The file is as it was before this save",
+    sqlite3.SQLITE_IOERR: "the disk refused to read or write. The file is as it was before this save",
     sqlite3.SQLITE_NOTADB: "is no SQLite file; give another path",
     sqlite3.SQLITE_CORRUPT: "is damaged; move it away and start anew, or restore a copy",
     sqlite3.SQLITE_READONLY: "can't be written; look at the owner and mode of the file and of its folder",

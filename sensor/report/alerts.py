@@ -89,8 +89,8 @@ def render_verification(file: AlertFile) -> tuple[str, bool]:
     for alert_id, told in file.alerts.items():
         problems = told.problems()
         whole = whole and not problems
-        exhibits = told.latest.evidence.length
-        verdict = "; ".join(problems) if problems else f"whole: {exhibits} exhibits, {len(told.records)} tellings"
+        exhibits, tellings = _number(told.latest.evidence.length, "exhibit"), _number(len(told.records), "telling")
+        verdict = "; ".join(problems) if problems else f"whole: {exhibits}, {tellings}"
         lines += _wrapped([f"{alert_id[:ID_SHOWN]}  {printable(verdict)}"], further=" " * (ID_SHOWN + 2))
     lines += _not_read(file)
     return "\n".join(

@@ -8,7 +8,6 @@ escaped; addresses are cut only where they are longer than a line, and the cut i
 from __future__ import annotations
 
 import textwrap
-import unicodedata
 from collections.abc import Iterator, Sequence
 
 from sensor.log import printable
@@ -21,7 +20,7 @@ from sensor.report.summary import (
     PairingSummary,
     Summary,
 )
-from sensor.report.words import DAMAGE, LEVELS, LOOK_ALIKES, counted, is_pseudonym, octets, percent
+from sensor.report.words import DAMAGE, LEVELS, LOOK_ALIKES, columns_of, counted, is_pseudonym, octets, percent
 
 WIDTH = 80
 _LABEL = 13
@@ -117,7 +116,7 @@ def _mailbox(mailbox: MailboxSummary) -> Iterator[str]:
         mailbox.first_seen[:10],
     )
     name = _shown(mailbox.mailbox, WIDTH)
-    if _cells(name) > _MAILBOX:
+    if columns_of(name) > _MAILBOX:
         yield name
         name = ""
     yield _row(name, cells)
@@ -225,13 +224,10 @@ def _allowed(allowed: AllowedSummary) -> str:
 
 def _account(summary: Summary) -> Iterator[str]:
     coverage = summary.coverage
-    if coverage.mails or coverage.tls_sessions:
-        yield from _labelled("Seen", _seen(coverage))
-        yield from _labelled("In TLS", _in_tls(coverage))
-        yield from _labelled("Not seen", _not_seen(coverage))
-    for label, text in (("Not counted", _left_out(coverage)), ("Not paired", _unpaired(summary.pairing))):
-        if text:
-            yield from _labelled(label, text)
+    yield from coverage_lines(coverage)
+    unpaired = _unpaired(summary.pairing)
+    if unpaired:
+        yield from _labelled("Not paired", unpaired)
     if coverage.mailboxes_evicted or coverage.forwarders_evicted:
         lost = coverage.mailboxes_evicted + coverage.forwarders_evicted
         yield from _labelled("Dropped", f"accounts of {counted(lost, 'mailbox')}, as limits.ledger_* were reached")
@@ -240,6 +236,17 @@ def _account(summary: Summary) -> Iterator[str]:
     if summary.inferred_domains:
         yield from _labelled("Direction", _inferred(summary.inferred_domains))
     yield from _captures(summary)
+
+
+def coverage_lines(coverage: CoverageSummary) -> Iterator[str]:
+    """What was seen, what could not be, and what was not counted, under labels."""
+    if coverage.mails or coverage.tls_sessions:
+        yield from _labelled("Seen", _seen(coverage))
+        yield from _labelled("In TLS", _in_tls(coverage))
+        yield from _labelled("Not seen", _not_seen(coverage))
+    left_out = _left_out(coverage)
+    if left_out:
+        yield from _labelled("Not counted", left_out)
 
 
 def _captures(summary: Summary) -> Iterator[str]:
@@ -355,20 +362,11 @@ def _when(rfc3339: str) -> str:
 def _shown(text: str, width: int) -> str:
     """Text of a mail: escaped, with its middle cut out where it has more than *width* columns and is no pseudonym."""
     text = printable(text)
-    if _cells(text) <= width or is_pseudonym(text):
+    if columns_of(text) <= width or is_pseudonym(text):
         return text
     half = (width - 3) // 4
     return f"{text[:half]}...{text[-half:]}"
 
 
 def _pad(text: str, width: int) -> str:
-    return text + " " * (width - _cells(text))
-
-
-def _cells(text: str) -> int:
-    """Columns that a terminal draws the text in: wide characters take two, combining ones none (UAX 11)."""
-    if text.isascii():
-        return len(text)
-    return sum(
-        0 if unicodedata.combining(each) else 2 if unicodedata.east_asian_width(each) in "WF" else 1 for each in text
-    )
+    return text + " " * (width - columns_of(text))

@@ -94,8 +94,7 @@ class Web:
         return await _as_json(document(version()))
 
     async def page(self, _request: Request) -> Response:
-        mailboxes, alerts, mails, latest_ms = await self._ask(page.overview)
-        text = page.render(mailboxes, alerts, mails, latest_ms, self._face.health())
+        text = page.render(await self._ask(page.overview), self._face.health())
         return HTMLResponse(text.encode("utf-8", "backslashreplace"))
 
     async def _ask(self, question: Callable[[View], Generator[None, None, T]]) -> T:

@@ -229,3 +229,14 @@ def test_the_page_asks_nothing_of_others(tmp_path: Path) -> None:
         for word in ("http://", "https://", "<script", "<img", "<link", "@import", "url("):
             assert word not in page.text
         assert "Mailboxes that forward" in page.text
+
+
+def test_the_page_says_who_forwards_to_whom_what_share_and_what_was_not_seen(tmp_path: Path) -> None:
+    hidden = SIEVE.parent.parent / "lab_starttls" / "input.pcap"
+    with running(tmp_path, f'[capture]\nfiles = ["{SIEVE}", "{hidden}"]') as service:
+        service.until(lambda: "1 session in TLS could not be read" in service.ask("/").text, "the session")
+        service.until(lambda: "fay@corp.example" in service.ask("/").text, "the mailbox")
+        page = service.ask("/").text
+        row = next(line for line in page.splitlines() if line.startswith("<tr><td>fay@corp.example"))
+        assert "<td>fay.home@dst.example</td>" in row
+        assert "<td>100 % (15 to 100 %)</td><td>user</td><td>2026-11-22 02:17</td>" in row
