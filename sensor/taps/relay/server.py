@@ -52,6 +52,8 @@ class RelayServer:
         self._hello_name = settings.hello_name or socket.gethostname()
         self._token = _token(self._hello_name, settings)
         self._sessions: set[Session] = set()
+        # Those that were not turned away at once, and of them, by client, those that are served.
+        self._let_in: set[Session] = set()
         self._admitted: Counter[str] = Counter()
         # Our own ends of connections to the next hop, and the ends of clients: one that is both is we ourselves.
         self._own_ends: set[tuple[str, int]] = set()
@@ -118,9 +120,10 @@ class RelayServer:
         if peer in self._own_ends:
             self.counts.add("loops_refused")
             return LOOP_REFUSED
-        if len(self._sessions) > self.settings.max_sessions:
+        if len(self._let_in) >= self.settings.max_sessions:
             self.counts.add("sessions_refused")
             return REFUSED
+        self._let_in.add(session)
         return None
 
     def admits(self, client: str, *, is_trusted: bool) -> bool:
@@ -170,6 +173,7 @@ class RelayServer:
         if session not in self._sessions:
             return
         self._sessions.remove(session)
+        self._let_in.discard(session)
         self._clients.pop(session.peer, None)
         if session.is_admitted and session.identity is not None:
             client = session.identity.client[0]

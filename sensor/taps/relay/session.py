@@ -132,11 +132,14 @@ class Session:
         self._turn_away(None)
 
     def _turn_away(self, octets: bytes | None) -> None:
+        """Close without waiting for the client to: those who are refused would keep others out."""
         self._expects_proxy = False
+        self._cancel_timer()
+        self._is_over = True
         if octets is not None:
             self.client.write(octets)
-        self._is_over = True
-        self.close_client()
+        if self.client.transport is not None:
+            self.client.transport.close()
 
     def _admit(self, identity: Identity) -> None:
         if not self.house.admits(identity.client[0], is_trusted=self._is_trusted):
