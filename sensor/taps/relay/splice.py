@@ -51,6 +51,7 @@ class Splice:
         self._is_lmtp = self._in_mail = False
         self._accepted = 0
         self._xforward: bytes | None = None
+        self._tells_identity = False
         self._content: Content = self._new_content()
         self._reply_to_content = b""
 
@@ -247,7 +248,7 @@ class Splice:
         if end or len(self._buffer) > commands.LINE_OCTETS:
             line = self._buffer[:end]
             self._port.seen(line, from_client=True)
-            self._say(answers.BYE if commands.kind_of(line) is Kind.QUIT else answers.LOST)
+            self._say(answers.BYE if commands.kind_of(line) is Kind.QUIT else answers.NO_MORE)
             self._end()
         return False
 
@@ -269,17 +270,23 @@ class Splice:
         elif kind in commands.GREETINGS and self._conduct.token and self._conduct.token in line.lower():
             self._counts.add("loops_refused")
             self._refuse(answers.LOOP, Then.CLOSE)
-        elif kind is Kind.CHUNK or kind is Kind.PROXY:
-            self._refuse(answers.NO_CHUNKING if kind is Kind.CHUNK else answers.NO_PROXY, Then.CLOSE)
+        elif kind in self._NOT_OFFERED:
+            self._refuse(*self._NOT_OFFERED[kind])
         elif kind is Kind.IDENTITY and not self._conduct.is_trusted:
             self._refuse(answers.NOT_TRUSTED)
         elif kind is Kind.AUTH and self._hides_auth:
             self._refuse(answers.TLS_FIRST)
         else:
-            if kind is Kind.MAIL and self._xforward is not None:
-                self._send(self._xforward, Mark.SWALLOWED)
-            self._send(line, kind)
-            self.state = AFTER.get(kind, self.state)
+            self._pass_command(line, kind)
+
+    def _pass_command(self, line: bytes, kind: Kind) -> None:
+        if kind is Kind.IDENTITY:
+            # The client tells whose mail it brings; what we could tell would stand in for that.
+            self._tells_identity, self._xforward = True, None
+        elif kind is Kind.MAIL and self._xforward is not None:
+            self._send(self._xforward, Mark.SWALLOWED)
+        self._send(line, kind)
+        self.state = AFTER.get(kind, self.state)
 
     def _start_tls(self, *, is_last: bool) -> None:
         if not self._conduct.offers_tls or self._is_secured:
@@ -350,7 +357,7 @@ class Splice:
 
     def _take_greeting(self, reply: Reply) -> None:
         self._end_mail_if(reply)
-        identity, offered = self._conduct.xforward, ehlo.offers(reply)
+        identity, offered = None if self._tells_identity else self._conduct.xforward, ehlo.offers(reply)
         told = offered.get(b"XFORWARD") if identity is not None else None
         self._xforward = xforward(identity, told) if identity is not None and told is not None else None
         passed = set(ehlo.PASSED)
@@ -584,6 +591,13 @@ class Splice:
         State.LEAVING: _read_farewell,
     }
     """What reads the client's next octets; in other states they wait. True if what is left may be read by another."""
+
+    _NOT_OFFERED: ClassVar[Mapping[Kind, tuple[bytes, Then]]] = {
+        Kind.CHUNK: (answers.NO_CHUNKING, Then.CLOSE),
+        Kind.REFERENCE: (answers.NO_BURL, Then.NOTHING),
+        Kind.PROXY: (answers.NO_PROXY, Then.CLOSE),
+    }
+    """What nobody may ask, and whether more of the client could be taken for commands after it."""
 
     _TAKERS: ClassVar[Mapping[Kind | Mark | Own, Callable[[Splice, Reply], None]]] = {
         Kind.EHLO: _take_greeting,
