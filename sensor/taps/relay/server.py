@@ -19,6 +19,7 @@ from sensor.taps.relay.identity import Identity
 from sensor.taps.relay.observer import Observer
 from sensor.taps.relay.port import Conduct
 from sensor.taps.relay.session import LINGER_S, LOOP_REFUSED, REFUSED, Session, next_hop_of, plain_address
+from sensor.taps.relay.telling import Teller
 from sensor.taps.relay.tls import client_context, next_hop_context
 from sensor.taps.sharing import SHARED, is_shared
 
@@ -48,6 +49,7 @@ class RelayServer:
         self.is_stopping = False
         self._judges = judges
         self._log = log or Log()
+        self.teller = Teller(self._log)
         self._tag_name = tag_name
         self._hello_name = settings.hello_name or socket.gethostname()
         self._token = _token(self._hello_name, settings)
@@ -122,6 +124,7 @@ class RelayServer:
             return LOOP_REFUSED
         if len(self._let_in) >= self.settings.max_sessions:
             self.counts.add("sessions_refused")
+            self.teller.tell("sessions_refused", "relay.max_sessions are open")
             return REFUSED
         self._let_in.add(session)
         return None
@@ -130,6 +133,7 @@ class RelayServer:
         """True if one more session of that client may be open; it then counts as open."""
         if not is_trusted and self._admitted[client] >= self.settings.max_sessions_per_client:
             self.counts.add("sessions_refused")
+            self.teller.tell("sessions_refused", "relay.max_sessions_per_client of one client are open")
             return False
         self._admitted[client] += 1
         self.counts.add("sessions")

@@ -109,6 +109,7 @@ class Splice:
         if self._next_hop_is_gone:
             return
         self._counts.add("next_hop_timeouts")
+        self._port.tell("next_hop_silent", "no answer within relay.reply_timeout_s")
         self._port.close_next_hop(abort=True)
         self.next_hop_lost()
 
@@ -414,6 +415,7 @@ class Splice:
         """A reply that nothing asked for: 421 is the one that a server may give at any time (RFC 5321 3.8)."""
         if reply.code != 421:
             self._counts.add("next_hop_nonsense")
+            self._port.tell("next_hop_nonsense", "a reply that nothing asked for")
         if self.state is State.CONTENT:
             self._fail_content(reply.octets if reply.code >= 400 else answers.NOT_TAKEN)
         elif self.state is not State.SECURING:
@@ -432,12 +434,18 @@ class Splice:
             self.state = State.COMMANDS
             if step.banner.code != 220:
                 self._counts.add("next_hop_failed")
+                self._port.tell("next_hop_refuses", f"its banner is {step.banner.code}")
                 self._end()
         elif isinstance(step, Secure) and is_clean:
             self._flush()
             self._port.secure_next_hop()
         else:
-            self._counts.add("tls_next_hop_failures" if isinstance(step, Failed) else "tls_injections")
+            lacks_tls = isinstance(step, Failed)
+            self._counts.add("tls_next_hop_failures" if lacks_tls else "tls_injections")
+            self._port.tell(
+                "next_hop_tls_failed",
+                "it offers no STARTTLS, or refuses it" if lacks_tls else "octets in clear stood behind its STARTTLS",
+            )
             self._fail_approach(answers.NO_TLS)
 
     def _fail_approach(self, octets: bytes) -> None:
@@ -447,6 +455,7 @@ class Splice:
 
     def _give_up_next_hop(self) -> None:
         self._counts.add("next_hop_nonsense")
+        self._port.tell("next_hop_nonsense", self._replies.broken or "a reply that goes on where nothing does")
         self._port.close_next_hop(abort=True)
         self._lose_next_hop()
 
@@ -465,6 +474,7 @@ class Splice:
             self._lose_verdict(dots)
         elif self.state is State.CONTENT:
             self._counts.add("next_hop_lost")
+            self._port.tell("next_hop_lost", "it went away amid a mail")
             self._fail_content(answers.NOT_TAKEN)
         else:
             self._counts.add("next_hop_lost")
@@ -476,6 +486,7 @@ class Splice:
         """The next hop may have taken the mail or not; the client is told to come again, and never are we."""
         self._counts.add("next_hop_lost")
         self._counts.add("mails_ambiguous")
+        self._port.tell("mail_ambiguous", "the next hop was lost after a final dot: it may come twice")
         self._say(answers.AMBIGUOUS * dots)
         self._end_mail()
         asks_more = len(self._awaited) > dots or self.state is not State.COMMANDS
