@@ -9,7 +9,7 @@ from sensor.taps.milter.negotiation import Terms, accepted
 
 MAX_LINE_OCTETS = 998
 """
-Of a header field or a reply (RFC 5322 2.1.1). Both are made shorter, since a line that was cut says less than was meant:
+Of a header field or a reply (RFC 5322 2.1.1). Both are made shorter, since a cut line says less than was meant:
 a tag has 800 octets at most, and the text that an admin sets 400, so that a reply has the 512 of RFC 5321 4.5.3.1.5.
 """
 
