@@ -97,6 +97,23 @@ def test_a_forward_to_a_partner_and_a_stranger_is_not_excused_by_the_partner() -
     assert action(both, rule("defer", destinations=("evil.example",))) == "defer"
 
 
+@pytest.mark.parametrize(
+    ("listed", "destination", "met"),
+    [
+        ("m\u00fcnchen.example", "drop@xn--mnchen-3ya.example", True),
+        ("xn--mnchen-3ya.example", "drop@m\u00fcnchen.example", True),
+        ("xn--mnchen-3ya.example", "drop@M\u00dcNCHEN.example", True),
+        (".m\u00fcnchen.example", "drop@a.xn--mnchen-3ya.example", True),
+        ("drop@m\u00fcnchen.example", "Drop@XN--MNCHEN-3YA.example.", True),
+        ("m\u00fcnchen.example", "drop@munchen.example", False),
+    ],
+)
+def test_a_domain_is_met_in_letters_and_as_it_stands_in_the_dns(listed: str, destination: str, met: bool) -> None:
+    forward = Forwarding(kind="auto", destinations=(destination,), mailbox=destination)
+    assert action(forward, rule(destinations=(listed,))) == ("reject" if met else "observe")
+    assert action(forward, rule(mailboxes=(listed,))) == ("reject" if met else "observe")
+
+
 def test_a_forward_of_unknown_destination_is_on_no_list() -> None:
     unknown = Forwarding(kind="auto", evidence="strong")
     assert action(unknown, rule(destinations=("evil.example",)), rule("tag", "all")) == "tag"

@@ -19,6 +19,7 @@ from sensor.taps.relay.identity import Identity
 from sensor.taps.relay.observer import Observer
 from sensor.taps.relay.port import Conduct
 from sensor.taps.relay.session import LINGER_S, LOOP_REFUSED, REFUSED, Session, next_hop_of, plain_address
+from sensor.taps.relay.telling import Teller
 from sensor.taps.relay.tls import client_context, next_hop_context
 from sensor.taps.sharing import SHARED, is_shared
 
@@ -48,10 +49,13 @@ class RelayServer:
         self.is_stopping = False
         self._judges = judges
         self._log = log or Log()
+        self.teller = Teller(self._log)
         self._tag_name = tag_name
         self._hello_name = settings.hello_name or socket.gethostname()
         self._token = _token(self._hello_name, settings)
         self._sessions: set[Session] = set()
+        # Those that were not turned away at once, and of them, by client, those that are served.
+        self._let_in: set[Session] = set()
         self._admitted: Counter[str] = Counter()
         # Our own ends of connections to the next hop, and the ends of clients: one that is both is we ourselves.
         self._own_ends: set[tuple[str, int]] = set()
@@ -118,15 +122,18 @@ class RelayServer:
         if peer in self._own_ends:
             self.counts.add("loops_refused")
             return LOOP_REFUSED
-        if len(self._sessions) > self.settings.max_sessions:
+        if len(self._let_in) >= self.settings.max_sessions:
             self.counts.add("sessions_refused")
+            self.teller.tell("sessions_refused", "relay.max_sessions are open")
             return REFUSED
+        self._let_in.add(session)
         return None
 
     def admits(self, client: str, *, is_trusted: bool) -> bool:
         """True if one more session of that client may be open; it then counts as open."""
         if not is_trusted and self._admitted[client] >= self.settings.max_sessions_per_client:
             self.counts.add("sessions_refused")
+            self.teller.tell("sessions_refused", "relay.max_sessions_per_client of one client are open")
             return False
         self._admitted[client] += 1
         self.counts.add("sessions")
@@ -170,6 +177,7 @@ class RelayServer:
         if session not in self._sessions:
             return
         self._sessions.remove(session)
+        self._let_in.discard(session)
         self._clients.pop(session.peer, None)
         if session.is_admitted and session.identity is not None:
             client = session.identity.client[0]

@@ -40,6 +40,9 @@ class RelayTap(InlineTap):
     ) -> None:
         if not settings.next_hop:
             raise TapError("relay.next_hop: names nobody to pass mail on to")
+        for rule in inline.rules:
+            if rule.action == "quarantine":
+                (log or Log()).warning("quarantine_defers", rule=rule.name, why="a relay has no hold queue")
         core = InlineCore(interest, limits=limits)
         super().__init__(core)
         self.counts = Counts()

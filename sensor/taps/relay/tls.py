@@ -41,4 +41,8 @@ def next_hop_context(settings: RelaySettings) -> ssl.SSLContext | None:
 
 
 def _why(error: OSError) -> str:
+    if isinstance(error, ssl.SSLError):
+        # What OpenSSL says of a file that is none of its own is its own source line.
+        is_pair = getattr(error, "reason", None) == "KEY_VALUES_MISMATCH"
+        return "certificate and key are no pair" if is_pair else "there is nothing in it that can be used (PEM is read)"
     return error.strerror or str(error)
