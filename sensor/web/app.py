@@ -103,7 +103,7 @@ class Web:
         try:
             return await asyncio.wait_for(asyncio.wrap_future(self._face.ask(question)), ANSWER_S)
         except (TimeoutError, BusyError):
-            raise HTTPException(503, "too much is asked at once\n", {"retry-after": "5"}) from None
+            raise HTTPException(503, "too many requests at once\n", {"retry-after": "5"}) from None
 
     async def healthy(self, _request: Request) -> Response:
         health = self._face.health()
