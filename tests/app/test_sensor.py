@@ -8,9 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from sensor.app.build import plan_of
 from sensor.app.sensor import Sensor
 from sensor.log import Log
+from tests.service import free_port
 from tests.waiting import until
 
 MILTER = '[milter]\nlisten = ["unix:{at}"]\nsocket_access = "owner"\n'
@@ -46,7 +49,9 @@ def test_a_reload_that_can_not_open_the_records_anew_changes_nothing(tmp_path: P
         until(lambda: can_connect(tmp_path / "first.sock"), "the milter")
         (tmp_path / "records.jsonl").rename(tmp_path / "records.jsonl.1")
         (tmp_path / "records.jsonl").mkdir()
-        write_settings(tmp_path, milter="second.sock", more="[web]\nallow_reload = true\n")
+        port = free_port()
+        journal = f'[journal]\nlisten = "127.0.0.1:{port}"\naddresses = ["journal@corp.example"]\n'
+        write_settings(tmp_path, milter="second.sock", more=f"{journal}[web]\nallow_reload = true\n")
         answer = sensor.request_reload()
         sensor.turn(0)
         problem = answer.result(0)
@@ -55,6 +60,8 @@ def test_a_reload_that_can_not_open_the_records_anew_changes_nothing(tmp_path: P
         assert not sensor.allows_reload()
         assert can_connect(tmp_path / "first.sock")
         assert list(tmp_path.glob("second.sock*")) == []
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port))
         (tmp_path / "records.jsonl").rmdir()
         answer = sensor.request_reload()
         sensor.turn(0)
