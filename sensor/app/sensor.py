@@ -55,7 +55,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """``alive``: turns are made. ``ready``: and every worker reads. ``problems`` says what lacks, a line each."""
+    """``alive``: turns are made. ``ready``: and every worker reads. ``problems`` says what is missing, a line each."""
 
     alive: bool
     ready: bool
