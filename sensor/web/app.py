@@ -116,7 +116,10 @@ class Web:
     async def reload(self, _request: Request) -> Response:
         if not self._allow_reload():
             return PlainTextResponse("set web.allow_reload = true, or send SIGHUP\n", 403)
-        problem = await asyncio.wait_for(asyncio.wrap_future(self._face.request_reload()), RELOAD_S)
+        try:
+            problem = await asyncio.wait_for(asyncio.wrap_future(self._face.request_reload()), RELOAD_S)
+        except TimeoutError:
+            return PlainTextResponse(f"not applied within {RELOAD_S:g} seconds: the sensor is busy, try again\n", 503)
         return PlainTextResponse("applied\n" if problem is None else f"refused: {problem}\n", 400 if problem else 200)
 
 
