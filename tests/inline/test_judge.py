@@ -119,7 +119,7 @@ def test_a_verdict_that_hangs_holds_no_mail(monkeypatch: pytest.MonkeyPatch) -> 
     others = threads_for_verdicts()
     began = time.monotonic()
     assert {inspector.judge(FORWARD).action for _ in range(50)} == {"defer"}
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30, "none waits for the one that hangs"
     assert inspector.counters()["verdicts_late"] == 50
     assert threads_for_verdicts() - others <= 8
     let_go.set()
