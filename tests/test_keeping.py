@@ -8,13 +8,13 @@ import shutil
 import signal
 import sqlite3
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 
 from sensor.database import Database
 from tests.running import COMMAND, ROOT, environment, mailsensor
+from tests.waiting import until
 
 SIEVE = ROOT / "pcaps" / "lab_sieve_redirect" / "input.pcap"
 OURS = ("--internal-domain", "corp.example")
@@ -249,9 +249,7 @@ def test_a_run_that_is_killed_leaves_nothing_and_the_next_counts_all(store: Path
         stdin=subprocess.PIPE,
         env=environment(),
     )
-    until = time.monotonic() + 30
-    while not told.exists() and time.monotonic() < until:
-        time.sleep(0.02)
+    until(told.exists, "its file of alerts")
     # It waits for standard input, with both files open.
     pipe.send_signal(signal.SIGKILL)
     pipe.communicate(timeout=30)

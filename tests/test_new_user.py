@@ -60,7 +60,7 @@ def test_a_file_without_alerts_is_not_told_line_by_line(tmp_path: Path) -> None:
 def test_a_capture_is_never_written_over(tmp_path: Path, option: str) -> None:
     capture = tmp_path / "monday.pcap"
     capture.write_bytes(MAIL.read_bytes())
-    complains(mailsensor("replay", tmp_path, option, capture), f"{option} {capture}", "is what is to be read")
+    complains(mailsensor("replay", tmp_path, option, capture), f"{option} {capture}", "would be overwritten")
     assert capture.read_bytes() == MAIL.read_bytes()
 
 
@@ -74,7 +74,7 @@ def test_two_outputs_are_never_written_into_one_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize("option", ["--events", "--alerts", "--report"])
 def test_a_full_disk_is_told_with_the_file_that_is_on_it(option: str) -> None:
     ended = mailsensor("replay", MAIL, option, "/dev/full")
-    complains(ended, "/dev/full: No space left", "not whole")
+    complains(ended, "/dev/full: No space left", "the file is incomplete")
     # Captures may take hours: what a page had no room for, the summary tells all the same.
     assert (b"1 mailbox forwards mail" in ended.out) == (option == "--report")
 

@@ -55,7 +55,7 @@ class AlertWriter:
         self.written += delivered.count
         if delivered.problem is not None:
             number = delivered.cause.errno if delivered.cause is not None else None
-            raise OSError(number, f"{delivered.problem}; what it holds is not whole", self.target)
+            raise OSError(number, f"{delivered.problem}; the file is incomplete", self.target)
 
     def _deliver(self, courier: Courier) -> None:
         owed, problem = courier.owed, courier.problem

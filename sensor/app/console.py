@@ -66,7 +66,7 @@ class _Target(io.FileIO):
         try:
             return super().write(octets)
         except OSError as error:
-            raise OSError(error.errno, f"{error.strerror}; what it holds is not whole", self._said) from None
+            raise OSError(error.errno, f"{error.strerror}; the file is incomplete", self._said) from None
 
 
 def check_outputs(targets: Mapping[str, str | None], read: Iterable[str] = ()) -> None:
@@ -84,7 +84,9 @@ def check_outputs(targets: Mapping[str, str | None], read: Iterable[str] = ()) -
             continue
         place = os.path.realpath(target)
         if place in captures:
-            raise SettingsError(f"{option} {target}: is what is to be read, and would be lost; give another file")
+            raise SettingsError(
+                f"{option} {target}: is also what is to be read, and would be overwritten; give another file"
+            )
         if place in taken and not _is_device(place):
             raise SettingsError(f"{taken[place]} and {option} {target}: each needs a file of its own")
         taken[place] = option

@@ -18,7 +18,8 @@ class Crew:
     Workers for all taps of *plan*, open and not read yet. Raises ``UserError`` where one can't be opened.
 
     *resumes* gives by worker name, once, the readings that the last process left off; *keys* open a sealed store. Who
-    iterates gets the workers of that moment, from any thread.
+    iterates gets the workers of that moment, from any thread. Those that were replaced and still have something to hand
+    over are ``leaving``: whoever waits for the end waits for them too.
     """
 
     def __init__(self, plan: Plan, *, resumes: dict[str, Reading], keys: KeyRing | None, log: Log) -> None:
@@ -26,6 +27,7 @@ class Crew:
         self._resumes, self._keys, self._log = resumes, keys, log
         self._begun: set[str] = set()
         self._workers: dict[str, Worker] = {}
+        self._leaving: tuple[Worker, ...] = ()
         self._workers = self.opened(plan)
 
     def __iter__(self) -> Iterator[Worker]:
@@ -36,6 +38,12 @@ class Crew:
         return tuple(self._workers)
 
     @property
+    def leaving(self) -> Sequence[Worker]:
+        """Workers that were replaced, and have not put their last batch into the inbox yet."""
+        self._leaving = tuple(worker for worker in self._leaving if worker.is_alive)
+        return self._leaving
+
+    @property
     def is_live(self) -> bool:
         """True if whoever still reads shows mail when it passes, so that packet time and the time of day are one."""
         return all(worker.is_live or worker.has_ended for worker in self)
@@ -43,7 +51,7 @@ class Crew:
     @property
     def has_ended(self) -> bool:
         """True if every worker has read to its end, and its last batch is in the inbox."""
-        return all(worker.has_ended and not worker.is_alive for worker in self)
+        return not self.leaving and all(worker.has_ended and not worker.is_alive for worker in self)
 
     def opened(self, plan: Plan, names: Collection[str] | None = None) -> dict[str, Worker]:
         """
@@ -73,6 +81,7 @@ class Crew:
             old = self._workers.get(name)
             if old is not None:
                 old.stop()
+                self._leaving = (*self.leaving, old)
             workers = {each: worker for each, worker in self._workers.items() if each != name}
             if name in fresh:
                 fresh[name].start()
@@ -90,5 +99,5 @@ class Crew:
 
     def abandon(self) -> None:
         """Nobody takes batches any more: have all end without waiting for a place in the inbox."""
-        for worker in self:
+        for worker in (*self, *self.leaving):
             worker.abandon()

@@ -57,7 +57,7 @@ T = TypeVar("T")
 class Health:
     """
     ``alive``: turns are made. ``ready``: and every worker reads, and every interface is captured. ``problems`` says
-    what lacks, a line each.
+    what is missing, a line each.
     """
 
     alive: bool
@@ -217,9 +217,10 @@ class Sensor:
 
     def drain(self, meanwhile: Callable[[], None] = lambda: None) -> None:
         """Stop reading, take what was read, within ``run.drain_s`` seconds, and save."""
-        crew, inbox, drain_s = tuple(self._crew), self._crew.inbox, self._plan.settings.run.drain_s
+        crew, inbox = (*self._crew, *self._crew.leaving), self._crew.inbox
+        drain_s = self._plan.settings.run.drain_s
         until_s = time.monotonic() + drain_s
-        if self._saver.readings and self._saver.may_save(crew):
+        if self._saver.readings and self._saver.may_save(self._crew):
             # The last save: what a capture gives when it is broken off is not what it gives when it is read on.
             self._save()
         self._crew.stop()

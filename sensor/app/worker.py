@@ -151,10 +151,12 @@ class Worker:
             tap.stop()
 
     def discard(self) -> None:
-        """It is not started after all: a tap that opened something at its making lets it go."""
-        discard = getattr(self._tap, "discard", None)
-        if callable(discard):
+        """It is not started after all: what its tap opened is let go, so that nobody is kept waiting at its address."""
+        tap = self._tap
+        if tap is not None:
+            discard = getattr(tap, "discard", tap.stop)
             discard()
+            self._tap = None
 
     def abandon(self) -> None:
         """Nobody takes batches any more: end without waiting for a place in the inbox."""

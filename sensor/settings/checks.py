@@ -104,7 +104,7 @@ def domains(value: object) -> tuple[str, ...]:
         raise ValueError(rule)
     for each in value:
         if not re.fullmatch(DOMAIN, each):
-            raise ValueError(f'{rule}; "{each}" is none')
+            raise ValueError(f'{rule}; "{each}" is not one')
     return tuple(each.lower() for each in value)
 
 

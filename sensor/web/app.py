@@ -102,7 +102,7 @@ class Web:
         try:
             return await asyncio.wait_for(asyncio.wrap_future(self._face.ask(question)), ANSWER_S)
         except (TimeoutError, BusyError):
-            raise HTTPException(503, "too much is asked at once\n", {"retry-after": "5"}) from None
+            raise HTTPException(503, "too many requests at once\n", {"retry-after": "5"}) from None
 
     async def healthy(self, _request: Request) -> Response:
         health = self._face.health()
@@ -115,7 +115,10 @@ class Web:
     async def reload(self, _request: Request) -> Response:
         if not self._allow_reload():
             return PlainTextResponse("set web.allow_reload = true, or send SIGHUP\n", 403)
-        problem = await asyncio.wait_for(asyncio.wrap_future(self._face.request_reload()), RELOAD_S)
+        try:
+            problem = await asyncio.wait_for(asyncio.wrap_future(self._face.request_reload()), RELOAD_S)
+        except TimeoutError:
+            return PlainTextResponse(f"not applied within {RELOAD_S:g} seconds: the sensor is busy, try again\n", 503)
         return PlainTextResponse("applied\n" if problem is None else f"refused: {problem}\n", 400 if problem else 200)
 
 

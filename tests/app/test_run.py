@@ -177,7 +177,8 @@ def test_a_changed_settings_file_is_applied_on_sighup(tmp_path: Path) -> None:
         change(service, f'{capture}[alerts]\nmin_severity = "critical"\n[detect.new_forwarder]\nenabled = false')
         service.send(signal.SIGHUP)
         service.until(lambda: service.metric("mailsensor_settings_reloads_total", result="applied") == 1, "the reload")
-        time.sleep(1.2)
+        applied_at = time.time()
+        service.until(lambda: service.metric("mailsensor_published_timestamp_seconds") > applied_at, "the counts after")
         after = service.metrics()
         assert "settings_reloaded" in service.log
         assert after["mailsensor_settings_reload_successful"] == 1
