@@ -140,6 +140,8 @@ class Database:
         self._held: dict[tuple[str, str], bytes] = {}
         self._held_captures: dict[str, CountedCapture] = {}
         self._damaged: dict[tuple[str, str], None] = {}
+        if os.path.isdir(path):
+            raise DatabaseError(f"{path}: is a directory; name a file, there or to be made")
         if writes:
             self._lock = _take_lock(path)
         try:

@@ -216,7 +216,7 @@ def test_a_full_disk_is_an_error(arguments: tuple[str, ...]) -> None:
 
 
 def test_a_full_disk_under_standard_output_is_an_error() -> None:
-    for options in ("", "--json", "--events -"):
+    for options in ("", "--json", "--events -", "--help"):
         script = f"exec {' '.join(COMMAND)} replay {MAIL} {options} > /dev/full"
         done = subprocess.run(["/bin/sh", "-c", script], env=environment(), capture_output=True, check=False)
         complains(Ended(done.returncode, done.stdout, done.stderr), "No space left on device")
