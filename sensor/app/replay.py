@@ -20,7 +20,7 @@ from sensor.app.console import check_outputs, print_text, progress_bar, records_
 from sensor.app.incident import report_page
 from sensor.app.keeping import once_only, open_keeper
 from sensor.app.reading import Run, run_tap
-from sensor.app.telling import alert_writer, print_summary
+from sensor.app.telling import alert_writer, alerts_kept_in, print_summary
 from sensor.log import Log, hiding, printable
 from sensor.privacy import veil_of
 from sensor.settings import Settings, SettingsError
@@ -131,7 +131,15 @@ def _tell(options: ReplayOptions, run: Run, tap: Tap, settings: Settings, found:
     if options.quiet:
         _log_problems(Log(), tap, found.problems)
     else:
-        print_summary(run, tap, settings, found, as_json=options.json, to_stderr=options.output_is_taken)
+        print_summary(
+            run,
+            tap,
+            settings,
+            found,
+            as_json=options.json,
+            to_stderr=options.output_is_taken,
+            alerts_in=alerts_kept_in(run, options.alerts, options.alerts_format, options.store),
+        )
     if run.not_kept is not None:
         print_text(f"mailsensor: {printable(run.not_kept)}\n", to_stderr=True)
 

@@ -85,8 +85,24 @@ def _open_alert_writer(target: str, settings: Settings, *, form: str, append: bo
         yield writer
 
 
-def print_summary(run: Run, tap: Tap, settings: Settings, found: Found, *, as_json: bool, to_stderr: bool) -> None:
-    """Print what the run came to, for people or as one JSON object."""
+def alerts_kept_in(run: Run, alerts: str | None, form: str, store: str | None = None) -> str | None:
+    """The file that ``mailsensor alerts`` reads the alerts of *run* from: that of ``--alerts``, or the store."""
+    if alerts not in (None, "-") and form == "jsonl":
+        return alerts
+    return store if run.not_kept is None else None
+
+
+def print_summary(
+    run: Run,
+    tap: Tap,
+    settings: Settings,
+    found: Found,
+    *,
+    as_json: bool,
+    to_stderr: bool,
+    alerts_in: str | None = None,
+) -> None:
+    """Print what the run came to, for people or as one JSON object. *alerts_in* is the file that holds its alerts."""
     from sensor.report.summary import summarise
 
     summary = summarise(
@@ -113,5 +129,5 @@ def print_summary(run: Run, tap: Tap, settings: Settings, found: Found, *, as_js
     else:
         from sensor.report.terminal import render
 
-        text = render(summary)
+        text = render(summary, alerts_in=alerts_in)
     print_text(text, to_stderr=to_stderr)
