@@ -126,7 +126,7 @@ def print_end(run: Run, tap: Tap, setup: Setup, options: EndlessOptions, store: 
             Found(),
             as_json=options.json,
             to_stderr=taken,
-            alerts_in=alerts_kept_in(run, options.alerts, options.alerts_format, store),
+            alerts_in=alerts_kept_in(run, setup.settings, options.alerts, options.alerts_format, store),
         )
 
 

@@ -138,7 +138,7 @@ def _tell(options: ReplayOptions, run: Run, tap: Tap, settings: Settings, found:
             found,
             as_json=options.json,
             to_stderr=options.output_is_taken,
-            alerts_in=alerts_kept_in(run, options.alerts, options.alerts_format, options.store),
+            alerts_in=alerts_kept_in(run, settings, options.alerts, options.alerts_format, options.store),
         )
     if run.not_kept is not None:
         print_text(f"mailsensor: {printable(run.not_kept)}\n", to_stderr=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -85,11 +85,15 @@ def _open_alert_writer(target: str, settings: Settings, *, form: str, append: bo
         yield writer
 
 
-def alerts_kept_in(run: Run, alerts: str | None, form: str, store: str | None = None) -> str | None:
-    """The file that ``mailsensor alerts`` reads the alerts of *run* from: that of ``--alerts``, or the store."""
-    if alerts not in (None, "-") and form == "jsonl":
-        return alerts
-    return store if run.not_kept is None else None
+def alerts_kept_in(
+    run: Run, settings: Settings, alerts: str | None, form: str, store: str | None = None
+) -> Sequence[str]:
+    """What ``mailsensor alerts`` is to be given to read the alerts of *run*: the file, and the key of a sealed store."""
+    if alerts is not None and alerts != "-" and form == "jsonl":
+        return (alerts,)
+    if store is None or run.not_kept is not None:
+        return ()
+    return (store,) if settings.privacy.mode == "clear" else (store, "--key", settings.privacy.key_file)
 
 
 def print_summary(
@@ -100,9 +104,9 @@ def print_summary(
     *,
     as_json: bool,
     to_stderr: bool,
-    alerts_in: str | None = None,
+    alerts_in: Sequence[str] = (),
 ) -> None:
-    """Print what the run came to, for people or as one JSON object. *alerts_in* is the file that holds its alerts."""
+    """Print what the run came to, for people or as one JSON object. *alerts_in* is as ``alerts_kept_in`` has it."""
     from sensor.report.summary import summarise
 
     summary = summarise(

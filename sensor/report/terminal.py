@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Sequence
-from shlex import quote
+from shlex import join
 
 from sensor.log import printable
 from sensor.report.summary import (
@@ -36,8 +36,11 @@ _HEADINGS = ("LEVEL", "AUTO", "BOTH", "HAND", "PAIRED", "AUTO SHARE", "SINCE")
 _COLUMNS = (7, 5, 5, 5, 6, 15, 10)
 
 
-def render(summary: Summary, *, alerts_in: str | None = None) -> str:
-    """The summary as text, ending in a line end. *alerts_in* is the file that holds its alerts, if one does."""
+def render(summary: Summary, *, alerts_in: Sequence[str] = ()) -> str:
+    """
+    The summary as text, ending in a line end. *alerts_in* is what ``mailsensor alerts`` is to be given to read its
+    alerts, nothing where no file holds them.
+    """
     blocks = [_opening(summary), list(_alerts(summary.alerts)), list(_next(summary.alerts, alerts_in))]
     if summary.mailboxes:
         blocks += [list(_table(summary)), list(_sentences(summary.mailboxes))]
@@ -216,13 +219,13 @@ def _alerts(alerts: AlertsSummary) -> Iterator[str]:
         yield f"Detector {name} failed on {counted(count, 'event')}; the other detectors saw them."
 
 
-def _next(alerts: AlertsSummary, kept_in: str | None) -> Iterator[str]:
+def _next(alerts: AlertsSummary, kept_in: Sequence[str]) -> Iterator[str]:
     """How to go on from an alert. Commands are not wrapped: a line of the terminal is not a line of the shell."""
     if not alerts.shown:
         return
-    keeping = "" if kept_in is not None else ", where --alerts FILE keeps them"
+    keeping = "" if kept_in else ", where --alerts FILE keeps them"
     yield f"Evidence and next steps of each{keeping}:"
-    yield f"  mailsensor alerts {printable(quote(kept_in or 'FILE'))} --show {alerts.shown[0].id[:ID_SHOWN]}"
+    yield f"  mailsensor alerts {printable(join(kept_in or ('FILE',)))} --show {alerts.shown[0].id[:ID_SHOWN]}"
 
 
 def _allowed(allowed: AllowedSummary) -> str:

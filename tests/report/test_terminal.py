@@ -181,11 +181,13 @@ def test_alerts_of_one_case_stand_together() -> None:
 def test_how_to_go_on_from_an_alert_is_one_line_of_the_shell() -> None:
     alerts = msgspec.structs.replace(NO_ALERTS, by_severity={"high": 1}, cases=1, shown=[alert()])
     place = "/srv/alerts of " + "x" * 80 + "\x1b.jsonl"
-    lines = render(summary(alerts=alerts), alerts_in=place).splitlines()
+    lines = render(summary(alerts=alerts), alerts_in=(place,)).splitlines()
     command = lines[lines.index("Evidence and next steps of each:") + 1]
     assert command.startswith("  mailsensor alerts '/srv/alerts of xxx")
     assert command.endswith(f"--show {alert().id[:12]}")
     assert "\x1b" not in command
+    sealed = render(summary(alerts=alerts), alerts_in=("ledger.db", "--key", "my key"))
+    assert "  mailsensor alerts ledger.db --key 'my key' --show " in sealed
     unkept = render(summary(alerts=alerts))
     assert "where --alerts FILE keeps them" in unkept
     assert f"  mailsensor alerts FILE --show {alert().id[:12]}\n" in unkept
