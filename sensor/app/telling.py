@@ -88,7 +88,7 @@ def _open_alert_writer(target: str, settings: Settings, *, form: str, append: bo
 def alerts_kept_in(
     run: Run, settings: Settings, alerts: str | None, form: str, store: str | None = None
 ) -> Sequence[str]:
-    """What ``mailsensor alerts`` is to be given to read the alerts of *run*: the file, and the key of a sealed store."""
+    """What ``mailsensor alerts`` is to be given to read the alerts of *run*: a file, and the key of a sealed store."""
     if alerts is not None and alerts != "-" and form == "jsonl":
         return (alerts,)
     if store is None or run.not_kept is not None:
