@@ -118,7 +118,7 @@ def replay(options: ReplayOptions, environment: Mapping[str, str]) -> int:
             )
         if sink is not None:
             sink.flush()  # of records that could not be written there is no summary
-        _tell(options, run, tap, settings, found)
+        _print_end(run, tap, settings, found, options)
         if page is not None:
             # Last: where the disk has no room for it, the summary is there all the same.
             page.write(report_page(run, tap, settings, found, paths, continued=keeper is not None))
@@ -126,8 +126,8 @@ def replay(options: ReplayOptions, environment: Mapping[str, str]) -> int:
     return exit_status(run, tap, len(paths), fell_short=bool(found.problems or alerts_lost))
 
 
-def _tell(options: ReplayOptions, run: Run, tap: Tap, settings: Settings, found: Found) -> None:
-    """The summary or, without one, what went wrong; and that the run could not be kept."""
+def _print_end(run: Run, tap: Tap, settings: Settings, found: Found, options: ReplayOptions) -> None:
+    """The summary or, where none is wanted, what went wrong; and why the run was not kept, if it was not."""
     if options.quiet:
         _log_problems(Log(), tap, found.problems)
     else:
