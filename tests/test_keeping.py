@@ -194,6 +194,16 @@ def test_a_report_that_there_is_none_of_is_named(store: Path, arguments: tuple[s
     assert words in ended.words
 
 
+def test_a_directory_is_no_store_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "stores").mkdir()
+    for command in (("replay", SIEVE), ("report",), ("alerts",)):
+        where = ("--store", tmp_path / "stores") if command[0] != "alerts" else (tmp_path / "stores",)
+        ended = mailsensor(*command, *where)
+        assert ended.status == 1
+        assert "directory" in ended.words
+    assert [each.name for each in tmp_path.iterdir()] == ["stores"]
+
+
 def test_a_file_that_is_not_there_is_not_made_by_a_report(store: Path) -> None:
     ended = mailsensor("report", "--store", store)
     assert ended.status == 1

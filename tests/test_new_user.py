@@ -51,7 +51,7 @@ def test_nothing_on_standard_input_is_called_empty() -> None:
 
 
 def test_a_file_without_alerts_is_not_told_line_by_line(tmp_path: Path) -> None:
-    (tmp_path / "page.html").write_text("<p>\n" * 500)
+    (tmp_path / "page.html").write_text("<p>\n" * 500)  # of which the file's own list holds a hundred
     complains(ended := mailsensor("alerts", tmp_path / "page.html"), "not read: line 1 ", "and 490 more")
     assert ended.words.count("\n") < 30
 
@@ -161,6 +161,10 @@ def test_other_mistakes_in_the_settings_are_told_as_plainly(tmp_path: Path, text
     complains(mailsensor("replay", MAIL, "--settings", settings), *words)
 
 
+def test_a_file_of_any_size_named_as_settings_is_not_read_into_memory() -> None:
+    complains(mailsensor("replay", MAIL, "--settings", "/dev/zero"), "/dev/zero: has more than 4 MiB")
+
+
 def test_settings_that_are_not_there_are_told(tmp_path: Path) -> None:
     complains(mailsensor("replay", MAIL, "--settings", tmp_path / "x.toml"), "x.toml", "No such file")
     complains(mailsensor("replay", MAIL, "--settings", tmp_path), "directory")
@@ -216,7 +220,7 @@ def test_a_full_disk_is_an_error(arguments: tuple[str, ...]) -> None:
 
 
 def test_a_full_disk_under_standard_output_is_an_error() -> None:
-    for options in ("", "--json", "--events -"):
+    for options in ("", "--json", "--events -", "--help"):
         script = f"exec {' '.join(COMMAND)} replay {MAIL} {options} > /dev/full"
         done = subprocess.run(["/bin/sh", "-c", script], env=environment(), capture_output=True, check=False)
         complains(Ended(done.returncode, done.stdout, done.stderr), "No space left on device")

@@ -20,7 +20,7 @@ from sensor.app.console import check_outputs, print_text, progress_bar, records_
 from sensor.app.incident import report_page
 from sensor.app.keeping import Keeper, once_only, open_keeper
 from sensor.app.reading import Run, run_tap
-from sensor.app.telling import alert_writer, print_summary
+from sensor.app.telling import alert_writer, alerts_kept_in, print_summary
 from sensor.log import Log, hiding, printable
 from sensor.privacy import veil_of
 from sensor.settings import Settings, SettingsError
@@ -116,7 +116,7 @@ def replay(options: ReplayOptions, environment: Mapping[str, str]) -> int:
             )
         if sink is not None:
             sink.flush()  # of records that could not be written there is no summary
-        _tell(options, run, tap, settings, found)
+        _print_end(run, tap, settings, found, options)
         if page is not None:
             # Last: where the disk has no room for it, the summary is there all the same.
             page.write(report_page(run, tap, settings, found, paths, continued=keeper is not None))
@@ -131,12 +131,20 @@ def _noted(found: Found, keeper: Keeper | None, *, once: bool) -> list[str]:
     return once_only(keeper, found) if once else keeper.note_captures(found.paths)
 
 
-def _tell(options: ReplayOptions, run: Run, tap: Tap, settings: Settings, found: Found) -> None:
-    """The summary or, without one, what went wrong; and that the run could not be kept."""
+def _print_end(run: Run, tap: Tap, settings: Settings, found: Found, options: ReplayOptions) -> None:
+    """The summary or, where none is wanted, what went wrong; and why the run was not kept, if it was not."""
     if options.quiet:
         _log_problems(Log(), tap, found.problems)
     else:
-        print_summary(run, tap, settings, found, as_json=options.json, to_stderr=options.output_is_taken)
+        print_summary(
+            run,
+            tap,
+            settings,
+            found,
+            as_json=options.json,
+            to_stderr=options.output_is_taken,
+            alerts_in=alerts_kept_in(run, settings, options.alerts, options.alerts_format, options.store),
+        )
     if run.not_kept is not None:
         print_text(f"mailsensor: {printable(run.not_kept)}\n", to_stderr=True)
 

@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperArgument, TyperCommand
 
 from sensor.cli.asking import alerts, artifacts, check, explain, report
-from sensor.cli.ending import open_closed_streams
+from sensor.cli.ending import open_closed_streams, status_of
 from sensor.cli.managing import allow, key, reveal
 from sensor.cli.statuses import (
     ALERTS_STATUS,
@@ -94,6 +94,10 @@ def main(  # noqa: D103 - its docstring would take the place of the help text
 def run_cli() -> int:
     """Run the command line of this process and return its exit status."""
     open_closed_streams()
+    return status_of(_run)
+
+
+def _run() -> int:
     try:
         cli(prog_name="mailsensor")
     except SystemExit as end:

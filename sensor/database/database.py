@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from sensor.database.errors import explained
+from sensor.database.errors import DatabaseError, explained
 from sensor.database.opening import connect, cut_log, take_lock, transaction
 from sensor.database.resealing import form_of, reseal
 from sensor.database.rows import Form, as_read, storable
@@ -77,6 +77,8 @@ class Database:
         self._held: dict[tuple[str, str], bytes] = {}
         self._held_captures: dict[str, CountedCapture] = {}
         self._damaged: dict[tuple[str, str], None] = {}
+        if os.path.isdir(path):
+            raise DatabaseError(f"{path}: is a directory; name a file, there or to be made")
         if writes:
             self._lock = take_lock(path)
         try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Sequence
+from shlex import join
 
 from sensor.log import printable
 from sensor.report.summary import (
@@ -29,13 +30,18 @@ ID_SHOWN = 12
 INFERRED_SHOWN = 5
 COUNTED_SHOWN = 5
 _MAILBOX = 20
+_TIE = "\0"
+"""A blank at which no line is broken. Nothing that is printed holds it: control characters are escaped."""
 _HEADINGS = ("LEVEL", "AUTO", "BOTH", "HAND", "PAIRED", "AUTO SHARE", "SINCE")
 _COLUMNS = (7, 5, 5, 5, 6, 15, 10)
 
 
-def render(summary: Summary) -> str:
-    """The summary as text, ending in a line end."""
-    blocks = [_opening(summary), list(_alerts(summary.alerts))]
+def render(summary: Summary, *, alerts_in: Sequence[str] = ()) -> str:
+    """
+    The summary as text, ending in a line end. *alerts_in* is what ``mailsensor alerts`` is to be given to read its
+    alerts, nothing where no file holds them.
+    """
+    blocks = [_opening(summary), list(_alerts(summary.alerts)), list(_next(summary.alerts, alerts_in))]
     if summary.mailboxes:
         blocks += [list(_table(summary)), list(_sentences(summary.mailboxes))]
     blocks.append(list(_account(summary)))
@@ -126,7 +132,8 @@ def _mailbox(mailbox: MailboxSummary) -> Iterator[str]:
         yield f"  -> and {mailbox.destinations_not_shown:,} more"
     if mailbox.attempts:
         yield f"  {counted(mailbox.attempts, 'attempt')} refused or given up"
-    slugs = ", ".join(f"{slug} {count:,}" for slug, count in mailbox.artifacts.items())
+    # A count stays on the line of its mark.
+    slugs = ", ".join(f"{slug}{_TIE}{count:,}" for slug, count in mailbox.artifacts.items())
     yield from _wrap(f"{mailbox.evidence}: {slugs}", indent="  ")
 
 
@@ -210,6 +217,15 @@ def _alerts(alerts: AlertsSummary) -> Iterator[str]:
         yield from _wrap(_allowed(allowed), indent="  ")
     for name, count in alerts.detector_failures.items():
         yield f"Detector {name} failed on {counted(count, 'event')}; the other detectors saw them."
+
+
+def _next(alerts: AlertsSummary, kept_in: Sequence[str]) -> Iterator[str]:
+    """How to go on from an alert. Commands are not wrapped: a line of the terminal is not a line of the shell."""
+    if not alerts.shown:
+        return
+    keeping = "" if kept_in else ", where --alerts FILE keeps them"
+    yield f"Evidence and next steps of each{keeping}:"
+    yield f"  mailsensor alerts {printable(join(kept_in or ('FILE',)))} --show {alerts.shown[0].id[:ID_SHOWN]}"
 
 
 def _allowed(allowed: AllowedSummary) -> str:
@@ -317,7 +333,7 @@ def _unpaired(pairing: PairingSummary) -> str:
     """Where pairing was short of room or misled, copies may have gone unseen."""
     parts = [
         f"{pairing.forgotten:,} fingerprints of incoming mail forgotten early" if pairing.forgotten else "",
-        f"{pairing.ambiguous:,} that too many mails share" if pairing.ambiguous else "",
+        f"{pairing.ambiguous:,} fingerprints that too many mails share" if pairing.ambiguous else "",
         f"{pairing.judged_early:,} copies judged early" if pairing.judged_early else "",
     ]
     told = ", ".join(part for part in parts if part)
@@ -345,7 +361,7 @@ def _labelled(label: str, text: str) -> list[str]:
 
 
 def _wrap(text: str, indent: str = "") -> list[str]:
-    return textwrap.wrap(
+    lines = textwrap.wrap(
         text,
         WIDTH,
         initial_indent=indent,
@@ -353,6 +369,7 @@ def _wrap(text: str, indent: str = "") -> list[str]:
         break_long_words=False,
         break_on_hyphens=False,
     )
+    return [line.replace(_TIE, " ") for line in lines]
 
 
 def _when(rfc3339: str) -> str:

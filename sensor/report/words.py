@@ -73,7 +73,7 @@ def octets(number: float) -> str:
     size = float(number)
     for unit in ("octets", "kB", "MB", "GB"):
         if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "octets" else f"{size:.1f} {unit}"
+            return counted(round(size), "octet") if unit == "octets" else f"{size:.1f} {unit}"
         size /= 1000
     return f"{size:.1f} TB"
 
