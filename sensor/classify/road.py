@@ -62,8 +62,8 @@ _HOSTS_OF = {domain: hosts for hosts, domains in _PROVIDERS_HOSTS for domain in 
 _INNER_DOMAINS = frozenset(
     ("local", "localdomain", "internal", "intranet", "intra", "private", "corp", "home", "lan", "arpa", "docker")
 )
-# Below a country's domain these belong to nobody: what stands before them is registered. Where a country has others, two
-# owners look like one; but only of clients with a private address is it asked, and strangers have none.
+# Below a country's domain these belong to nobody: what stands before them is registered. Where a country has others,
+# two owners look like one; but only of clients with a private address is it asked, and strangers have none.
 _SHARED_SECOND_LABELS = frozenset(
     ("ac", "co", "com", "edu", "go", "gob", "gouv", "gov", "gv", "mil", "ne", "net", "nom", "or", "org")
 )
