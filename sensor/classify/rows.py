@@ -46,6 +46,7 @@ REQUIREMENTS = (
     "thread_sign",
     "forward_sign",
     "forward_language",
+    "something_passed_on",
     "label_block",
     "not_a_reply",
     "a_persons",

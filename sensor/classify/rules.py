@@ -14,6 +14,9 @@ from sensor.classify.text import domain_of, split_subject
 
 REACH = "out_of_senders_reach"
 LEANS = "leans_on_other_evidence"
+_SOMETHING = "something_passed_on"
+# Encrypted (RFC 3156 4, RFC 8551 3.3): nothing of the body shows.
+_UNREADABLE = frozenset(("multipart/encrypted", "application/pkcs7-mime", "application/x-pkcs7-mime"))
 
 
 # ---- rules for every marker
@@ -100,12 +103,17 @@ def _looks_forwarded(context: Context) -> bool:
     visible = [other for other in context.matches if other.row.kind == "visible"]
     if any(other.row.evidence != "weak" and _requirements_hold(other, context) for other in visible):
         return True
+    # The rule wrote the prefix, so it is no word: a flat to share, a camper.
+    if any(
+        _SOMETHING in other.row.requires and _requirements_hold(other, context, but=_SOMETHING) for other in visible
+    ):
+        return True
     unknown_prefix = any(other.row.shape == "topic_behind_prefix" for other in visible)
     return unknown_prefix and any(other.row.place == "body" for other in visible)
 
 
-def _requirements_hold(match: Match, context: Context) -> bool:
-    return all(RULES[name].holds(match, context) for name in match.row.requires)
+def _requirements_hold(match: Match, context: Context, but: str | None = None) -> bool:
+    return all(RULES[name].holds(match, context) for name in match.row.requires if name != but)
 
 
 def _no_resent_to(match: Match, context: Context) -> bool:
@@ -144,6 +152,15 @@ def _forward_language(match: Match, context: Context) -> bool:
     codes = [language.code for language in languages()]
     written = {codes[number] for number in context.transaction.label_languages if number < len(codes)}
     return not written.isdisjoint(match.row.languages) or _forward_sign(match, context)
+
+
+def _something_passed_on(match: Match, context: Context) -> bool:
+    """A quoted mail, in whatever language, or a thread that goes on; what cannot be read may hold any of them."""
+    transaction, seen = context.transaction, context.transaction.completeness
+    if transaction.content_type in _UNREADABLE or seen.missing_octets or seen.truncated:
+        return True
+    quoted = bool(transaction.label_languages) or any(other.row.place == "body" for other in context.matches)
+    return quoted or _thread_sign(match, context)
 
 
 def _label_block(match: Match, context: Context) -> bool:
@@ -270,6 +287,11 @@ RULES: Mapping[str, Rule] = {
         _forward_language,
         "the quoted block is in a language in which the prefix means a forward, or there is a sign that replies lack",
         "in one language the prefix is a reply's, and nothing shows another",
+    ),
+    _SOMETHING: Rule(
+        _something_passed_on,
+        "the mail quotes another one, goes on a thread, or cannot be read",
+        "nothing is passed on: no quoted mail, no thread; the prefix may be a word",
     ),
     "label_block": Rule(
         _label_block,
