@@ -42,6 +42,8 @@ REQUIREMENTS = (
     "forward_shape",
     "no_resent_to",
     "resent_block",
+    "loop_guard_beside",
+    "no_loop_guard_beside",
     "from_its_hosts",
     "thread_sign",
     "forward_sign",

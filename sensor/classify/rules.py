@@ -124,6 +124,22 @@ def _resent_block(match: Match, context: Context) -> bool:
     return match.mailbox is not None and context.has_field("resent-date")
 
 
+def _loop_guard_beside(match: Match, context: Context) -> bool:
+    """Resent-From and X-Loop name the mailbox at one place of the mail's road: one hand wrote both."""
+    resent, guarded = (_places_naming(match.mailbox, name, context) for name in ("resent-from", "x-loop"))
+    return not resent.isdisjoint(guarded)
+
+
+def _places_naming(mailbox: str | None, name: str, context: Context) -> set[int]:
+    """How many Received lines stand above each field of that name (lower case) that names the mailbox."""
+    named = (each for each in context.transaction.fields if each.name.lower() == name)
+    return {each.received_above for each in named if mailbox is not None and mailbox in each.value.lower()}
+
+
+def _no_loop_guard_beside(match: Match, context: Context) -> bool:
+    return not _loop_guard_beside(match, context)
+
+
 def _from_its_hosts(match: Match, context: Context) -> bool:
     helo = context.transaction.session.helo
     return helo is not None and below_any(helo, match.row.hosts)
@@ -267,6 +283,16 @@ RULES: Mapping[str, Rule] = {
         _resent_block,
         "Resent-From and Resent-Date stand with it",
         "Resent-From or Resent-Date is missing: no client's resend",
+    ),
+    "loop_guard_beside": Rule(
+        _loop_guard_beside,
+        "Resent-From names the mailbox at the same place",
+        "no Resent-From names the mailbox at the same place",
+    ),
+    "no_loop_guard_beside": Rule(
+        _no_loop_guard_beside,
+        "no X-Loop of the mailbox stands with it, as where a rule resends",
+        "an X-Loop of the mailbox stands with it: a rule resent the mail, no person",
     ),
     "from_its_hosts": Rule(
         _from_its_hosts,

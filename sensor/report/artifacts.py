@@ -114,6 +114,7 @@ _SOURCES = {
     "GH-JR": "journal reports in public test fixtures",
     "GH-PM": "public code that reads Proton's fields",
     "GH-SL": "simple-login/app, email_handler.py",
+    "KER": "aplawrence.com, the fields of a forwarding rule of Kerio's shown",
     "MIMEKIT": "jstedfast/MimeKit, a header in its benchmarks",
     "MS-FWD": "Microsoft, outbound spam policies and external forwarding",
     "MS-HFW": "Microsoft, header firewall",

@@ -50,7 +50,7 @@ FORGED = {
     "delivered_to": "Delivered-To: M",
     "original_to": "X-Original-To: M",
     "envelope_to": "Envelope-to: M",
-    "loop_guard": "X-Loop: M",
+    "loop_guard": "Resent-From: <M>\nResent-To: <D>\nResent-Date: Sun, 22 Nov 2026 01:00:00 +0000\nX-Loop: M",
     "cpanel_forwarder": "X-Get-Message-Sender-Via: h1: redirect/forwarder owner M -> D",
     "cpanel_from_rewrite": "X-From-Rewrite: forwarded message",
     "cpanel_from_rewrite_plain": "From-Rewrite: forwarded message",
