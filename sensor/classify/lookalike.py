@@ -34,7 +34,8 @@ MEANINGS: Mapping[str, str] = {
     "reverse-path",
     "bulk_mail": "mail that a program sends to many: List-Unsubscribe (RFC 2369), and written to its recipient",
     "digest": "a list's digest: multipart/digest",
-    "ticket": "a ticket system's mail: fields of RT, OTRS, Znuny",
+    "ticket": "a ticket system's mail: fields of RT, OTRS, Znuny, Zendesk, Jira, Redmine, or a number in front of "
+    "the subject",
     "group_expansion": "a rewritten reverse-path, several recipients at once, and no marker that proves a mailbox",
     "admin_copy": "a mail flow rule's copy of what our side wrote: a record, archive or blind copy",
     "shared_mailbox": "a shared mailbox's copy of a sent mail, or a delegate's copy of meeting mail",
@@ -99,6 +100,9 @@ _TICKET_FIELDS = (
     "managed-by",
     "x-otrs-loop",
     "x-znuny-loop",
+    "x-zendesk-from-account-id",
+    "x-jira-fingerprint",
+    "x-redmine-issue-id",
 )
 # "[corp #1234]", "[Ticket#2026112210000017]", "[#4711]": as RT, OTRS and others begin a subject.
 _TICKET_NUMBER = re.compile(r"\s*\[[^\]#]{0,40}#\s?\d+\]")
