@@ -45,7 +45,7 @@ MEANINGS: Mapping[str, str] = {
     "gateway_hop": "a hop inside a house: rewritten or aliased on the way to a recipient of the same side",
     "stale_marker": "a marker of another journey of this mail, or of its sender's hand",
     "alias_service": "an alias or a domain's forwarding at a service: no mailbox stands behind it",
-    "meeting_forward": "an invitation that somebody else than its organiser passes on",
+    "meeting_forward": "an invitation that is passed on, by somebody else than its organiser or with no mail in it",
     "foreign_forward": "a forward by somebody else's mailbox, often into ours",
 }
 
@@ -326,12 +326,13 @@ def _shared_mailbox(context: Context, weighed: Sequence[Weighed]) -> bool:
 
 
 def _meeting(context: Context, weighed: Sequence[Weighed]) -> bool:
-    """An invitation that somebody else than its organiser sends under a forward's subject."""
+    """An invitation under a forward's subject: by somebody else than its organiser, or with no mail sent on in it."""
     header = context.header
-    if header is None or context.transaction.calendar_method != "request" or header.sender is None:
+    if header is None or context.transaction.calendar_method != "request":
         return False
-    is_forward = any(each.match.row.place == "subject" and not each.failed for each in weighed)
-    return is_forward and header.sender.lower() not in [address.lower() for address in header.from_]
+    visible = [each.match.row.place for each in weighed if each.match.row.kind == "visible" and not each.failed]
+    by_another = header.sender is not None and header.sender.lower() not in [each.lower() for each in header.from_]
+    return "subject" in visible and (by_another or set(visible) <= {"subject", "structure"})
 
 
 def _group_expansion(context: Context, weighed: Sequence[Weighed]) -> bool:
