@@ -97,6 +97,18 @@ def routes_to(mailbox: str, recipient: str) -> bool:
     return routing.endswith(".onmicrosoft.com") and tenant in (domain.partition(".")[0], domain.replace(".", ""))
 
 
+def is_inner_domain(domain: str) -> bool:
+    """
+    True if mail for *domain* stays in the house: a bare host, a name that the Internet has none of, a private address.
+
+    A relay hands the mail of ``ann@corp.example`` to ``ann@corp.local`` or ``ann@[10.1.1.5]``.
+    """
+    if domain.startswith("["):
+        address = _address(domain.strip("[]").lower().removeprefix("ipv6:"))
+        return address is not None and (address.is_loopback or _is_private(address))
+    return _is_inner_name(domain.lower().rstrip("."), None)
+
+
 def is_own_hop(line: ReceivedView, domains: Sequence[str], organisation: Organisation) -> bool:
     """True if the line tells of a hop on the side of *domains*: a local pick-up, a filter, a relay of the house."""
     if line.from_ is None or _is_inside_exchange(line) or _is_submission(line):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sensor.classify.artifacts import Match
 from sensor.classify.context import Context, own_hops_above
 from sensor.classify.direction import below_any, sender_inside
-from sensor.classify.road import related, routes_to
+from sensor.classify.road import is_inner_domain, related, routes_to
 from sensor.classify.rows import languages
 from sensor.classify.text import domain_of, split_subject
 
@@ -55,7 +55,9 @@ def _never_alone(match: Match, context: Context) -> bool:
 
 def _same_side(one: str, other: str, context: Context) -> bool:
     owns = context.organisation.owns
-    return related(domain_of(one), domain_of(other)) or (owns(one) and owns(other)) or routes_to(other, one)
+    if related(domain_of(one), domain_of(other)) or (owns(one) and owns(other)):
+        return True
+    return routes_to(other, one) or is_inner_domain(domain_of(one))
 
 
 def _mailbox_is_not_recipient(match: Match, context: Context) -> bool:
@@ -88,7 +90,8 @@ def _recipient_elsewhere(match: Match, context: Context) -> bool:
     if match.mailbox is not None:
         mailbox = match.mailbox
         return any(not _same_side(recipient, mailbox, context) for recipient in context.recipients)
-    return not context.organisation.known or not all(map(context.organisation.owns, context.recipients))
+    inside = (context.organisation.owns(each) or is_inner_domain(domain_of(each)) for each in context.recipients)
+    return not context.organisation.known or not all(inside)
 
 
 def _forward_shape(match: Match, context: Context) -> bool:

@@ -79,7 +79,9 @@ the level for 21 of 44, the whole block for 104 (71 %). None of the 103 others w
 
 The rules of the first four lines were mended, labels and mails of the next four put right (one mail taken out). The
 last two stay missed. After that 35 more (`*_second_*`) were written by the same author, who knew the rules by then,
-some to mislead the mended ones: all were right at first sight.
+some to mislead the mended ones: all were right at first sight. Then seven (`*_inner_*`) of a relay that hands mail to
+the house's own mail store, as `ann@corp.local` or `ann@[10.1.1.5]`: all seven were taken for forwards to the outside.
+That was mended as well.
 """
 
 
