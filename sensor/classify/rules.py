@@ -178,8 +178,8 @@ def _something_passed_on(match: Match, context: Context) -> bool:
     transaction, seen = context.transaction, context.transaction.completeness
     if transaction.content_type in _UNREADABLE or seen.missing_octets or seen.truncated:
         return True
-    quoted = bool(transaction.label_languages) or any(other.row.place == "body" for other in context.matches)
-    return quoted or _thread_sign(match, context)
+    # A line of hyphens or underscores alone may be a signature's.
+    return bool(transaction.label_languages) or _thread_sign(match, context)
 
 
 def _label_block(match: Match, context: Context) -> bool:
