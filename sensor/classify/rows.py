@@ -39,6 +39,7 @@ REQUIREMENTS = (
     "mailbox_addressed",
     "recipient_unaddressed",
     "recipient_elsewhere",
+    "came_from_elsewhere",
     "forward_shape",
     "no_resent_to",
     "resent_block",

@@ -94,6 +94,14 @@ def _recipient_elsewhere(match: Match, context: Context) -> bool:
     return not context.organisation.known or not all(inside)
 
 
+def _came_from_elsewhere(match: Match, context: Context) -> bool:
+    """A stranger's mail came by a hop from outside. Where all hops are the house's own, a program wrote it."""
+    lines, mailbox = context.transaction.received, match.mailbox
+    if not lines or mailbox is None or any(_same_side(author, mailbox, context) for author in context.authors):
+        return True
+    return context.own_hops(mailbox) < len(lines)
+
+
 def _forward_shape(match: Match, context: Context) -> bool:
     if context.header is None:
         return False
@@ -271,6 +279,11 @@ RULES: Mapping[str, Rule] = {
         _recipient_elsewhere,
         "the recipient is of another side than the mailbox",
         "the recipient is on the mailbox's own side: an alias or a hop inside the house",
+    ),
+    "came_from_elsewhere": Rule(
+        _came_from_elsewhere,
+        "the author is of the mailbox's own side, or a hop from outside brought the mail",
+        "a stranger is its author, and no hop from outside brought it: a program of the house wrote it in his name",
     ),
     "forward_shape": Rule(
         _forward_shape,
