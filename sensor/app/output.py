@@ -70,6 +70,7 @@ class Output:
             self._rotate(self._aging(self._settings.run.records), self.reopen)
             self._records.append(lines)
         except (OSError, UserError) as error:
+            self._counts.add("records_unwritten", lines.count(b"\n"))
             self._records_failed(error)
             return False
         self._failing = False

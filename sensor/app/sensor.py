@@ -125,6 +125,7 @@ class Sensor:
         self._meter = Meter(self.counts, top=settings.web.top_mailboxes, name_of=self._veil.label)
         self._meter.build(version(), settings.sensor.name)
         self._retention = Retention(settings.store.keep_days)
+        self._save_problem: str | None = None
         self._passing: Keeper | None = None
         self._analysis = self._analysis_of(plan)
         if self._keeper is not None:
@@ -247,6 +248,7 @@ class Sensor:
         # Captures that were read in part are read again from their beginning: none of them may be saved.
         if not self._readings:
             self._tell_rest()
+            self._save_problem = None  # what the last save can't keep is told, whatever was told before
             self._save()
         elif self._keeper is not None:
             self._log.warning("read_again", why="a capture was read in part; the next start goes on from the last save")
@@ -350,11 +352,20 @@ class Sensor:
         except DatabaseError as error:
             # What was not written is held for the next save.
             self.counts.add("store_saves", 1, "failed")
-            self._log.error("not_saved", why=error)
+            self._tell_saving(str(error))
         else:
             self.counts.add("store_saves", 1, "good")
+            self._tell_saving(None)
             self.counts.set("store_last_save_timestamp_seconds", time.time())
         self.counts.observe("store_save_duration_seconds", time.perf_counter() - began)
+
+    def _tell_saving(self, problem: str | None) -> None:
+        """A problem is told once, not for each save, and so is its end: a full disk is not to fill the log as well."""
+        if problem is not None and problem != self._save_problem:
+            self._log.error("not_saved", why=problem)
+        elif problem is None and self._save_problem is not None:
+            self._log.info("saved_again")
+        self._save_problem = problem
 
     def _expire(self, keeper: Keeper) -> None:
         """Delete what is older than ``store.keep_days``. Raises ``DatabaseError``."""
