@@ -121,6 +121,11 @@ FAMILIES: tuple[Family, ...] = (
     Family("sink_up", "gauge", "1 while a sink takes alerts, 0 since its latest try failed.", ("sink",)),
     Family("record_octets", "counter", "Octets of records written."),
     Family("record_failures", "counter", "Batches whose records could not be written."),
+    Family(
+        "records_unwritten",
+        "counter",
+        "Records that could not be written: missing for good, but for those of copies, whose senders send them again.",
+    ),
     # ---- store
     Family("store_saves", "counter", "Saves of the state.", ("result",)),
     Family("store_save_duration_seconds", "summary", "Time that each save took."),

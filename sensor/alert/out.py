@@ -25,7 +25,7 @@ FORMATS = tuple(FILE_SINKS)
 class AlertWriter:
     """
     Writes alerts to one sink, by a spool if there is one. ``written`` counts those that arrived, ``lost`` those that
-    its spool had no room for.
+    its spool had no room for, or could not be written to it.
     """
 
     sensor: str
@@ -68,6 +68,13 @@ class AlertWriter:
         if courier.problem is not None and courier.problem != problem:
             self.log.error("sink_fails", sink=courier.name, why=courier.problem, owed=courier.owed)
 
+    def let_go(self, spool: Spool) -> None:
+        """Close *spool*; what the disk refused to the end is lost, and told."""
+        spool.close()
+        if spool.unkept:
+            self.log.error("alerts_lost", sink=self.target, alerts=spool.unkept, why="the spool can't be written")
+            self.lost += spool.unkept
+
 
 @contextmanager
 def open_alerts(
@@ -103,7 +110,7 @@ def open_alerts(
     finally:
         sink.close()
         if spool is not None:
-            spool.close()
+            writer.let_go(spool)
 
 
 def _spool(settings: AlertSettings, form: str, target: str) -> Spool | None:

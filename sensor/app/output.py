@@ -73,6 +73,7 @@ class Output:
             self._rotate(self._aging(self._settings.run.records), self._reopen_records)
             self._records.append(lines)
         except (OSError, UserError) as error:
+            self._counts.add("records_unwritten", lines.count(b"\n"))
             self._records_failed(error)
             return False
         self._failing = False

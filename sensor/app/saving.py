@@ -39,6 +39,7 @@ class Saver:
         self._keeper, self._sensor, self._counts, self._log = keeper, settings.sensor.name, counts, log
         self._retention = Retention(settings.store.keep_days)
         self._due_s = 0.0
+        self._problem: str | None = None
 
     # ---- how far captures are read
 
@@ -82,11 +83,14 @@ class Saver:
             any(worker.goes_on for worker in others) and all(each.can_be_resumed for each in self.readings.values())
         )
 
-    def save(self, analysis: Analysis, view: View, output: Output) -> None:
+    def save(self, analysis: Analysis, view: View, output: Output, *, is_last: bool = False) -> None:
         """
         Keep what changed in *analysis* and the alerts told since the last save, and delete what is too old, there, in
-        *view* and in the files of *output*. What the disk refuses is counted, told, and held for the next save.
+        *view* and in the files of *output*. What the disk refuses is counted, told, and held for the next save; what
+        the last save of all can't keep is told even if it was told before.
         """
+        if is_last:
+            self._problem = None
         self.wait()
         if self._keeper is None:
             return
@@ -96,11 +100,20 @@ class Saver:
             self._expire(self._keeper, analysis, view, output)
         except DatabaseError as error:
             self._counts.add("store_saves", 1, "failed")
-            self._log.error("not_saved", why=error)
+            self._tell(str(error))
         else:
             self._counts.add("store_saves", 1, "good")
+            self._tell(None)
             self._counts.set("store_last_save_timestamp_seconds", time.time())
         self._counts.observe("store_save_duration_seconds", time.perf_counter() - began)
+
+    def _tell(self, problem: str | None) -> None:
+        """A problem is told once, not for each save, and so is its end: a full disk is not to fill the log as well."""
+        if problem is not None and problem != self._problem:
+            self._log.error("not_saved", why=problem)
+        elif problem is None and self._problem is not None:
+            self._log.info("saved_again")
+        self._problem = problem
 
     def _expire(self, keeper: Keeper, analysis: Analysis, view: View, output: Output) -> None:
         """Delete what is older than ``store.keep_days``. Raises ``DatabaseError``."""

@@ -237,7 +237,7 @@ class Sensor:
         # Captures that were read in part are read again from their beginning: none of them may be saved.
         if not self._saver.readings:
             self._tell_rest()
-            self._save()
+            self._save(is_last=True)
         elif self._keeper is not None:
             self._log.warning("read_again", why="a capture was read in part; the next start goes on from the last save")
 
@@ -302,8 +302,8 @@ class Sensor:
         self._meter.gather_sinks(self._sinks.statistics())
         self.counts.publish()
 
-    def _save(self) -> None:
-        self._saver.save(self._analysis, self._view, self._output)
+    def _save(self, *, is_last: bool = False) -> None:
+        self._saver.save(self._analysis, self._view, self._output, is_last=is_last)
 
     def _observe(self, detector: str, seconds: float) -> None:
         self.counts.observe("detector_duration_seconds", seconds, detector)

@@ -35,6 +35,7 @@ from sensor.settings import (
 )
 from tests.alert.findings import NOW_MS, finding, settings
 from tests.alert.receivers import Receiver, Reply, free_port, receiving
+from tests.alert.test_spool import FullDisk
 from tests.running import ROOT
 from tests.waiting import PATIENCE_S, until
 
@@ -139,6 +140,36 @@ def test_what_a_run_owes_the_next_one_delivers(tmp_path: Path) -> None:
     with receiving(port=port) as receiver, running(sink, spool_dir=str(tmp_path)) as dispatch:
         until(lambda: dispatch.statistics()[0].delivered == 2)
     assert numbers(arrived(receiver)) == [1, 2]
+
+
+def test_a_full_disk_keeps_no_alert_from_a_sink_that_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = io.StringIO()
+    with receiving() as good, running(hook(good.url), log=log, spool_dir=str(tmp_path)) as dispatch:
+        FullDisk(monkeypatch)
+        dispatch.write(alerts(1))
+        until(lambda: dispatch.statistics()[0].delivered == 1)
+        dispatch.write(alerts(2))
+        until(lambda: dispatch.statistics()[0].delivered == 2)
+    assert numbers(arrived(good)) == [1, 2]
+    assert "spool_fails sink=hook" in log.getvalue()
+    assert "lost" not in log.getvalue()
+    assert dispatch.statistics()[0].lost == 0
+
+
+def test_what_neither_the_sink_nor_the_disk_took_is_told_as_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = io.StringIO()
+    with running(hook(f"http://127.0.0.1:{free_port()}"), log=log, spool_dir=str(tmp_path), drain_s=0.1) as dispatch:
+        dispatch.write(alerts(1))
+        FullDisk(monkeypatch)
+        dispatch.write(alerts(2))
+        dispatch.write(alerts(3))
+        assert dispatch.statistics()[0].owed == 3
+    assert log.getvalue().count("spool_fails") == 1
+    assert "warning sink_is_owed sink=hook alerts=1" in log.getvalue()
+    assert "error alerts_lost sink=hook alerts=2" in log.getvalue()
+    assert dispatch.statistics()[0].lost == 2
 
 
 def test_without_a_spool_what_no_sink_took_is_told_as_lost() -> None:

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sensor.alert import spool as module
 from sensor.alert.policy import Policy
 from sensor.alert.record import AlertRecord, record_of, to_line
 from sensor.alert.spool import MAGIC, TIDY_OCTETS, Spool, SpoolError, SpoolFullError
@@ -292,6 +293,59 @@ def test_a_full_disk_costs_the_record_that_hit_it_and_no_other(path: Path) -> No
     assert error == "OSError"
     assert path.stat().st_size == int(octets)
     assert numbers(opened(path)) == list(range(int(kept)))
+
+
+class FullDisk:
+    """In place of what writes: refuses while it is full."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.is_full = True
+        self._write = module._write_all  # noqa: SLF001 - a disk that is full can't be had otherwise
+        monkeypatch.setattr(module, "_write_all", self)
+
+    def __call__(self, file: int, octets: bytes) -> None:
+        if self.is_full:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._write(file, octets)
+
+
+def add_refused(spool: Spool, *added: int) -> None:
+    for number in added:
+        with pytest.raises(OSError, match="No space left"):
+            spool.add(record(number))
+
+
+def test_what_a_full_disk_refuses_is_owed_and_written_once_there_is_room(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = opened(path)
+    spool.add(record(0))
+    disk = FullDisk(monkeypatch)
+    add_refused(spool, 1, 2, 3)
+    assert (numbers(spool), spool.unkept) == ([0, 1, 2, 3], 3)
+    with pytest.raises(OSError, match="No space left"):
+        spool.settle(spool.owed(2), 2, 0)
+    assert (numbers(spool), spool.unkept) == ([2, 3], 2)
+    disk.is_full = False
+    spool.trying(spool.owed(1))
+    assert spool.unkept == 0
+    spool.add(record(4))
+    spool.close()
+    again = opened(path).owed(10)
+    assert [int(each.record.id, 16) for each in again] == [2, 3, 4]
+    assert [each.maybe_delivered for each in again] == [True, False, False]
+
+
+def test_what_a_full_disk_refuses_takes_no_more_memory_than_the_spool_may_have(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = opened(path, max_octets=10 * len(to_line(RECORD)))
+    FullDisk(monkeypatch)
+    add_refused(spool, *range(9))
+    with pytest.raises(SpoolFullError):
+        spool.add(record(9))
+    assert len(spool) == spool.unkept == 9
+    assert spool.counters.refused == 1
 
 
 def test_after_kill_minus_nine_nothing_is_lost_and_doubles_are_marked(path: Path) -> None:

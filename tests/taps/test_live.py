@@ -248,6 +248,20 @@ def test_two_rings_tell_what_one_tells(net: Namespace) -> None:
     assert all(record["completeness"]["one_sided"] is False for record in one.records)
 
 
+@pytest.mark.parametrize("tunnel", ["vxlan", "geneve"])
+def test_two_directions_that_a_tunnel_gives_ports_of_their_own_come_to_one_ring(tunnel: str, net: Namespace) -> None:
+    ports, source = {"c": b"\xc3\x51", "s": b"\xee\x4f"}, slice(34, 36)
+    with listening(net, "b0", workers=4) as listener:
+        for flow in flows(24):
+            wrapped = [bytearray(octets) for octets in octets_of(flow, *WRAPPED[tunnel])]
+            for segment, octets in zip(flow.segments, wrapped, strict=True):
+                octets[source] = ports[segment.side]
+            net.send_frames("a0", [bytes(octets) for octets in wrapped])
+        records = listener.wait_for(24)
+    assert not any(record["completeness"]["one_sided"] for record in records)
+    assert len(records) == 24
+
+
 def test_the_two_directions_of_a_tap_on_two_interfaces_are_one_flow(net: Namespace, tmp_path: Path) -> None:
     """Whatever order the rings are shown in: frames are read in that of their time."""
     net.veth("a1", "b1")

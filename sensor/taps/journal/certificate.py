@@ -7,6 +7,7 @@ import ssl
 
 from sensor.log import Log
 from sensor.taps.base import TapError
+from sensor.taps.private_key import check_private_key
 
 
 class Certificate:
@@ -37,6 +38,7 @@ class Certificate:
         return tuple((found.st_mtime_ns, found.st_ino) for found in map(os.stat, self._files))
 
     def _load(self) -> None:
+        check_private_key(self._files[1])
         self._context.load_cert_chain(*self._files)
 
 

@@ -6,6 +6,7 @@ import ssl
 
 from sensor.settings import RelaySettings
 from sensor.taps.base import TapError
+from sensor.taps.private_key import check_private_key
 
 
 def client_context(settings: RelaySettings) -> ssl.SSLContext | None:
@@ -16,6 +17,7 @@ def client_context(settings: RelaySettings) -> ssl.SSLContext | None:
         raise TapError(f'relay.tls = "{settings.tls}": name relay.tls_cert_file, and relay.tls_key_file if it is apart')
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     try:
+        check_private_key(settings.tls_key_file or settings.tls_cert_file)
         context.load_cert_chain(settings.tls_cert_file, settings.tls_key_file or None)
     except (OSError, ssl.SSLError) as error:
         raise TapError(f"relay.tls_cert_file {settings.tls_cert_file}: {_why(error)}") from None

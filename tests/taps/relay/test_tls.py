@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import ssl
 import tempfile
 from collections.abc import Iterator
@@ -105,6 +106,16 @@ def test_a_next_hop_that_is_not_who_it_should_be_gets_nothing(
 def test_a_next_hop_without_tls_gets_nothing_where_it_is_required() -> None:
     with next_hop() as plain, relaying(plain.port, next_hop_tls="require") as relay, Client(relay.port) as client:
         assert (client.reply(), client.text[:10]) == (421, b"421 4.7.4 ")
+
+
+def test_a_key_that_everybody_can_read_is_refused(pair: tuple[Path, Path], tmp_path: Path) -> None:
+    cert, key = (Path(shutil.copy(path, tmp_path / path.name)) for path in pair)
+    key.chmod(0o644)
+    settings = RelaySettings(tls="may", tls_cert_file=str(cert), tls_key_file=str(key))
+    with pytest.raises(TapError, match=r"everybody may read or write this key \(mode 0644\); chmod o-rw"):
+        client_context(settings)
+    key.chmod(0o640)
+    assert client_context(settings) is not None
 
 
 @pytest.mark.parametrize("loop", LOOPS)

@@ -13,6 +13,7 @@ use super::error::LiveError;
 use super::filter::{self, Pass};
 use super::interface::{self, Interface};
 use super::mapping::Mapping;
+use super::sharing;
 use super::sys::{self, Statistics};
 
 /// The least memory of a ring: two blocks that hold a frame of 64 KiB, as segmentation offload makes them.
@@ -59,10 +60,10 @@ pub struct Fanout {
 }
 
 impl Fanout {
-    fn join(&self, socket: &OwnedFd, index: i32) -> io::Result<()> {
+    fn join(&self, socket: &OwnedFd, index: i32, link_type: LinkType) -> io::Result<()> {
         let mut group = self.group.lock().unwrap_or_else(PoisonError::into_inner);
         let known = group.filter(|(of, _)| *of == index).map(|(_, number)| number);
-        let number = sys::join_fanout(socket, known)?;
+        let number = sys::join_fanout(socket, known, &sharing::program(link_type))?;
         *group = Some((index, number));
         Ok(())
     }
@@ -125,7 +126,9 @@ impl Ring {
             sys::be_promiscuous(&socket, index).map_err(failed("asking for frames to others"))?;
         }
         if let Some(fanout) = fanout {
-            fanout.join(&socket, index).map_err(failed("sharing its frames out"))?;
+            fanout
+                .join(&socket, index, link_type)
+                .map_err(failed("sharing its frames out"))?;
         }
         Ok(Self {
             mapping,
