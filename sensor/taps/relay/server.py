@@ -19,9 +19,9 @@ from sensor.taps.relay.identity import Identity
 from sensor.taps.relay.observer import Observer
 from sensor.taps.relay.port import Conduct
 from sensor.taps.relay.session import LINGER_S, LOOP_REFUSED, REFUSED, Session, next_hop_of, plain_address
-from sensor.taps.relay.telling import Teller
 from sensor.taps.relay.tls import client_context, next_hop_context
 from sensor.taps.sharing import SHARED, is_shared
+from sensor.taps.telling import Teller
 
 BACKLOG = 1_024
 """Connections that the kernel holds for us: some milliseconds of a flood."""
@@ -49,7 +49,7 @@ class RelayServer:
         self.is_stopping = False
         self._judges = judges
         self._log = log or Log()
-        self.teller = Teller(self._log)
+        self.teller = Teller(self._log, "relay")
         self._tag_name = tag_name
         self._hello_name = settings.hello_name or socket.gethostname()
         self._token = _token(self._hello_name, settings)

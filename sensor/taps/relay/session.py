@@ -17,7 +17,7 @@ from sensor.taps.relay.observer import Observer, View
 from sensor.taps.relay.port import Conduct, Ruling
 from sensor.taps.relay.splice import Splice
 from sensor.taps.relay.state import State
-from sensor.taps.relay.telling import Teller, reason_of
+from sensor.taps.telling import Teller, reason_of
 
 PROXY_TIMEOUT_S = 3.0
 """For the header of a trusted peer, which sends it at once (proxy-protocol.txt 2: at least 3 seconds)."""
