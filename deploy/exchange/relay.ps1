@@ -11,7 +11,5 @@ $servers = "MBX01", "MBX02"                # the servers that send to it
 New-SendConnector -Name "Through Mailflow Sensor" -Usage Internet -AddressSpaces "SMTP:*;1" -DNSRoutingEnabled $false `
     -SmartHosts $relay -SmartHostAuthMechanism None -Port $port -SourceTransportServers $servers -RequireTLS $false
 
-# To fail open, a second smarthost beside the relay is not enough: Exchange takes them in turn. A connector of a higher
-# cost is used while the first one's smarthost does not answer.
-# New-SendConnector -Name "Past Mailflow Sensor" -Usage Internet -AddressSpaces "SMTP:*;50" -DNSRoutingEnabled $false `
-#     -SmartHosts "smarthost.corp.example" -SmartHostAuthMechanism None -SourceTransportServers $servers
+# While the relay does not answer, mail waits in Exchange's queue. A second smarthost in the list above would be used by
+# turns, also while all is well: that mail passes unseen.
