@@ -43,7 +43,6 @@ class House(Protocol):
     settings: RelaySettings
     counts: Counts
     observer: Observer
-    client_tls: ssl.SSLContext | None
     next_hop_tls: ssl.SSLContext | None
     is_stopping: bool
 
@@ -54,6 +53,7 @@ class House(Protocol):
         """True if one more session of that client may be open; it then counts as open."""
 
     def is_trusted(self, address: str) -> bool: ...
+    def client_tls(self) -> ssl.SSLContext | None: ...
     def conduct(self, identity: Identity, *, is_trusted: bool) -> Conduct: ...
     def hello(self) -> bytes: ...
     def add_own_end(self, end: tuple[str, int]) -> None: ...
@@ -339,7 +339,7 @@ class Session:
         transport, splice = self.client.transport, self._splice
         assert transport is not None  # noqa: S101 - a client that is gone asks for nothing
         assert splice is not None  # noqa: S101 - it is the splice that asks
-        secured = await self._start_tls(self.client, self.house.client_tls, server_side=True, name=None)
+        secured = await self._start_tls(self.client, self.house.client_tls(), server_side=True, name=None)
         if not secured:
             self.house.counts.add("tls_client_failures")
             self.client.abort()

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from sensor.log import Log
 from sensor.settings import RelaySettings
 from sensor.taps.base import TapError
-from sensor.taps.relay.tls import client_context, next_hop_context
+from sensor.taps.relay.tls import client_certificate, next_hop_context
 from tests.postfix import Postfix, postfix
 from tests.taps.relay.certificates import certificate
 from tests.taps.relay.next_hop import next_hop
@@ -149,6 +150,6 @@ def test_files_that_are_no_certificates_are_told_before_anything_runs(tmp_path: 
         RelaySettings(tls="may", tls_cert_file=str(tmp_path / "none.pem")),
     ):
         with pytest.raises(TapError, match=r"relay\.tls"):
-            client_context(settings)
+            client_certificate(settings, Log())
     with pytest.raises(TapError, match=r"relay\.next_hop_ca_file"):
         next_hop_context(RelaySettings(next_hop_tls="require", next_hop_ca_file=str(wrong)))
