@@ -387,6 +387,8 @@ class Sensor:
     def _replace_worker(self, name: str, fresh: Worker | None) -> None:
         """Let the worker of that name finish, and *fresh* begin, if there is one."""
         old = self._workers.get(name)
+        if fresh is not None:
+            fresh.take_over()
         if old is not None:
             old.stop()
         workers = {each: worker for each, worker in self._workers.items() if each != name}

@@ -49,7 +49,7 @@ class RelayServer:
         self._log = log or Log()
         self._certificate = client_certificate(settings, self._log)
         self.next_hop_tls = next_hop_context(settings)
-        self.is_stopping = False
+        self.is_stopping = self._is_listening = False
         self._judges = judges
         self.teller = Teller(self._log, "relay")
         self._tag_name = tag_name
@@ -69,7 +69,10 @@ class RelayServer:
     # ---- its life
 
     def listen(self) -> None:
-        """Let clients in: from here on the kernel holds them until ``run`` takes them."""
+        """Let clients in: from here on the kernel holds them until ``run`` takes them. May be called again."""
+        if self._is_listening:
+            return
+        self._is_listening = True
         for each in self.sockets:
             each.listen(BACKLOG)
             if is_shared(each):
