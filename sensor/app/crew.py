@@ -79,6 +79,8 @@ class Crew:
         """Let the workers of *names* finish, and those of them that are *fresh* begin."""
         for name in names:
             old = self._workers.get(name)
+            if name in fresh:
+                fresh[name].take_over()
             if old is not None:
                 old.stop()
                 self._leaving = (*self.leaving, old)

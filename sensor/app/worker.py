@@ -11,9 +11,11 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from sensor.errors import UserError
 from sensor.log import Log
 from sensor.taps.base import Batch, Tap
 from sensor.taps.folder import EndOfCaptures, StartOfCaptures
@@ -139,6 +141,16 @@ class Worker:
     def tap(self) -> Tap | None:
         """The tap that is open now."""
         return self._tap
+
+    def take_over(self) -> None:
+        """
+        Let clients find its tap in the place of another's, before that goes and it starts: nobody is to meet a closed
+        port. What can't be opened now is told when it has started.
+        """
+        opened = getattr(self._tap, "take_over", None)
+        if callable(opened):
+            with suppress(UserError):
+                opened()
 
     def start(self) -> None:
         self._thread.start()

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import hashlib
 import socket
+import ssl
 from collections import Counter
 from ipaddress import ip_address
 from typing import Any
@@ -19,9 +20,9 @@ from sensor.taps.relay.identity import Identity
 from sensor.taps.relay.observer import Observer
 from sensor.taps.relay.port import Conduct
 from sensor.taps.relay.session import LINGER_S, LOOP_REFUSED, REFUSED, Session, next_hop_of, plain_address
-from sensor.taps.relay.telling import Teller
-from sensor.taps.relay.tls import client_context, next_hop_context
+from sensor.taps.relay.tls import client_certificate, next_hop_context
 from sensor.taps.sharing import SHARED, is_shared
+from sensor.taps.telling import Teller
 
 BACKLOG = 1_024
 """Connections that the kernel holds for us: some milliseconds of a flood."""
@@ -45,11 +46,12 @@ class RelayServer:
         log: Log | None = None,
     ) -> None:
         self.settings, self.observer, self.counts = settings, observer, counts
-        self.client_tls, self.next_hop_tls = client_context(settings), next_hop_context(settings)
-        self.is_stopping = False
-        self._judges = judges
         self._log = log or Log()
-        self.teller = Teller(self._log)
+        self._certificate = client_certificate(settings, self._log)
+        self.next_hop_tls = next_hop_context(settings)
+        self.is_stopping = self._is_listening = False
+        self._judges = judges
+        self.teller = Teller(self._log, "relay")
         self._tag_name = tag_name
         self._hello_name = settings.hello_name or socket.gethostname()
         self._token = _token(self._hello_name, settings)
@@ -67,7 +69,10 @@ class RelayServer:
     # ---- its life
 
     def listen(self) -> None:
-        """Let clients in: from here on the kernel holds them until ``run`` takes them."""
+        """Let clients in: from here on the kernel holds them until ``run`` takes them. May be called again."""
+        if self._is_listening:
+            return
+        self._is_listening = True
         for each in self.sockets:
             each.listen(BACKLOG)
             if is_shared(each):
@@ -144,10 +149,14 @@ class RelayServer:
         parsed = ip_address(address)
         return any(parsed in network for network in self.settings.trusted_peers)
 
+    def client_tls(self) -> ssl.SSLContext | None:
+        """For the next handshake with a client; none where none is offered."""
+        return None if self._certificate is None else self._certificate.context()
+
     def conduct(self, identity: Identity, *, is_trusted: bool) -> Conduct:
         """How a client's session is treated."""
         return Conduct(
-            offers_tls=self.client_tls is not None,
+            offers_tls=self._certificate is not None,
             requires_tls=self.settings.tls == "require",
             is_trusted=is_trusted,
             judges=self._judges,

@@ -17,7 +17,7 @@ from sensor.taps.relay.observer import Observer, View
 from sensor.taps.relay.port import Conduct, Ruling
 from sensor.taps.relay.splice import Splice
 from sensor.taps.relay.state import State
-from sensor.taps.relay.telling import Teller, reason_of
+from sensor.taps.telling import Teller, reason_of
 
 PROXY_TIMEOUT_S = 3.0
 """For the header of a trusted peer, which sends it at once (proxy-protocol.txt 2: at least 3 seconds)."""
@@ -43,7 +43,6 @@ class House(Protocol):
     settings: RelaySettings
     counts: Counts
     observer: Observer
-    client_tls: ssl.SSLContext | None
     next_hop_tls: ssl.SSLContext | None
     is_stopping: bool
 
@@ -54,6 +53,7 @@ class House(Protocol):
         """True if one more session of that client may be open; it then counts as open."""
 
     def is_trusted(self, address: str) -> bool: ...
+    def client_tls(self) -> ssl.SSLContext | None: ...
     def conduct(self, identity: Identity, *, is_trusted: bool) -> Conduct: ...
     def hello(self) -> bytes: ...
     def add_own_end(self, end: tuple[str, int]) -> None: ...
@@ -339,7 +339,7 @@ class Session:
         transport, splice = self.client.transport, self._splice
         assert transport is not None  # noqa: S101 - a client that is gone asks for nothing
         assert splice is not None  # noqa: S101 - it is the splice that asks
-        secured = await self._start_tls(self.client, self.house.client_tls, server_side=True, name=None)
+        secured = await self._start_tls(self.client, self.house.client_tls(), server_side=True, name=None)
         if not secured:
             self.house.counts.add("tls_client_failures")
             self.client.abort()

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from sensor.log import Log
-from sensor.taps.relay.telling import TELL_EVERY_S, Teller, reason_of
+from sensor.taps.telling import TELL_EVERY_S, Teller, reason_of
 from tests.service import free_port
 from tests.taps.relay.certificates import certificate
 from tests.taps.relay.next_hop import RESET, next_hop
@@ -26,7 +26,7 @@ CONTENT = b"Subject: a\r\n\r\nbody\r\n"
 
 def test_each_trouble_is_told_at_once_and_then_once_a_minute_with_its_number() -> None:
     told, now_s = io.StringIO(), [0.0]
-    teller = Teller(Log(told), clock=lambda: now_s[0])
+    teller = Teller(Log(told), "relay", clock=lambda: now_s[0])
     for _ in range(3):
         teller.tell("next_hop_not_reached", "Connection refused")
     teller.tell("sessions_refused", "relay.max_sessions are open")

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
+from sensor.log import Log
 from sensor.settings import RelaySettings
 from sensor.taps.base import TapError
-from sensor.taps.relay.tls import client_context, next_hop_context
+from sensor.taps.relay.tls import client_certificate, next_hop_context
 from tests.postfix import Postfix, postfix
 from tests.taps.relay.certificates import certificate
 from tests.taps.relay.next_hop import next_hop
@@ -113,9 +114,9 @@ def test_a_key_that_everybody_can_read_is_refused(pair: tuple[Path, Path], tmp_p
     key.chmod(0o644)
     settings = RelaySettings(tls="may", tls_cert_file=str(cert), tls_key_file=str(key))
     with pytest.raises(TapError, match=r"everybody may read or write this key \(mode 0644\); chmod o-rw"):
-        client_context(settings)
+        client_certificate(settings, Log())
     key.chmod(0o640)
-    assert client_context(settings) is not None
+    assert client_certificate(settings, Log()) is not None
 
 
 @pytest.mark.parametrize("loop", LOOPS)
@@ -160,6 +161,6 @@ def test_files_that_are_no_certificates_are_told_before_anything_runs(tmp_path: 
         RelaySettings(tls="may", tls_cert_file=str(tmp_path / "none.pem")),
     ):
         with pytest.raises(TapError, match=r"relay\.tls"):
-            client_context(settings)
+            client_certificate(settings, Log())
     with pytest.raises(TapError, match=r"relay\.next_hop_ca_file"):
         next_hop_context(RelaySettings(next_hop_tls="require", next_hop_ca_file=str(wrong)))

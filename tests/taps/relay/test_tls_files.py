@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from sensor.log import Log
 from sensor.settings import RelaySettings
 from sensor.taps.base import TapError
-from sensor.taps.relay.tls import client_context, next_hop_context
+from sensor.taps.relay.tls import client_certificate, next_hop_context
 from tests.taps.relay.certificates import certificate
 
 
@@ -24,6 +25,6 @@ def test_what_is_wrong_with_a_file_is_said_in_words(tmp_path: Path) -> None:
     ):
         settings = RelaySettings(tls="may", tls_cert_file=str(cert_file), tls_key_file=str(key_file))
         with pytest.raises(TapError, match=words):
-            client_context(settings)
+            client_certificate(settings, Log())
     with pytest.raises(TapError, match="there is nothing in it that can be used"):
         next_hop_context(RelaySettings(next_hop_tls="require", next_hop_ca_file=str(wrong)))

@@ -1,4 +1,4 @@
-"""What goes wrong between a client and its next hop, told in the log: each kind at once, and then once a minute."""
+"""What goes wrong with those who bring mail, told in the log: each kind at once, and then once a minute."""
 
 from __future__ import annotations
 
@@ -10,16 +10,20 @@ from collections import Counter
 from collections.abc import Callable
 
 from sensor.log import Log
+from sensor.model import TapName
 
 TELL_EVERY_S = 60.0
 """A next hop that is down is met by each session: one line says so, and how many met it since the last."""
 
 
 class Teller:
-    """Tells *log* of troubles. Each has a name, of which there are a few, and a reason, which holds no word of mail."""
+    """
+    Tells *log* of troubles of the *tap*. Each has a name, of which there are a few, and a reason, which holds no word
+    of mail.
+    """
 
-    def __init__(self, log: Log, clock: Callable[[], float] = time.monotonic) -> None:
-        self._log, self._clock = log, clock
+    def __init__(self, log: Log, tap: TapName, clock: Callable[[], float] = time.monotonic) -> None:
+        self._log, self._tap, self._clock = log, tap, clock
         self._untold: Counter[str] = Counter()
         self._told_at_s: dict[str, float] = {}
 
@@ -29,7 +33,7 @@ class Teller:
         now_s = self._clock()
         if now_s - self._told_at_s.get(trouble, -TELL_EVERY_S) < TELL_EVERY_S:
             return
-        self._log.warning(f"relay_{trouble}", times=self._untold.pop(trouble), why=why)
+        self._log.warning(f"{self._tap}_{trouble}", times=self._untold.pop(trouble), why=why)
         self._told_at_s[trouble] = now_s
 
 
