@@ -265,6 +265,23 @@ class TlsSession(Protocol):
 
 Event = Transaction | TlsSession
 
+MissedWhy = Literal["unshown", "unread", "dropped"]
+"""The MTA did not show it; it could not be read, or its session not be followed; there was no room for its record."""
+
+
+class Missed(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    Mail that passed a tap in line and is in no record: so many ``mails`` at least, and when.
+
+    ``mailboxes`` are those known to have sent or got it, in lower case. With no ``mails`` they are those of mail that
+    was told before: an MTA logs whom a mail is for after it was queued.
+    """
+
+    at_ms: int
+    why: MissedWhy
+    mails: int = 1
+    mailboxes: tuple[str, ...] = ()
+
 
 # ---- what classification asks for, and what it says
 
@@ -338,10 +355,17 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
-    """How much of the mail flow a finding could be drawn from."""
+    """
+    How much of the mail flow a finding could be drawn from.
+
+    ``unseen_mails`` are those that passed a tap in line in the last 24 hours and are in no record, as far as that is
+    known, and ``unseen_of_mailbox`` those of them that the mailbox is known to have sent or got.
+    """
 
     clear_share: float | None = None
     missing_octets: int = 0
+    unseen_mails: int = 0
+    unseen_of_mailbox: int = 0
 
 
 class Exhibit(msgspec.Struct, frozen=True, kw_only=True):

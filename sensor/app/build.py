@@ -132,9 +132,9 @@ def taps_of(
     settings = plan.settings
     if settings.milter.listen:
         taps["milter"] = TapPlan(
-            lambda: open_milter(settings, plan.table, plan.core_limits, Log()),
+            lambda: open_milter(settings, plan.table, plan.core_limits, plan.own_limits, Log()),
             goes_on=True,
-            what=(settings.milter, settings.inline, settings.organisation),
+            what=(settings.milter, settings.inline, settings.organisation, _limits_of(plan, "milter_")),
         )
     if settings.relay.listen:
         taps["relay"] = TapPlan(
@@ -146,6 +146,11 @@ def taps_of(
     if journal.listen:
         taps["journal"] = TapPlan(lambda: _journal(plan), goes_on=True, what=journal)
     return taps
+
+
+def _limits_of(plan: Plan, prefix: str) -> dict[str, int]:
+    """The limits of ours that are set and whose names begin with *prefix*."""
+    return {name: value for name, value in plan.own_limits.items() if name.startswith(prefix)}
 
 
 def _journal(plan: Plan) -> Tap:

@@ -34,7 +34,7 @@ def milter(options: MilterOptions, environment: Mapping[str, str]) -> int:
     log = Log(level="warning" if options.quiet else "info")
     with until_told(setup) as opened:
         sink = opened.enter_context(records_to(options.events))
-        tap = open_milter(setup.settings, setup.table, setup.core_limits, log)
+        tap = open_milter(setup.settings, setup.table, setup.core_limits, setup.own_limits, log)
         opened.callback(tap.discard)
         opened.callback(tap.stop)
         run = run_endless(
@@ -47,7 +47,9 @@ def milter(options: MilterOptions, environment: Mapping[str, str]) -> int:
     return READ_WITH_DAMAGE if tap.damage() else READ_WHOLE
 
 
-def open_milter(settings: Settings, table: Table, core_limits: Mapping[str, int], log: Log) -> MilterTap:
+def open_milter(
+    settings: Settings, table: Table, core_limits: Mapping[str, int], own_limits: Mapping[str, int], log: Log
+) -> MilterTap:
     """The tap as the settings have it, with the judge that they ask for. Raises ``TapError``."""
     ours = settings.organisation
     judge = Judge(table, Organisation(ours.internal_domains, ours.internal_networks), settings.inline, log=log)
@@ -58,6 +60,7 @@ def open_milter(settings: Settings, table: Table, core_limits: Mapping[str, int]
             judge,
             own_field=judge.strips,
             fails_open=settings.inline.on_failure == "open",
+            limits=own_limits,
             log=log,
             close=judge.close,
         )
