@@ -22,7 +22,7 @@ class SinkStatistics:
     """
     One sink since it was opened, in records: ``delivered``, ``owed`` still, ``lost`` (no room in the spool, or gone
     with the memory they waited in), ``refused`` by the sink and set aside. ``failures`` counts tries that went wrong,
-    ``problem`` says why the latest one did.
+    ``problem`` says why the latest one did; a spool that is full is no fault of the sink.
     """
 
     name: str
@@ -61,6 +61,7 @@ class Route:
         self._wake = asyncio.Event()
         self._refresh_due_s = clock()
         self._told_problem: str | None = None
+        self._told_spool_problem: str | None = None
         self._delivered = self._lost = self._refused = self._failures = 0
 
     # ---- in the caller's thread
@@ -70,9 +71,12 @@ class Route:
             self._courier.take(records)
             lost, self._courier.lost = self._courier.lost, []
             self._lost += len(lost)
-            why = self._courier.problem
+            why = self._courier.spool_problem
         if lost:
             self._log.error("alerts_lost", sink=self.sink.name, alerts=len(lost), why=why)
+        elif why is not None and why != self._told_spool_problem:
+            self._log.error("spool_fails", sink=self.sink.name, why=why)
+        self._told_spool_problem = why
 
     def statistics(self) -> SinkStatistics:
         with self._lock:
