@@ -86,6 +86,14 @@ EventsOption = Annotated[
     ),
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No summary; only warnings.")]
+UserOption = Annotated[
+    str | None,
+    typer.Option(
+        "--user",
+        metavar="NAME",
+        help="Whom to become once sockets are open, where root starts it. By default run.user.",
+    ),
+]
 InternalDomainOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -211,6 +219,7 @@ def sniff(
     config: ConfigOption = None,
     internal_domain: InternalDomainOption = None,
     limit: LimitOption = None,
+    user: UserOption = None,
     json: JsonSummaryOption = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="No summary and no progress line; only warnings.")
@@ -231,6 +240,7 @@ def sniff(
         settings_path=config,
         internal_domains=internal_domain or (),
         limits=limit or (),
+        user=user,
         json=json,
         quiet=quiet,
     )
@@ -251,6 +261,7 @@ def relay(
     config: ConfigOption = None,
     internal_domain: InternalDomainOption = None,
     limit: LimitOption = None,
+    user: UserOption = None,
     json: JsonSummaryOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -271,6 +282,7 @@ def relay(
         settings_path=config,
         internal_domains=internal_domain or (),
         limits=limit or (),
+        user=user,
         json=json,
         quiet=quiet,
     )
@@ -291,6 +303,7 @@ def milter(
     config: ConfigOption = None,
     internal_domain: InternalDomainOption = None,
     limit: LimitOption = None,
+    user: UserOption = None,
     json: JsonSummaryOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -306,6 +319,7 @@ def milter(
         settings_path=config,
         internal_domains=internal_domain or (),
         limits=limit or (),
+        user=user,
         json=json,
         quiet=quiet,
     )
@@ -337,6 +351,7 @@ def journal(
     config: ConfigOption = None,
     internal_domain: InternalDomainOption = None,
     limit: LimitOption = None,
+    user: UserOption = None,
     json: JsonSummaryOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -354,6 +369,7 @@ def journal(
         settings_path=config,
         internal_domains=internal_domain or (),
         limits=limit or (),
+        user=user,
         json=json,
         quiet=quiet,
     )
