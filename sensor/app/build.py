@@ -144,7 +144,8 @@ def taps_of(
         )
     journal = plan.settings.journal
     if journal.listen:
-        taps["journal"] = TapPlan(lambda: _journal(plan), goes_on=True, what=journal)
+        what = (journal, _limits_of(plan, "journal_"))
+        taps["journal"] = TapPlan(lambda: _journal(plan), goes_on=True, what=what)
     return taps
 
 
@@ -157,7 +158,7 @@ def _journal(plan: Plan) -> Tap:
     # Imported where it is needed: the SMTP server takes a while, and few sensors have one.
     from sensor.taps.journal.tap import JournalTap
 
-    return JournalTap(plan.table.interest, plan.settings.journal, limits=plan.core_limits)
+    return JournalTap(plan.table.interest, plan.settings.journal, limits=plan.core_limits, own_limits=plan.own_limits)
 
 
 def _live(plan: Plan) -> Tap:

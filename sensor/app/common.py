@@ -16,6 +16,7 @@ from sensor.model import Transaction
 from sensor.pairing import LIMITS as PAIRING_LIMITS
 from sensor.settings import Limit, Settings, load_settings
 from sensor.taps.base import Batch
+from sensor.taps.journal.limits import LIMITS as JOURNAL_LIMITS
 from sensor.taps.milter.limits import LIMITS as MILTER_LIMITS
 
 READ_WHOLE, READ_NOTHING, READ_WITH_DAMAGE, INTERRUPTED = 0, 1, 3, 130
@@ -26,6 +27,7 @@ OWN_LIMITS: tuple[Limit, ...] = (
     *DETECT_LIMITS,
     *COVERAGE_LIMITS,
     *MILTER_LIMITS,
+    *JOURNAL_LIMITS,
 )
 """The limits that are not the core's."""
 

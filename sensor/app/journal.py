@@ -53,7 +53,14 @@ def journal(options: JournalOptions, environment: Mapping[str, str]) -> int:
     with until_told(setup) as opened:
 
         def open_tap() -> JournalTap:
-            tap = _SettlingTap(setup.table.interest, setup.settings.journal, records, limits=setup.core_limits, log=log)
+            tap = _SettlingTap(
+                setup.table.interest,
+                setup.settings.journal,
+                records,
+                limits=setup.core_limits,
+                own_limits=setup.own_limits,
+                log=log,
+            )
             opened.callback(tap.stop)
             return tap
 
@@ -153,9 +160,10 @@ class _SettlingTap(JournalTap):
         records: _Records,
         *,
         limits: Mapping[str, int],
+        own_limits: Mapping[str, int],
         log: Log,
     ) -> None:
-        super().__init__(interest, settings, limits=limits, log=log)
+        super().__init__(interest, settings, limits=limits, own_limits=own_limits, log=log)
         self._records = records
 
     def batches(self) -> Iterator[Batch]:

@@ -11,11 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from sensor.taps.journal.copy import Copy, Form, Reading, Recipient, Told, as_it_came
+from sensor.taps.journal.limits import Bounds
 from sensor.taps.journal.mime import Entity
-from sensor.taps.journal.report import MAX_REPORT_OCTETS, Report, read_report
-
-MAX_SENT_ON = 256
-"""Mails that one report is told as for those it was sent on to. A mail has a few; of more, all are told in one."""
+from sensor.taps.journal.report import Report, read_report
 
 MESSAGE_TYPES = ("message/rfc822", "message/global")
 _TNEF = "application/ms-tnef"
@@ -47,22 +45,26 @@ def read_entity(mail: Entity, copy: Copy) -> Reading:
     if report is None:
         return Reading((Told(_as_transferred(original.octets())),), "report_unreadable")
     problem = "recipients_truncated" if report.truncated else None
-    return Reading(tuple(_told(report, _as_transferred(original.octets()))), problem)
+    return Reading(tuple(_told(report, _as_transferred(original.octets()), mail.bounds)), problem)
 
 
 def _report(part: Entity) -> Report | None:
-    if part.content_type != "text/plain" or len(part.body) > MAX_REPORT_OCTETS:
+    if part.content_type != "text/plain":
         return None
-    return read_report(part.text())
+    if len(part.body) > part.bounds.report_octets:
+        part.bounds.reached["reports_too_long"] += 1
+        return None
+    return read_report(part.text(), part.bounds.report_recipients)
 
 
-def _told(report: Report, content: bytes | memoryview) -> Iterator[Told]:
+def _told(report: Report, content: bytes | memoryview, bounds: Bounds) -> Iterator[Told]:
     straight = [each for each in report.recipients if each.original is None]
     sent_on = [each for each in report.recipients if each.original is not None]
     if straight or not sent_on:
         yield Told(content, report.sender, tuple(straight))
-    groups: Sequence[tuple[Recipient, ...]] = [(each,) for each in sent_on[:MAX_SENT_ON]]
-    for group in (*groups, tuple(sent_on[MAX_SENT_ON:])):
+    bounds.reached["sent_on_in_one"] += len(sent_on) > bounds.sent_on
+    groups: Sequence[tuple[Recipient, ...]] = [(each,) for each in sent_on[: bounds.sent_on]]
+    for group in (*groups, tuple(sent_on[bounds.sent_on :])):
         if group:
             yield Told(content, report.sender, group)
 
