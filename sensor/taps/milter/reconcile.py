@@ -21,6 +21,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from sensor.tally import fingerprint
 from sensor.taps.milter.limits import Bounds
 
 # The program is looked for where it stands and nowhere else: what follows may be the words of a stranger.
@@ -58,8 +59,8 @@ class Reconciler:
         # Used as ordered sets: the oldest goes first.
         self._awaited: dict[str, None] = {}
         self._shown: dict[str, None] = {}
-        # What passed unseen and is on its way still, with the mailboxes told of it.
-        self._passed: dict[str, set[str]] = {}
+        # What passed unseen and is on its way still, with fingerprints of the mailboxes told of it: no address is kept.
+        self._passed: dict[str, set[int]] = {}
         self.forgotten = self.mailboxes_dropped = 0
 
     def show(self, queue_id: str) -> None:
@@ -106,12 +107,13 @@ class Reconciler:
         found = pattern.match(rest) if told is not None and pattern is not None else None
         for address in found.groups() if found is not None else ():
             mailbox = (address or b"").decode("utf-8", "replace").lower()
-            if told is None or "@" not in mailbox or mailbox in told:
+            mark = fingerprint(mailbox)
+            if told is None or "@" not in mailbox or mark in told:
                 continue
             if len(told) >= self._bounds.unseen_mailboxes:
                 self.mailboxes_dropped += 1
                 continue
-            told.add(mailbox)
+            told.add(mark)
             yield mailbox
 
     def _expect(self, queue_id: str) -> None:
@@ -136,12 +138,12 @@ class Reconciler:
         """What is awaited, and what was shown and not logged yet."""
         return list(self._awaited), list(self._shown)
 
-    def passed(self) -> dict[str, list[str]]:
-        """What passed unseen and is on its way still, with the mailboxes told of it."""
+    def passed(self) -> dict[str, list[int]]:
+        """What passed unseen and is on its way still, with fingerprints of the mailboxes told of it."""
         return {queue_id: sorted(mailboxes) for queue_id, mailboxes in self._passed.items()}
 
     def restore(
-        self, awaited: Collection[str], shown: Collection[str], passed: Mapping[str, Collection[str]] | None = None
+        self, awaited: Collection[str], shown: Collection[str], passed: Mapping[str, Collection[int]] | None = None
     ) -> None:
         """Go on from a ``state``, and from what ``passed``."""
         for queue_id in awaited:

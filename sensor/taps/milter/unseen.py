@@ -30,7 +30,7 @@ SAVE_EVERY_S = 5.0
 class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
     What is kept: the place in the log, ids awaited, ids shown whose line was not read yet, and of mail that passed
-    unseen and is on its way the mailboxes told.
+    unseen and is on its way fingerprints of the mailboxes told. It names nobody.
     """
 
     device: int
@@ -38,7 +38,7 @@ class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     offset: int
     awaited: list[str]
     shown: list[str]
-    passed: dict[str, list[str]] = {}
+    passed: dict[str, list[int]] = {}
 
 
 class Watch:

@@ -365,6 +365,7 @@ def test_recipients_that_are_logged_behind_a_restart_are_told(log: Path) -> None
     append(log, taken("4ZQ1x"), queued("4ZQ1x"))
     first.finish()
     first.close()
+    assert b"example" not in log.with_name("state.json").read_bytes(), "it names nobody"
     append(log, delivered("4ZQ1x", "b@c.example"), queued("4ZQ1x"), removed("4ZQ1x"))
     second, counts = watch(log, io.StringIO())
     second.finish()
