@@ -46,14 +46,19 @@ class ClearSessions:
         """Add mails that passed unseen. Each counts like a session, though several may have come in one."""
         self._add(at_ms // HOUR_MS, 0, 0, mails)
 
-    def share(self, at_ms: int) -> float | None:
-        """Share that was seen in clear in the 24 hours that end with the one of *at_ms*; none where nothing was."""
-        clear, tls, unseen = self._lately(at_ms)
-        return clear / (clear + tls + unseen) if clear + tls + unseen else None
-
-    def unseen(self, at_ms: int) -> int:
-        """Mails that passed unseen in those hours."""
-        return self._lately(at_ms)[2]
+    def lately(self, at_ms: int) -> tuple[float | None, int]:
+        """
+        Of the 24 hours that end with the one of *at_ms*: the share that was seen in clear, none where nothing was, and
+        the mails that passed unseen.
+        """
+        newest = at_ms // HOUR_MS
+        clear = hidden = unseen = 0
+        for hour, counts in self._hours.items():
+            if newest - CLEAR_SHARE_HOURS < hour <= newest:
+                clear += counts[0]
+                hidden += counts[1] + counts[2]
+                unseen += counts[2]
+        return clear / (clear + hidden) if clear + hidden else None, unseen
 
     def encode(self) -> bytes:
         """All of it, for a restart."""
@@ -69,11 +74,6 @@ class ClearSessions:
             del self._hours[next(iter(self._hours))]
         before = self._hours.get(hour, (0, 0, 0))
         self._hours[hour] = (before[0] + more[0], before[1] + more[1], before[2] + more[2])
-
-    def _lately(self, at_ms: int) -> tuple[int, int, int]:
-        newest = at_ms // HOUR_MS
-        seen = [counts for hour, counts in self._hours.items() if newest - CLEAR_SHARE_HOURS < hour <= newest]
-        return sum(each[0] for each in seen), sum(each[1] for each in seen), sum(each[2] for each in seen)
 
 
 class UnseenByMailbox:

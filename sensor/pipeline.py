@@ -205,6 +205,7 @@ class Pipeline:
     def _context(self, mailbox: str, at_ms: int) -> Context:
         activity = self.ledger.activity(mailbox, at_ms)
         mailboxes, forwarders = self.ledger.population(at_ms)
+        clear_share, unseen = self.sessions.lately(at_ms)
         return Context(
             received_1h=activity.received_1h,
             received_24h=activity.received_24h,
@@ -215,8 +216,8 @@ class Pipeline:
             sensor_since_ms=self.since_ms,
             mailboxes=mailboxes,
             forwarders=forwarders,
-            clear_share=self.sessions.share(at_ms),
-            unseen_24h=self.sessions.unseen(at_ms),
+            clear_share=clear_share,
+            unseen_24h=unseen,
             mailbox_unseen_24h=self.unseen.lately(mailbox, at_ms),
         )
 

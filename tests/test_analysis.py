@@ -119,6 +119,6 @@ def test_what_was_hidden_lately_is_known_behind_a_restart() -> None:
     before.take(PlainTally(missed=[missed], sessions_seen=[(0, (START_MS // HOUR_MS, 1, 0))], events=1))
     for state in before.changed():
         assert after.restore(*state) is None
-    assert (after.pipeline.sessions.share(START_MS), after.pipeline.sessions.unseen(START_MS)) == (0.25, 3)
+    assert after.pipeline.sessions.lately(START_MS) == (0.25, 3)
     assert after.pipeline.coverage.unseen_mails == 3
     assert after.restore("seen", "sessions", b"nonsense") is not None
