@@ -91,7 +91,8 @@ forward was refused, an archive was sent), keeps a bounded state for each mailbo
 - Time is that of the packets. A replay finds what the live sensor found, whatever the order in which events came in, so
   long as none was more than two minutes late; so a finding waits two minutes of packet time.
 - "Outside" is what is not in `organisation.internal_domains`.
-- Every finding says what could not be seen. Where most mail was hidden in TLS or passed unseen, its confidence is lowered.
+- Every finding says what could not be seen. Where most mail was hidden in TLS or passed unseen, its confidence is
+  lowered.
 - Shares come with their 95 % interval (Jeffreys).
 
 A detector is set in the section `[detect.NAME]` of the settings file, by the options below; `enabled = false` turns
