@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from sensor import _core
+from sensor.app.common import OWN_LIMITS as OWN
 from sensor.detect import DETECTORS, BaseDetector
 from sensor.metrics import WEB_FAMILIES, families
+from sensor.settings import Limit
 from sensor.taps.counters import tap_counters
 
 HERE = Path(__file__).parent
@@ -37,8 +39,17 @@ stands (`anomalies`), and all are counted. A slug keeps its meaning for ever; a 
 LIMITS = """\
 # Limits
 
-Every bound of the core, with its reason. What is reached is counted, and named in the record that it concerns. Change
-one with `--limit NAME=VALUE` or in the section `[limits]` of the settings file.
+Every bound, with its reason. What is reached is counted; of the core's bounds it is named in the record, too, that it
+concerns. Change one with `--limit NAME=VALUE` or in the section `[limits]` of the settings file.
+
+"""
+
+OWN_LIMITS = """
+## Beside the core
+
+What is kept of mailboxes and alerts (`ledger_`, `pairing_`, `detector_`, `unseen_`), and what taps in line take of mail
+and of the MTA's log (`milter_`, `journal_`).
+
 """
 
 COUNTERS = """\
@@ -80,7 +91,8 @@ forward was refused, an archive was sent), keeps a bounded state for each mailbo
 - Time is that of the packets. A replay finds what the live sensor found, whatever the order in which events came in, so
   long as none was more than two minutes late; so a finding waits two minutes of packet time.
 - "Outside" is what is not in `organisation.internal_domains`.
-- Every finding says what could not be seen. Where most mail sessions were hidden in TLS, its confidence is lowered.
+- Every finding says what could not be seen. Where most mail was hidden in TLS or passed unseen, its confidence is
+  lowered.
 - Shares come with their 95 % interval (Jeffreys).
 
 A detector is set in the section `[detect.NAME]` of the settings file, by the options below; `enabled = false` turns
@@ -101,9 +113,7 @@ def pages() -> Mapping[Path, str]:
     """Every page with what it should hold."""
     return {
         HERE / "anomalies.md": ANOMALIES + "".join(_layer(layer, title) for layer, title in LAYERS.items()),
-        HERE / "limits.md": LIMITS
-        + "\n"
-        + _table(("Limit", "Default", "Meaning and reason"), ((f"`{n}`", f"{v:,}", m) for n, m, v in _core.limits())),
+        HERE / "limits.md": LIMITS + _limits(_core.limits()) + OWN_LIMITS + _limits(OWN),
         HERE / "counters.md": COUNTERS
         + "\n"
         + _table(("Counter", "Meaning"), ((f"`{name}`", meaning) for name, meaning in _core.counters())),
@@ -112,6 +122,10 @@ def pages() -> Mapping[Path, str]:
         + _table(("Detector", "Tells of"), (_overview(each) for each in DETECTORS))
         + "".join(_detector(each) for each in DETECTORS),
     }
+
+
+def _limits(limits: Iterable[Limit]) -> str:
+    return _table(("Limit", "Default", "Meaning and reason"), ((f"`{n}`", f"{v:,}", m) for n, m, v in limits))
 
 
 def _metrics() -> Iterable[Sequence[str]]:

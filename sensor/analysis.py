@@ -25,7 +25,7 @@ from sensor.tally import Tally
 ACCOUNT, ALERT, DETECTOR, SEEN = "account", "alert", "detector/", "seen"
 """Kinds of states: mailboxes' accounts, alerts, by detector its states, and what was seen in all."""
 
-COVERAGE, SINCE, CLOCK = "coverage", "since_ms", "clock_ms"
+COVERAGE, SESSIONS, SINCE, CLOCK = "coverage", "sessions", "since_ms", "clock_ms"
 """Keys of what was seen in all."""
 
 State = tuple[str, str, bytes]
@@ -93,6 +93,7 @@ class Analysis:
         for alert_id, blob in self.policy.changed():
             yield ALERT, alert_id, blob
         yield SEEN, COVERAGE, msgspec.json.encode(self.pipeline.coverage)
+        yield SEEN, SESSIONS, self.pipeline.sessions.encode()
         if self.pipeline.since_ms is not None:
             yield SEEN, SINCE, b"%d" % self.pipeline.since_ms
         if self.runner.clock_ms is not None:
@@ -125,6 +126,8 @@ class Analysis:
             self.runner.restore(kind.removeprefix(DETECTOR), key, blob)
         elif (kind, key) == (SEEN, COVERAGE):
             self.pipeline.coverage = msgspec.json.decode(blob, type=Coverage)
+        elif (kind, key) == (SEEN, SESSIONS):
+            self.pipeline.sessions.restore(blob)
         elif (kind, key) == (SEEN, SINCE):
             self.pipeline.since_ms = int(blob)
         elif (kind, key) == (SEEN, CLOCK):

@@ -70,6 +70,12 @@ FAMILIES: tuple[Family, ...] = (
     Family("tls_octets", "counter", "Octets of mail sessions in TLS, which can't be read."),
     Family("missing_octets", "counter", "Octets of mail that were never seen."),
     Family("incomplete_transactions", "counter", "Transactions seen in part."),
+    Family(
+        "unseen_mails", "counter",
+        "Mails, at least, that passed a tap in line and are in no record: unshown (the MTA did not show them), unread "
+        "(they could not be read, or their session not be followed), dropped (their record was lost).", ("why",),
+    ),
+    Family("unseen_mailboxes_forgotten", "counter", "Mailboxes of such mail that were dropped at a limit."),
     Family("one_sided_transactions", "counter", "Transactions of which one direction was seen."),
     Family(
         "forwards", "counter",

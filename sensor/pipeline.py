@@ -16,12 +16,12 @@ from msgspec.structs import replace
 
 from sensor import sightings
 from sensor.classify import NONE, Organisation, Table, builtin_table, classify
-from sensor.coverage import ClearSessions, Coverage
+from sensor.coverage import ClearSessions, Coverage, UnseenByMailbox
 from sensor.detect.events import AttachmentsSent, Context, DetectorEvent, ForwardRefused, ForwardSeen
 from sensor.ledger import Ledger
 from sensor.model import Event, Forwarding, TlsSession, Transaction
 from sensor.pairing import Found, PairingFront, message_key
-from sensor.tally import Tally, Trace, tally
+from sensor.tally import Tally, Trace, missed_in, tally
 
 __all__ = ["Coverage", "Pipeline", "Verdicts"]
 
@@ -62,7 +62,8 @@ class Pipeline:
         self._policy_slugs = frozenset(row.slug for row in self._table.rows if row.place in ("reply", "report"))
         self._transaction_type = transaction_type
         self._session_type = session_type
-        self._sessions = ClearSessions()
+        self.sessions = ClearSessions()
+        self.unseen = UnseenByMailbox(limits)
         self.since_ms: int | None = None
         self._next_session = 0
         self.ledger = ledger
@@ -88,6 +89,7 @@ class Pipeline:
         """Take one batch. Verdicts of direction alone are made only where the organisation is known."""
         verdicts = Verdicts()
         self.coverage.add(batch)
+        self._see_missed(batch)
         self._next_session = 0
         count_mail, organisation, table = self.ledger.count_mail, self.organisation, self._table
         pairing, draw = self.pairing, batch.transaction
@@ -203,6 +205,7 @@ class Pipeline:
     def _context(self, mailbox: str, at_ms: int) -> Context:
         activity = self.ledger.activity(mailbox, at_ms)
         mailboxes, forwarders = self.ledger.population(at_ms)
+        clear_share, unseen = self.sessions.lately(at_ms)
         return Context(
             received_1h=activity.received_1h,
             received_24h=activity.received_24h,
@@ -213,13 +216,22 @@ class Pipeline:
             sensor_since_ms=self.since_ms,
             mailboxes=mailboxes,
             forwarders=forwarders,
-            clear_share=self._sessions.share(at_ms),
+            clear_share=clear_share,
+            unseen_24h=unseen,
+            mailbox_unseen_24h=self.unseen.lately(mailbox, at_ms),
         )
+
+    def _see_missed(self, batch: Tally) -> None:
+        for missed in missed_in(batch):
+            self.coverage.unseen_mails += missed.mails
+            self.sessions.miss(missed.at_ms, missed.mails)
+            for mailbox in missed.mailboxes:
+                self.unseen.add(mailbox, missed.at_ms)
 
     def _see_sessions(self, batch: Tally, index: int | None) -> None:
         """Count the sessions of a batch up to *index*, or all that are left: an event knows what came before it."""
         stop = batch.events if index is None else index + 1
-        self._sessions.add(batch.sessions(self._next_session, stop))
+        self.sessions.add(batch.sessions(self._next_session, stop))
         self._next_session = stop
 
 

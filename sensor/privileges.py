@@ -86,13 +86,14 @@ def account_of(user: str, group: str = "") -> Account | None:
             return None
         if not group:
             raise PrivilegeError(f"run.user: {user}: there is no such user, so run.group has to name a group") from None
-        return Account(user, int(user), _group(group))
+        return Account(user, int(user), group_of(group))
     if group:
-        return Account(known.pw_name, known.pw_uid, _group(group))
+        return Account(known.pw_name, known.pw_uid, group_of(group))
     return Account(known.pw_name, known.pw_uid, known.pw_gid, tuple(os.getgrouplist(known.pw_name, known.pw_gid)))
 
 
-def _group(group: str) -> int:
+def group_of(group: str) -> int:
+    """The number of that *group*, a name or a number. Raises ``PrivilegeError`` for a name that there is not."""
     import grp
 
     try:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from hashlib import sha1
 from typing import Protocol, get_args
 
-from sensor.model import Event, HeaderView, Outcome, TlsSession, Transaction
+from sensor.model import Event, HeaderView, Missed, Outcome, TlsSession, Transaction
 
 # What a server took, or may have taken: the deciding reply was lost.
 TAKEN = frozenset(("delivered", "unknown"))
@@ -133,7 +133,7 @@ class PlainTrace:
 
 @dataclass(slots=True)
 class PlainTally:
-    """A tally made here."""
+    """A tally made here. ``missed`` is mail that no event tells of."""
 
     events: int = 0
     outcomes: dict[Outcome, int] = field(default_factory=lambda: dict.fromkeys(get_args(Outcome), 0))
@@ -147,6 +147,7 @@ class PlainTally:
     mails: list[Mail] = field(default_factory=list)
     transactions: dict[int, Transaction] = field(default_factory=dict)
     sessions_seen: list[tuple[int, SessionsSeen]] = field(default_factory=list)
+    missed: Sequence[Missed] = ()
 
     def transaction(self, index: int) -> Transaction:
         """The transaction at *index* of the batch. Raises ``IndexError`` where there is none."""
@@ -163,6 +164,11 @@ class PlainTally:
         """Widen the time that was seen."""
         self.first_seen_ns = started_at_ns if self.first_seen_ns is None else min(self.first_seen_ns, started_at_ns)
         self.last_seen_ns = ended_at_ns if self.last_seen_ns is None else max(self.last_seen_ns, ended_at_ns)
+
+
+def missed_in(batch: Tally) -> Sequence[Missed]:
+    """Mail of which a batch tells that it was missed. The core knows of none: it is told of mail that was seen."""
+    return batch.missed if isinstance(batch, PlainTally) else ()
 
 
 def tally(

@@ -9,8 +9,10 @@ from sensor.classify import Organisation
 from sensor.detect import Runner, detectors
 from sensor.detect.base import DAY_MS, HOUR_MS, MINUTE_MS
 from sensor.ledger import Ledger
+from sensor.model import Missed
 from sensor.pipeline import Pipeline
 from sensor.settings import AlertSettings
+from sensor.tally import PlainTally
 from tests.mails import START_NS, Batch, Mail, Tls, mail
 
 START_MS = START_NS // 1_000_000
@@ -109,3 +111,14 @@ def test_without_further_mail_what_waits_is_told_as_time_passes_and_once() -> No
     told = judge.wake(START_MS + 60 * MINUTE_MS).alerts
     assert times(told) == times(whole(mails))
     assert judge.wake(START_MS + 61 * MINUTE_MS).alerts == judge.finish() == []
+
+
+def test_what_was_hidden_lately_is_known_behind_a_restart() -> None:
+    before, after = analysis(), analysis()
+    missed = Missed(at_ms=START_MS, why="dropped", mails=3)
+    before.take(PlainTally(missed=[missed], sessions_seen=[(0, (START_MS // HOUR_MS, 1, 0))], events=1))
+    for state in before.changed():
+        assert after.restore(*state) is None
+    assert after.pipeline.sessions.lately(START_MS) == (0.25, 3)
+    assert after.pipeline.coverage.unseen_mails == 3
+    assert after.restore("seen", "sessions", b"nonsense") is not None

@@ -15,9 +15,11 @@ from sensor.detect import Runner
 from sensor.intervals import jeffreys
 from sensor.ledger import Ledger
 from sensor.metrics import FAMILIES, MAX_SERIES, WEB_FAMILIES, Counts, families, render
+from sensor.model import Missed
 from sensor.pipeline import Pipeline
 from sensor.pseudonym import Key, KeyRing, Pseudonyms
 from sensor.settings import AlertSettings
+from sensor.tally import PlainTally
 from sensor.taps.counters import tap_counters
 from tests.ledger.forwards import forward
 from tests.mails import Mail, Tls
@@ -159,6 +161,14 @@ def test_a_mailbox_that_left_the_top_takes_its_series_along() -> None:
     gathered(meter, analysis_of(ledger), now_s=TOP_EVERY_S)
     for family in ("mailbox_forwards", *MAILBOX_GAUGES):
         assert {labels[0] for labels in meter.counts.snapshot[family]} == {"kim@corp.example"}
+
+
+def test_mail_that_passed_unseen_is_counted_by_why() -> None:
+    analysis, meter = analysis_of(Ledger()), Meter(Counts(), top=0, name_of=str)
+    batch = PlainTally(missed=[Missed(at_ms=1, why="unshown"), Missed(at_ms=1, why="dropped", mails=4)])
+    for _ in range(2):
+        meter.see(batch, analysis.take(batch), 0.0)
+    assert [meter.counts.value("unseen_mails", (why,)) for why in ("unshown", "unread", "dropped")] == [2, 0, 8]
 
 
 def test_a_sink_that_fails_is_down() -> None:

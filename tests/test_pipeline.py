@@ -9,8 +9,9 @@ import pytest
 from sensor.classify import NONE, Organisation
 from sensor.detect.events import Attached, AttachmentsSent, DestinationSeen, ForwardRefused, ForwardSeen
 from sensor.ledger import Ledger
-from sensor.model import Event, Forwarding, Outcome
+from sensor.model import Event, Forwarding, Missed, Outcome
 from sensor.pipeline import Pipeline
+from sensor.tally import PlainTally
 from tests.mails import START_NS, Attachment, Completeness, Header, Mail, Path, Tls, core_mail, mail
 
 CORP = Organisation(["corp.example"])
@@ -199,6 +200,25 @@ def test_sessions_in_tls_lower_the_share_that_was_seen_in_clear() -> None:
     forwarded = road.feed([forward()]).events[0]
     assert isinstance(forwarded, ForwardSeen)
     assert forwarded.context.clear_share == 0.25
+
+
+def test_mail_that_passed_unseen_lowers_it_too_and_is_told_where_it_is_known_whose_it_was() -> None:
+    road, at_ms = pipeline(), START_NS // 1_000_000
+    road.take(
+        PlainTally(
+            missed=[
+                Missed(at_ms=at_ms, why="unshown", mailboxes=("ann@corp.example",)),
+                Missed(at_ms=at_ms, why="unshown", mails=0, mailboxes=("bob@corp.example",)),
+                Missed(at_ms=at_ms, why="dropped", mails=2),
+                Missed(at_ms=at_ms - 30 * 3_600_000, why="unread", mails=9),
+            ]
+        )
+    )
+    forwarded = road.feed([forward()]).events[0]
+    assert isinstance(forwarded, ForwardSeen)
+    context = forwarded.context
+    assert (context.clear_share, context.unseen_24h, context.mailbox_unseen_24h) == (0.25, 3, 1)
+    assert (road.coverage.unseen_mails, road.coverage.transactions) == (12, 1)
 
 
 @pytest.mark.parametrize(("outcome", "told"), [("rejected", 1), ("deferred", 0), ("aborted", 0)])

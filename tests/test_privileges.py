@@ -268,6 +268,76 @@ def test_sniff_keeps_no_capability_even_if_nobody_else_can_read_the_program(net:
         assert facts_of(sniffing, "NoNewPrivs") == {"1"}
 
 
+SOCKETS: dict[str, tuple[str, ...]] = {
+    "relay": ("--listen", "127.0.0.1:26", "--next-hop", "127.0.0.1:9"),
+    "milter": ("--listen", "inet:127.0.0.1:26", "--listen", "unix:milter.sock"),
+    "journal": ("--listen", "127.0.0.1:26", "--address", "j@sensor.example"),
+}
+LISTENING = {"relay": "info listening", "milter": "milter_listening", "journal": "journal_listening"}
+
+
+@needs_root
+@pytest.mark.parametrize("named", ["option", "settings"])
+@pytest.mark.parametrize("name", SOCKETS)
+def test_who_serves_mail_becomes_somebody_else_once_its_sockets_are_open(
+    net: Namespace, folder: Path, command: Command, name: str, named: str
+) -> None:
+    """A port of root's, then no right at all; what the command line names is the caller's file."""
+    path = folder / "sensor.toml"
+    user = 'user = "nobody"\n' if named == "option" else AS_STRANGER.replace(f'group = "{STRANGER}"\n', "")
+    # A right to capture is none of theirs, whatever a service that shares the file keeps.
+    user += "keep_net_raw = true\n"
+    path.write_text(f'[run]\n{user}group = "{STRANGER}"\n[[alerts.sink]]\ntype = "jsonl"\npath = "sink.jsonl"\n')
+    options = ("--user", str(STRANGER)) if named == "option" else ()
+    files = ("--events", "events.jsonl", "--alerts", "alerts.jsonl")
+    absolute = [each.replace("unix:", f"unix:{folder}/") for each in SOCKETS[name]]
+    with started(net, folder, *command, name, "--config", path, *absolute, *files, *options) as serving:
+        serving.until(LISTENING[name])
+        assert f"unprivileged uid={STRANGER} gid={STRANGER} capabilities=none" in serving.log
+        assert "stays_root" not in serving.log
+        assert sum(map(len, serving.threads().values())) > 1
+        for key in ("Uid", "Gid"):
+            assert facts_of(serving, key) == {f"{STRANGER} {STRANGER} {STRANGER} {STRANGER}"}
+        for key in ("CapEff", "CapPrm", "CapInh", "CapAmb", "CapBnd"):
+            assert facts_of(serving, key) == {NONE}
+        assert facts_of(serving, "NoNewPrivs") == {"1"}
+        serving.process.terminate()
+        assert serving.process.wait(PATIENCE_S) == 0
+    assert {(folder / each).stat().st_uid for each in ("events.jsonl", "alerts.jsonl")} == {0}
+
+
+@needs_root
+@pytest.mark.parametrize("name", SOCKETS)
+def test_who_serves_mail_as_root_unasked_says_so_once_and_how_to_change_that(
+    net: Namespace, folder: Path, command: Command, name: str
+) -> None:
+    absolute = [each.replace("unix:", f"unix:{folder}/") for each in SOCKETS[name]]
+    with started(net, folder, *command, name, *absolute, "--events", "events.jsonl", "--quiet") as serving:
+        serving.until("stays_root")
+    [line] = [line for line in serving.log.splitlines() if "stays_root" in line]
+    assert line.startswith("warning stays_root")
+    assert "--user NAME, or run.user" in line
+    with started(net, folder, *command, name, *absolute, "--events", "e.jsonl", "--user", "root") as serving:
+        serving.until(LISTENING[name])
+    assert "stays_root" not in serving.log
+
+
+@needs_root
+def test_who_was_given_the_right_to_a_port_alone_gives_it_up(net: Namespace, folder: Path, command: Command) -> None:
+    """As a unit file with AmbientCapabilities starts it. Sinks have a thread of their own, which has none either."""
+    setpriv = (
+        "setpriv", f"--reuid={STRANGER}", f"--regid={STRANGER}", "--clear-groups", "--inh-caps=-all,+net_bind_service",
+        "--ambient-caps=+net_bind_service", "--bounding-set=-all,+net_bind_service",
+    )  # fmt: skip
+    path = folder / "sensor.toml"
+    path.write_text('[[alerts.sink]]\ntype = "jsonl"\npath = "sink.jsonl"\n')
+    with started(net, folder, *setpriv, *command, "relay", "--config", path, *SOCKETS["relay"]) as serving:
+        serving.until(LISTENING["relay"])
+        assert sum(map(len, serving.threads().values())) > 1
+        for key in ("CapEff", "CapPrm", "CapInh", "CapAmb"):
+            assert facts_of(serving, key) == {NONE}
+
+
 def test_a_wrong_interface_leaves_the_records_of_an_earlier_capture_alone(tmp_path: Path) -> None:
     """Files are opened before the user changes, and that before an interface is opened."""
     path = tmp_path / "events.jsonl"
@@ -308,11 +378,27 @@ def test_root_with_nobody_to_become_is_refused(tmp_path: Path) -> None:
         ('user = "no-such-user"', "no-such-user: there is no such user"),
         ('user = "nobody"\ngroup = "no-such-group"', "no-such-group: there is no such group"),
         (f'user = "{STRANGER}"', "run.group has to name a group"),
+        ('user = "root"\ngroup = "nogroup"', "run.group: nogroup: who stays root stays in its groups"),
     ],
 )
 def test_an_account_that_does_not_exist_is_refused(run: str, why: str, tmp_path: Path) -> None:
     ended = run_with(tmp_path, run)
     assert (ended.status, why in ended.words) == (1, True), ended.words
+
+
+def test_a_wrong_name_on_the_command_line_is_named() -> None:
+    ended = mailsensor("relay", "--listen", "127.0.0.1:0", "--next-hop", "127.0.0.1:9", "--user", "a b")
+    assert (ended.status, "--user a b: must be a name such as" in ended.words) == (1, True)
+
+
+@needs_root
+def test_a_group_that_a_user_is_not_in_is_refused(folder: Path, command: Command) -> None:
+    """It was ignored: the process had the group that it was started with."""
+    path = settings_in(folder, f'group = "{STRANGER + 1}"')
+    before = ("setpriv", f"--reuid={STRANGER}", f"--regid={STRANGER}", "--clear-groups")
+    done = subprocess.run([*before, *command, "run", "--config", path], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert f"run.group: {STRANGER + 1}: only root can enter it; this process is of group {STRANGER}" in done.stderr
 
 
 @needs_root

@@ -10,10 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensor import settings as settings_package
-from sensor.detect import LIMITS as DETECT_LIMITS
+from sensor.app.common import OWN_LIMITS
 from sensor.detect import known_options
-from sensor.ledger import LIMITS as LEDGER_LIMITS
-from sensor.pairing import LIMITS as PAIRING_LIMITS
 from sensor.settings import (
     SINK_KEYS,
     AlertmanagerSettings,
@@ -194,10 +192,11 @@ def test_the_sample_file_is_valid() -> None:
     load_settings(str(sample), {}, known_limits=names, known_detectors=known_options())
 
 
-def test_the_page_on_settings_names_every_key_and_every_limit_of_our_own() -> None:
-    page = (Path(__file__).parent.parent / "docs" / "settings.md").read_text(encoding="utf-8")
-    for name, reason, default in (*LEDGER_LIMITS, *DETECT_LIMITS, *PAIRING_LIMITS):
-        assert f"| `{name}` | {default:,} | {reason.rstrip('.')} |" in page
+def test_the_page_on_settings_names_every_key_and_that_on_limits_every_limit() -> None:
+    docs = Path(__file__).parent.parent / "docs"
+    page, limits = ((docs / name).read_text(encoding="utf-8") for name in ("settings.md", "limits.md"))
+    for name, reason, default in OWN_LIMITS:
+        assert f"| `{name}` | {default:,} | {reason} |" in limits
     for key in (
         "organisation.internal_domains",
         "organisation.internal_networks",

@@ -24,13 +24,12 @@ VERDICTS = Row(
         ),
         Panel(
             "Not seen, or not whole", "short",
-            "In the time shown: mails that passed and are in no record, or were not read to their end. unseen: the "
-            "MTA queued them and did not show them. Runbook: MailsensorInlineUnseen.",
+            "In the time shown: mails that passed and are in no record. unshown: the MTA queued them and did not show "
+            "them; unread: they could not be read, or more was open than the limits allow; dropped: no room for their "
+            "records. In pieces: could not be read whole. Runbook: MailsensorInlineUnseen.",
             (
-                Query(increase("milter_mails_unseen_total"), "unseen", now=True),
-                Query(increase("milter_mails_unread_total"), "unread", now=True),
-                Query(increase("inline_refused_total"), "beyond a limit", now=True),
-                Query(increase("inline_events_dropped_total"), "records dropped", now=True),
+                Query(increase("unseen_mails_total", by="why"), "{{why}}", now=True),
+                Query(increase("milter_mails_unread_total"), "in pieces", now=True),
             ),
             kind="stat", width=12, height=5, steps=BAD_ABOVE_0,
         ),

@@ -5,7 +5,8 @@ from __future__ import annotations
 from grafana.board import AMBER, BAD_ABOVE_0, RED, WARN_ABOVE_0, Board, Panel, Query, Row
 from grafana.promql import HOUR, RANGE, increase, of, or_zero, part_of_both, rate, share, summed
 
-TLS = 'privacy="tls"'
+TLS, CLEAR = 'privacy="tls"', 'privacy="clear"'
+HIDDEN = f"({rate('sessions_total', TLS, over=RANGE)} + {rate('unseen_mails_total', over=RANGE)})"
 BY_RULE = 'kind=~"auto_only|auto_visible"'
 MARKED = 'kind!="paired"'
 
@@ -35,10 +36,11 @@ NOW = Row(
             kind="stat", width=4, height=5,
         ),
         Panel(
-            "Sessions hidden in TLS", "percentunit",
-            "Share of mail sessions, over the time shown, that turned to TLS and could not be read. What the other "
-            "panels say is true of the rest alone. Where it is high, tap behind the gateway that ends TLS.",
-            (Query(share(rate("sessions_total", TLS, over=RANGE), rate("sessions_total", over=RANGE)), now=True),),
+            "Sessions hidden", "percentunit",
+            "Share of mail sessions, over the time shown, that turned to TLS and could not be read; mails that passed "
+            "a tap in line unseen count with them. What the other panels say is true of the rest alone. Where it is "
+            "high, tap behind the gateway that ends TLS, or see the dashboard of mail in line.",
+            (Query(part_of_both(HIDDEN, rate("sessions_total", CLEAR, over=RANGE)), now=True),),
             kind="stat", width=4, height=5, steps=((0.5, AMBER), (0.9, RED)), decimals=1,
         ),
         Panel(

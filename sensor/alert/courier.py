@@ -70,7 +70,7 @@ class Parcel:
 class Courier:
     """
     Owes records to the sink named *name*, by *spool*, *batch* of them at once. ``problem`` says why the sink does not
-    take them, if so.
+    take them, if so, and ``spool_problem`` why the spool does not keep them: one may be well without the other.
 
     A record that the sink refuses for what it says is given to *set_aside*, before it is owed no more.
     """
@@ -80,6 +80,7 @@ class Courier:
     ) -> None:
         self.name = name
         self.problem: str | None = None
+        self.spool_problem: str | None = None
         self.lost: list[str] = []
         self._spool = spool
         self._batch = batch
@@ -91,19 +92,22 @@ class Courier:
 
     def take(self, records: Iterable[AlertRecord]) -> None:
         """
-        Owe *records* to the sink. What the spool refuses is named in ``problem`` and by alert id in ``lost``, whose
-        owner reads and clears it: an alert must not be lost in silence.
+        Owe *records* to the sink. What the spool refuses is named by alert id in ``lost``, whose owner reads and clears
+        it: an alert must not be lost in silence. ``spool_problem`` says why.
         """
-        added = False
+        added, problem = False, None
         for record in records:
             try:
                 self._noting(partial(self._spool.add, record, flush=False))
                 added = True
             except SpoolFullError as error:
-                self.problem = str(error)
+                problem = str(error)
                 self.lost.append(record.id)
+            else:
+                problem = problem or self.spool_problem
         if added:
             self._noting(self._spool.flush)
+        self.spool_problem = problem or self.spool_problem
 
     def batch(self, now_s: float) -> Parcel:
         """What is to be delivered now; empty if nothing is owed or the next try is not due."""
@@ -149,8 +153,9 @@ class Courier:
         """Have the spool note something. What it can't note it knows all the same, until the process ends."""
         try:
             note()
+            self.spool_problem = None
         except OSError as error:
-            self.problem = f"the spool can't be written: {error.strerror}"
+            self.spool_problem = f"the spool can't be written: {error.strerror}"
 
 
 def deliver_all(courier: Courier, sink: Sink, now_s: float) -> None:

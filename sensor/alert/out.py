@@ -58,13 +58,14 @@ class AlertWriter:
             raise OSError(number, f"{delivered.problem}; the file is incomplete", self.target)
 
     def _deliver(self, courier: Courier) -> None:
+        if courier.lost:
+            # Before anything is delivered: that makes room, and the reason is gone.
+            self.log.error("alerts_lost", sink=courier.name, alerts=len(courier.lost), why=courier.spool_problem)
+            self.lost += len(courier.lost)
+            courier.lost.clear()
         owed, problem = courier.owed, courier.problem
         deliver_all(courier, self.sink, self.clock())
         self.written += owed - courier.owed
-        if courier.lost:
-            self.log.error("alerts_lost", sink=courier.name, alerts=len(courier.lost), why=courier.problem)
-            self.lost += len(courier.lost)
-            courier.lost.clear()
         if courier.problem is not None and courier.problem != problem:
             self.log.error("sink_fails", sink=courier.name, why=courier.problem, owed=courier.owed)
 

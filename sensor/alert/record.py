@@ -151,9 +151,7 @@ def record_of(alert: Alert, *, sensor: str) -> AlertRecord:
         "baseline": _measured(finding.baseline),
         "level": finding.level,
         "level_reason": finding.level_reason,
-        "coverage": Seen(
-            clear_share=_finite(finding.coverage.clear_share), missing_octets=finding.coverage.missing_octets
-        ),
+        "coverage": msgspec.structs.replace(finding.coverage, clear_share=_finite(finding.coverage.clear_share)),
         "assumptions": finding.assumptions,
         "gaps": finding.gaps,
         "actor": finding.actor,

@@ -22,7 +22,7 @@ class SinkStatistics:
     """
     One sink since it was opened, in records: ``delivered``, ``owed`` still, ``lost`` (no room in the spool, or gone
     with the memory they waited in), ``refused`` by the sink and set aside. ``failures`` counts tries that went wrong,
-    ``problem`` says why the latest one did.
+    ``problem`` says why the latest one did; a spool that is full is no fault of the sink.
     """
 
     name: str
@@ -61,8 +61,8 @@ class Route:
         self._wake = asyncio.Event()
         self._refresh_due_s = clock()
         self._told_problem: str | None = None
-        # Of a spool, what it held in memory after the latest alerts, since the disk refused it.
-        self._unkept = 0
+        # Of the spool, why it kept nothing at the latest alerts.
+        self._told_spool_problem: str | None = None
         self._delivered = self._lost = self._refused = self._failures = 0
 
     # ---- in the caller's thread
@@ -72,13 +72,12 @@ class Route:
             self._courier.take(records)
             lost, self._courier.lost = self._courier.lost, []
             self._lost += len(lost)
-            why = self._courier.problem
-            unkept = self._owing.unkept if self._keeps else 0
+            why = self._courier.spool_problem
         if lost:
             self._log.error("alerts_lost", sink=self.sink.name, alerts=len(lost), why=why)
-        if unkept and not self._unkept:
+        elif why is not None and why != self._told_spool_problem:
             self._log.error("spool_fails", sink=self.sink.name, why=why, so="alerts wait in memory")
-        self._unkept = unkept
+        self._told_spool_problem = why
 
     def statistics(self) -> SinkStatistics:
         with self._lock:

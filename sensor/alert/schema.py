@@ -31,6 +31,8 @@ _TIGHTER: dict[tuple[str, str], dict[str, object]] = {
     ("LinkRecord", "digest"): {**_DIGEST},
     ("Seen", "clear_share"): {"minimum": 0, "maximum": 1},
     ("Seen", "missing_octets"): {**_NOT_NEGATIVE},
+    ("Seen", "unseen_mails"): {**_NOT_NEGATIVE},
+    ("Seen", "unseen_of_mailbox"): {**_NOT_NEGATIVE},
 }
 
 

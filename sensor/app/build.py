@@ -134,9 +134,9 @@ def taps_of(
     settings = plan.settings
     if settings.milter.listen:
         taps["milter"] = TapPlan(
-            lambda: open_milter(settings, plan.table, plan.core_limits, Log()),
+            lambda: open_milter(settings, plan.table, plan.core_limits, plan.own_limits, Log()),
             goes_on=True,
-            what=(settings.milter, settings.inline, settings.organisation),
+            what=(settings.milter, settings.inline, settings.organisation, _limits_of(plan, "milter_")),
         )
     if settings.relay.listen:
         taps["relay"] = TapPlan(
@@ -146,15 +146,21 @@ def taps_of(
         )
     journal = plan.settings.journal
     if journal.listen:
-        taps["journal"] = TapPlan(lambda: _journal(plan), goes_on=True, what=journal)
+        what = (journal, _limits_of(plan, "journal_"))
+        taps["journal"] = TapPlan(lambda: _journal(plan), goes_on=True, what=what)
     return taps
+
+
+def _limits_of(plan: Plan, prefix: str) -> dict[str, int]:
+    """The limits of ours that are set and whose names begin with *prefix*."""
+    return {name: value for name, value in plan.own_limits.items() if name.startswith(prefix)}
 
 
 def _journal(plan: Plan) -> Tap:
     # Imported where it is needed: the SMTP server takes a while, and few sensors have one.
     from sensor.taps.journal.tap import JournalTap
 
-    return JournalTap(plan.table.interest, plan.settings.journal, limits=plan.core_limits)
+    return JournalTap(plan.table.interest, plan.settings.journal, limits=plan.core_limits, own_limits=plan.own_limits)
 
 
 def _live(plan: Plan) -> Tap:

@@ -8,6 +8,7 @@ from itertools import chain, islice
 
 from sensor.classify import ArtifactError, Organisation, Table, load_table
 from sensor.classify.inference import infer_domains
+from sensor.coverage import LIMITS as COVERAGE_LIMITS
 from sensor.detect import LIMITS as DETECT_LIMITS
 from sensor.detect import known_options
 from sensor.ledger import LIMITS as LEDGER_LIMITS
@@ -17,10 +18,19 @@ from sensor.pairing import LIMITS as PAIRING_LIMITS
 from sensor.pipeline import Pipeline
 from sensor.settings import Limit, Settings, load_settings
 from sensor.taps.base import Batch
+from sensor.taps.journal.limits import LIMITS as JOURNAL_LIMITS
+from sensor.taps.milter.limits import LIMITS as MILTER_LIMITS
 
 READ_WHOLE, READ_NOTHING, READ_WITH_DAMAGE, INTERRUPTED = 0, 1, 3, 130
 
-OWN_LIMITS: tuple[Limit, ...] = (*LEDGER_LIMITS, *PAIRING_LIMITS, *DETECT_LIMITS)
+OWN_LIMITS: tuple[Limit, ...] = (
+    *LEDGER_LIMITS,
+    *PAIRING_LIMITS,
+    *DETECT_LIMITS,
+    *COVERAGE_LIMITS,
+    *MILTER_LIMITS,
+    *JOURNAL_LIMITS,
+)
 """The limits that are not the core's."""
 
 

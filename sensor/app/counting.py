@@ -18,8 +18,8 @@ from sensor.app.worker import Totals, Worker
 from sensor.detect.events import ForwardRefused, ForwardSeen
 from sensor.ledger.mailbox import CELLS, LEVELS, Cell, Forwards
 from sensor.metrics import CAPTURE, Counts, family_of
-from sensor.model import Direction, Outcome, Severity
-from sensor.tally import Tally
+from sensor.model import Direction, MissedWhy, Outcome, Severity
+from sensor.tally import Tally, missed_in
 
 TOP_EVERY_S = 15.0
 """How often the top mailboxes are chosen anew, and weighed: as often as Prometheus scrapes by most settings."""
@@ -37,6 +37,7 @@ MAILBOX_GAUGES = (
 FIRST: Mapping[str, tuple[Sequence[str], ...]] = {
     "transactions": (get_args(Direction), get_args(Outcome)),
     "sessions": (("clear", "tls"),),
+    "unseen_mails": (get_args(MissedWhy),),
     "forwards": (CELLS, LEVELS, SCOPES),
     "forwards_refused": (("yes", "no"),),
     "mailbox_overflow_forwards": (CELLS,),
@@ -86,6 +87,8 @@ class Meter:
         counts.add("missing_octets", batch.missing_octets)
         counts.add("incomplete_transactions", batch.incomplete)
         counts.add("one_sided_transactions", batch.one_sided)
+        for missed in missed_in(batch):
+            counts.add("unseen_mails", missed.mails, missed.why)
         self.see_events(step.events)
         self.see_alerts(step.alerts)
         if batch.last_seen_ns is not None:
@@ -181,6 +184,7 @@ class Meter:
         self._reach("ledger_duplicates", ledger.duplicates)
         for detector, number in runner.failures.items():
             self._reach("detector_failures", number, detector)
+        self._reach("unseen_mailboxes_forgotten", analysis.pipeline.unseen.forgotten)
         counts.set("detector_states", runner.states)
         self._reach("detector_states_evicted", runner.states_evicted)
         self._reach("detector_events_released_early", runner.released_early)

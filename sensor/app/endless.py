@@ -7,24 +7,31 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from types import FrameType
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from sensor.app.common import collect_seldom, settings_of, split_limits, table_in_force
 from sensor.app.console import Progress, check_outputs
 from sensor.app.keeping import Keeper
 from sensor.app.reading import AlertWriter, Run, Sink, run_tap
+from sensor.app.rights import Rights
 from sensor.app.telling import alert_writer, alerts_kept_in, print_summary
 from sensor.classify import Table
 from sensor.log import hiding
 from sensor.privacy import Veil, veil_of
-from sensor.settings import Settings
+from sensor.settings import Settings, SettingsError
+from sensor.settings.run import account
 from sensor.taps.base import Tap
 from sensor.taps.files import Found
+
+TapT = TypeVar("TapT", bound=Tap)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndlessOptions:
-    """What each of them can be asked. *events* and *alerts* are a path, ``-`` for standard output, or none."""
+    """
+    What each of them can be asked. *events* and *alerts* are a path, ``-`` for standard output, or none. *user* is whom
+    a process of root becomes, in place of ``run.user``.
+    """
 
     events: str | None = None
     alerts: str | None = None
@@ -32,6 +39,7 @@ class EndlessOptions:
     settings_path: str | None = None
     internal_domains: Sequence[str] = ()
     limits: Sequence[str] = ()
+    user: str | None = None
     json: bool = False
     quiet: bool = False
 
@@ -60,6 +68,8 @@ def set_up(
     collect_seldom()
     check_outputs({"--events": options.events, "--alerts": options.alerts})
     settings = with_options(settings_of(options.settings_path, environment, options.internal_domains, options.limits))
+    if options.user is not None:
+        settings = replace(settings, run=replace(settings.run, user=_user(options.user)))
     return Setup(
         settings,
         table_in_force(settings, options.settings_path),
@@ -67,6 +77,13 @@ def set_up(
         # Its keys are read here: later the right to read them may be gone.
         veil_of(settings.privacy, settings.organisation.internal_domains),
     )
+
+
+def _user(name: str) -> str:
+    try:
+        return account(name)
+    except ValueError as error:
+        raise SettingsError(f"--user {name}: {error}") from None
 
 
 @contextmanager
@@ -84,6 +101,32 @@ def alerts_to(
 ) -> AlertWriter | None:
     """Who is told of alerts: the file of ``--alerts``, behind what it holds where told to *append*, and the sinks."""
     return alert_writer(options.alerts, setup.settings, environment, opened, form=options.alerts_format, append=append)
+
+
+def open_in_turn(
+    rights: Rights, open_tap: Callable[[], TapT], open_alerts: Callable[[], AlertWriter | None]
+) -> tuple[TapT, AlertWriter | None]:
+    """
+    The tap, its sockets open, and who is told of alerts; the rights that it took are gone.
+
+    Files of alerts are the caller's, as those of records: root opens them before it becomes somebody else, and all
+    threads do. Others open them behind the sockets: sinks have a thread, which would keep a right that it began with.
+    """
+    tell = open_alerts() if rights.began_as_root else None
+    rights.become()
+    tap = open_tap()
+    rights.sockets_are_open()
+    return tap, tell if rights.began_as_root else open_alerts()
+
+
+def tell_rights(rights: Rights) -> None:
+    """
+    Whom root became, once all threads are seen to be it, or that nobody was named; not what was asked for, and nothing
+    of a process that was nobody from the start.
+    """
+    if rights.began_as_root and not rights.stays_as_asked:
+        rights.check()
+        rights.tell()
 
 
 def run_endless(

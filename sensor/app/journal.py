@@ -7,8 +7,19 @@ from dataclasses import dataclass, replace
 from typing import Self, TypeVar
 
 from sensor.app.common import READ_WHOLE, READ_WITH_DAMAGE
-from sensor.app.endless import EndlessOptions, alerts_to, print_end, run_endless, set_up, until_told
+from sensor.app.endless import (
+    EndlessOptions,
+    alerts_to,
+    open_in_turn,
+    print_end,
+    run_endless,
+    set_up,
+    tell_rights,
+    until_told,
+)
+from sensor.app.reading import AlertWriter
 from sensor.app.recordfile import RecordFile, keeps
+from sensor.app.rights import Rights
 from sensor.log import Log
 from sensor.model import InterestSpec
 from sensor.settings import JournalSettings, Settings, SettingsError
@@ -38,11 +49,28 @@ def journal(options: JournalOptions, environment: Mapping[str, str]) -> int:
     """
     setup = set_up(options, environment, lambda settings: _with_options(options, settings))
     log = Log()
+    rights = Rights(setup.settings.run, log=Log(level="warning" if options.quiet else "info"), captures=False)
     with until_told(setup) as opened:
+
+        def open_tap() -> JournalTap:
+            tap = _SettlingTap(
+                setup.table.interest,
+                setup.settings.journal,
+                records,
+                limits=setup.core_limits,
+                own_limits=setup.own_limits,
+                log=log,
+            )
+            opened.callback(tap.stop)
+            return tap
+
+        def open_alerts() -> AlertWriter | None:
+            return alerts_to(options, setup, environment, opened, append=True)
+
         records = opened.enter_context(_Records(str(options.events), log))
-        tap = _SettlingTap(setup.table.interest, setup.settings.journal, records, limits=setup.core_limits, log=log)
-        opened.callback(tap.stop)
-        run = run_endless(tap, setup, sink=records, tell=alerts_to(options, setup, environment, opened, append=True))
+        tap, tell = open_in_turn(rights, open_tap, open_alerts)
+        tell_rights(rights)
+        run = run_endless(tap, setup, sink=records, tell=tell)
     print_end(run, tap, setup, options)
     return _status(tap, log)
 
@@ -137,9 +165,10 @@ class _SettlingTap(JournalTap):
         records: _Records,
         *,
         limits: Mapping[str, int],
+        own_limits: Mapping[str, int],
         log: Log,
     ) -> None:
-        super().__init__(interest, settings, limits=limits, log=log)
+        super().__init__(interest, settings, limits=limits, own_limits=own_limits, log=log)
         self._records = records
 
     def batches(self) -> Iterator[Batch]:

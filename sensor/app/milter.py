@@ -7,7 +7,18 @@ from dataclasses import dataclass, replace
 
 from sensor.app.common import READ_WHOLE, READ_WITH_DAMAGE
 from sensor.app.console import records_to
-from sensor.app.endless import AtOnce, EndlessOptions, alerts_to, print_end, run_endless, set_up, until_told
+from sensor.app.endless import (
+    AtOnce,
+    EndlessOptions,
+    alerts_to,
+    open_in_turn,
+    print_end,
+    run_endless,
+    set_up,
+    tell_rights,
+    until_told,
+)
+from sensor.app.rights import Rights
 from sensor.classify import Organisation, Table
 from sensor.inline.judge import Judge
 from sensor.log import Log
@@ -32,22 +43,26 @@ def milter(options: MilterOptions, environment: Mapping[str, str]) -> int:
     """
     setup = set_up(options, environment, lambda settings: _with_addresses(options, settings))
     log = Log(level="warning" if options.quiet else "info")
+    rights = Rights(setup.settings.run, log=log, captures=False)
     with until_told(setup) as opened:
+
+        def open_tap() -> MilterTap:
+            tap = open_milter(setup.settings, setup.table, setup.core_limits, setup.own_limits, log)
+            opened.callback(tap.discard)
+            opened.callback(tap.stop)
+            return tap
+
         sink = opened.enter_context(records_to(options.events))
-        tap = open_milter(setup.settings, setup.table, setup.core_limits, log)
-        opened.callback(tap.discard)
-        opened.callback(tap.stop)
-        run = run_endless(
-            tap,
-            setup,
-            sink=None if sink is None else AtOnce(sink),
-            tell=alerts_to(options, setup, environment, opened),
-        )
+        tap, tell = open_in_turn(rights, open_tap, lambda: alerts_to(options, setup, environment, opened))
+        tell_rights(rights)
+        run = run_endless(tap, setup, sink=None if sink is None else AtOnce(sink), tell=tell)
     print_end(run, tap, setup, options)
     return READ_WITH_DAMAGE if tap.damage() else READ_WHOLE
 
 
-def open_milter(settings: Settings, table: Table, core_limits: Mapping[str, int], log: Log) -> MilterTap:
+def open_milter(
+    settings: Settings, table: Table, core_limits: Mapping[str, int], own_limits: Mapping[str, int], log: Log
+) -> MilterTap:
     """The tap as the settings have it, with the judge that they ask for. Raises ``TapError``."""
     ours = settings.organisation
     judge = Judge(table, Organisation(ours.internal_domains, ours.internal_networks), settings.inline, log=log)
@@ -58,6 +73,7 @@ def open_milter(settings: Settings, table: Table, core_limits: Mapping[str, int]
             judge,
             own_field=judge.strips,
             fails_open=settings.inline.on_failure == "open",
+            limits=own_limits,
             log=log,
             close=judge.close,
         )

@@ -9,8 +9,19 @@ from dataclasses import dataclass, replace
 
 from sensor.app.common import READ_WHOLE, READ_WITH_DAMAGE
 from sensor.app.console import records_to
-from sensor.app.endless import AtOnce, EndlessOptions, alerts_to, print_end, run_endless, set_up, until_told
+from sensor.app.endless import (
+    AtOnce,
+    EndlessOptions,
+    alerts_to,
+    open_in_turn,
+    print_end,
+    run_endless,
+    set_up,
+    tell_rights,
+    until_told,
+)
 from sensor.app.reading import Sink
+from sensor.app.rights import Rights
 from sensor.classify import Organisation, Table
 from sensor.inline.judge import Judge
 from sensor.log import Log
@@ -37,11 +48,18 @@ def relay(options: RelayOptions, environment: Mapping[str, str]) -> int:
     """
     setup = set_up(options, environment, lambda settings: replace(settings, relay=_ends(options, settings.relay)))
     log = Log()
+    rights = Rights(setup.settings.run, log=Log(level="warning" if options.quiet else "info"), captures=False)
     with until_told(setup) as opened:
+
+        def open_tap() -> RelayTap:
+            tap = open_relay(setup.settings, setup.table, setup.core_limits, log, tells=not options.quiet)
+            opened.callback(tap.stop)
+            return tap
+
         records = opened.enter_context(records_if_possible(options.events, log))
-        tap = open_relay(setup.settings, setup.table, setup.core_limits, log, tells=not options.quiet)
-        opened.callback(tap.stop)
-        run = run_endless(tap, setup, sink=records, tell=alerts_to(options, setup, environment, opened))
+        tap, tell = open_in_turn(rights, open_tap, lambda: alerts_to(options, setup, environment, opened))
+        tell_rights(rights)
+        run = run_endless(tap, setup, sink=records, tell=tell)
     print_end(run, tap, setup, options)
     return READ_WITH_DAMAGE if records is not None and records.failures else READ_WHOLE
 

@@ -18,6 +18,9 @@ USER = "mailsensor"
 _OPENING: frozenset[Capability] = frozenset(("net_raw", "net_bind_service"))
 """What opening sockets takes: capturing, and listening on ports below 1024."""
 
+_SERVING: frozenset[Capability] = frozenset(("net_bind_service",))
+"""What it takes where nothing is captured."""
+
 
 class Rights:
     """
@@ -29,13 +32,19 @@ class Rights:
 
     *stand_ins* are users to become where neither the settings name one nor ``USER`` is there. If none of them can read
     the program (a virtual environment in root's home), the user stays root: with no capability, but in threads that
-    began before ``become``.
+    began before ``become``. A command that serves mail and *captures* nothing needs no right to, and keeps none; root
+    stays root in it where the settings name nobody, and ``tell`` says so.
     """
 
-    def __init__(self, run: RunSettings, *, log: Log, stand_ins: Sequence[str] = ()) -> None:
+    def __init__(self, run: RunSettings, *, log: Log, stand_ins: Sequence[str] = (), captures: bool = True) -> None:
         self._log = log
-        self._stays_root = run.stays_root and privileges.is_root()
-        self._keeps: frozenset[Capability] = frozenset(("net_raw",) if run.keep_net_raw else ())
+        self.began_as_root = privileges.is_root()
+        self._is_unnamed = not captures and not run.user and self.began_as_root
+        self.stays_as_asked = run.stays_root and self.began_as_root
+        self._stays_root = self._is_unnamed or self.stays_as_asked
+        _check_group(run, stays_root=self._stays_root)
+        self._opens_with = _OPENING if captures else _SERVING
+        self._keeps: frozenset[Capability] = frozenset(("net_raw",) if captures and run.keep_net_raw else ())
         self._account = None if self._stays_root else _account(run, stand_ins)
         if not self._stays_root:
             privileges.confine()
@@ -48,9 +57,9 @@ class Rights:
         process.
         """
         if self._account is not None:
-            privileges.become(self._account, _OPENING)
+            privileges.become(self._account, self._opens_with)
         elif not self._stays_root:
-            privileges.keep_only(_OPENING)
+            privileges.keep_only(self._opens_with)
 
     def sockets_are_open(self) -> None:
         """The right to open more goes."""
@@ -70,10 +79,29 @@ class Rights:
 
     def tell(self) -> None:
         """Say in the log what it came to."""
-        if self._stays_root:
+        if self._is_unnamed:
+            self._log.warning("stays_root", why="no user is named", so=_NAME_ONE)
+        elif self._stays_root:
             self._log.warning("stays_root", why='run.user = "root"')
-            return
-        self._log.info("unprivileged", uid=os.getuid(), gid=os.getgid(), capabilities=privileges.names_of(self._keeps))
+        else:
+            self._log.info(
+                "unprivileged", uid=os.getuid(), gid=os.getgid(), capabilities=privileges.names_of(self._keeps)
+            )
+
+
+_NAME_ONE = "name whom it is to become: --user NAME, or run.user in the settings"
+
+
+def _check_group(run: RunSettings, *, stays_root: bool) -> None:
+    """A group that could not be entered is an error: it would be ignored."""
+    if not run.group:
+        return
+    if stays_root:
+        raise PrivilegeError(
+            f"run.group: {run.group}: who stays root stays in its groups; name a user in run.user, or no group"
+        )
+    if not privileges.is_root() and privileges.group_of(run.group) != os.getegid():
+        raise PrivilegeError(f"run.group: {run.group}: only root can enter it; this process is of group {os.getegid()}")
 
 
 def _account(run: RunSettings, stand_ins: Sequence[str]) -> Account | None:

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING
 
 from sensor.app.common import READ_NOTHING, READ_WHOLE, READ_WITH_DAMAGE
 from sensor.app.console import check_outputs, print_text, progress_bar, records_to
-from sensor.app.endless import AtOnce, EndlessOptions, alerts_to, print_end, run_endless, set_up, until_told
+from sensor.app.endless import (
+    AtOnce,
+    EndlessOptions,
+    alerts_to,
+    open_in_turn,
+    print_end,
+    run_endless,
+    set_up,
+    until_told,
+)
 from sensor.app.keeping import open_keeper
 from sensor.app.rights import Rights
 from sensor.log import Log, printable
@@ -47,17 +56,18 @@ def sniff(options: SniffOptions, environment: Mapping[str, str]) -> int:
         if options.store is not None:
             keeper = opened.enter_context(open_keeper(options.store, settings.privacy))
         sink = opened.enter_context(records_to(options.events))
-        tell = alerts_to(options, setup, environment, opened, append=keeper is not None)
-        rights.become()
-        tap = LiveTap(
-            how.interfaces,
-            setup.table.interest,
-            settings=how,
-            limits=setup.core_limits,
-            reopens=settings.run.keep_net_raw or settings.run.stays_root,
-            watch=lambda was, now: tell_change(log, was, now),
+        tap, tell = open_in_turn(
+            rights,
+            lambda: LiveTap(
+                how.interfaces,
+                setup.table.interest,
+                settings=how,
+                limits=setup.core_limits,
+                reopens=settings.run.keep_net_raw or settings.run.stays_root,
+                watch=lambda was, now: tell_change(log, was, now),
+            ),
+            lambda: alerts_to(options, setup, environment, opened, append=keeper is not None),
         )
-        rights.sockets_are_open()
         if not options.quiet:
             log.info("capturing", interfaces=",".join(how.interfaces), ports=_ports_in_words(how))
         run = run_endless(

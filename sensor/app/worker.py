@@ -18,7 +18,8 @@ from typing import TypeVar
 from sensor.errors import UserError
 from sensor.log import Log
 from sensor.taps.base import Batch, Tap
-from sensor.taps.folder import EndOfCaptures, StartOfCaptures
+from sensor.taps.folder import EndOfCaptures
+from sensor.taps.mark import Mark
 
 INBOX_BATCHES = 8
 """Batches between workers and analysis, of up to some thousand mails each: enough to bridge a save."""
@@ -232,8 +233,8 @@ class Worker:
         return None
 
     def _hand_over(self, parcel: Parcel) -> None:
-        """Wait for a place. Empty batches need none, but for those that say where captures begin and end."""
-        while len(parcel.batch) or isinstance(parcel.batch, StartOfCaptures | EndOfCaptures):
+        """Wait for a place. Empty batches need none, but for those that say something by themselves."""
+        while len(parcel.batch) or isinstance(parcel.batch, Mark):
             try:
                 self._inbox.put(parcel, timeout=_TURN_S)
             except queue.Full:

@@ -30,6 +30,14 @@ EventsOption = Annotated[
     ),
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No summary; only warnings.")]
+UserOption = Annotated[
+    str | None,
+    typer.Option(
+        "--user",
+        metavar="NAME",
+        help="Whom to become once sockets are open, where root starts it. By default run.user.",
+    ),
+]
 InternalDomainOption = Annotated[
     list[str] | None,
     typer.Option(

@@ -19,6 +19,7 @@ from sensor.cli.options import (
     LimitOption,
     QuietOption,
     StoreOption,
+    UserOption,
 )
 
 
@@ -110,6 +111,7 @@ def sniff(
     config: ConfigOption = None,
     internal_domain: InternalDomainOption = None,
     limit: LimitOption = None,
+    user: UserOption = None,
     json: JsonSummaryOption = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="No summary and no progress line; only warnings.")
@@ -130,6 +132,7 @@ def sniff(
         settings_path=config,
         internal_domains=internal_domain or (),
         limits=limit or (),
+        user=user,
         json=json,
         quiet=quiet,
     )
@@ -149,6 +152,7 @@ def relay(
     config: ConfigOption = None,
     internal_domain: InternalDomainOption = None,
     limit: LimitOption = None,
+    user: UserOption = None,
     json: JsonSummaryOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -169,6 +173,7 @@ def relay(
         settings_path=config,
         internal_domains=internal_domain or (),
         limits=limit or (),
+        user=user,
         json=json,
         quiet=quiet,
     )
@@ -188,6 +193,7 @@ def milter(
     config: ConfigOption = None,
     internal_domain: InternalDomainOption = None,
     limit: LimitOption = None,
+    user: UserOption = None,
     json: JsonSummaryOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -203,6 +209,7 @@ def milter(
         settings_path=config,
         internal_domains=internal_domain or (),
         limits=limit or (),
+        user=user,
         json=json,
         quiet=quiet,
     )
@@ -234,6 +241,7 @@ def journal(
     config: ConfigOption = None,
     internal_domain: InternalDomainOption = None,
     limit: LimitOption = None,
+    user: UserOption = None,
     json: JsonSummaryOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -251,6 +259,7 @@ def journal(
         settings_path=config,
         internal_domains=internal_domain or (),
         limits=limit or (),
+        user=user,
         json=json,
         quiet=quiet,
     )

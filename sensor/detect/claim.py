@@ -8,7 +8,7 @@ down a step. Everything that came from mail is cut to a bound and made one print
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
@@ -122,7 +122,12 @@ def claim(
         severity=severity,
         confidence=sure,
         confidence_reason=sentence(why),
-        coverage=Seen(clear_share=context.clear_share, missing_octets=missing_octets),
+        coverage=Seen(
+            clear_share=context.clear_share,
+            missing_octets=missing_octets,
+            unseen_mails=context.unseen_24h,
+            unseen_of_mailbox=0 if mailbox is None else context.mailbox_unseen_24h,
+        ),
         assumptions=tuple(sentence(each) for each in assumptions),
         gaps=tuple(sentence(each) for each in (*gaps, *unseen, *unnamed)),
         actor=_plain_actor(actor or Actor()),
@@ -169,26 +174,43 @@ def cut(text: str, octets: int) -> str:
 
 
 def _weighed(confidence: Confidence, reason: str, context: Context) -> tuple[Confidence, str]:
-    share = context.clear_share
-    if share is None or share >= POOR_CLEAR_SHARE:
+    share, unseen = context.clear_share, context.mailbox_unseen_24h
+    seen = context.received_24h + context.sent_24h
+    if share is not None and share < POOR_CLEAR_SHARE:
+        hidden = f"Only {share:.0%} of mail sessions were seen in clear, so this is told with less confidence."
+    elif unseen and seen / (seen + unseen) < POOR_CLEAR_SHARE:
+        hidden = "More of this mailbox's mail passed unseen than was seen, so this is told with less confidence."
+    else:
         return confidence, reason
-    hidden = f"Only {share:.0%} of mail sessions were seen in clear, so this is told with less confidence."
     return _LOWER[confidence], f"{reason} {hidden}".strip()
 
 
 def _unseen(context: Context, missing_octets: int, now_ms: int) -> tuple[str, ...]:
-    gaps = []
-    share = context.clear_share
-    if share is None:
-        gaps.append("How much mail passed unseen in TLS is not known.")
-    elif share < GOOD_CLEAR_SHARE:
-        gaps.append(f"{1 - share:.0%} of mail sessions in the last 24 hours were hidden in TLS.")
+    gaps = list(_hidden(context))
     if missing_octets > 0:
         gaps.append(f"{missing_octets:,} octets of the mails in question were lost on the way to the sensor.")
     since = context.sensor_since_ms
     if since is not None and now_ms - since < SHORT_WATCH_MS:
         gaps.append(f"The sensor had watched for {_duration(now_ms - since)} only: what was before is not known.")
     return tuple(gaps)
+
+
+def _hidden(context: Context) -> Iterator[str]:
+    """What of the last 24 hours nobody could read. Each mail that passed unseen is in the share like a session."""
+    share, unseen = context.clear_share, context.unseen_24h
+    if share is None:
+        yield "How much mail passed unseen in TLS is not known."
+    elif share < GOOD_CLEAR_SHARE:
+        how = "were hidden in TLS, or passed the sensor unseen" if unseen else "were hidden in TLS"
+        yield f"{1 - share:.0%} of mail sessions in the last 24 hours {how}."
+    if unseen:
+        of_mailbox = min(context.mailbox_unseen_24h, unseen)
+        known = f", {of_mailbox:,} of them known to be of this mailbox" if of_mailbox else ""
+        yield f"In the last 24 hours {_mails(unseen)} passed the sensor unseen{known}."
+
+
+def _mails(count: int) -> str:
+    return "1 mail" if count == 1 else f"{count:,} mails"
 
 
 def _duration(ms: int) -> str:

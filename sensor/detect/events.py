@@ -22,7 +22,9 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     """
     What was known of mailbox, organisation and sensor when the event happened, so that a detector needs no ledger.
 
-    ``clear_share`` is the share of mail sessions seen in clear in the last 24 hours; null where nothing tells.
+    ``clear_share`` is the share of mail sessions seen in clear in the last 24 hours; null where nothing tells. Mails
+    that passed a tap in line unseen count against it like sessions; ``unseen_24h`` are those mails, and
+    ``mailbox_unseen_24h`` those of them that the mailbox is known to have sent or got.
     ``mailbox_since_ms`` and ``sensor_since_ms`` are the first mail seen of the mailbox and at all. ``mailboxes`` and
     ``forwarders`` count those of the organisation that had mail, and that forwarded to outside by a rule, in 7 days.
     """
@@ -37,6 +39,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     mailboxes: int = 0
     forwarders: int = 0
     clear_share: float | None = None
+    unseen_24h: int = 0
+    mailbox_unseen_24h: int = 0
 
 
 class ForwardSeen(msgspec.Struct, frozen=True, kw_only=True, tag="forward"):

@@ -6,6 +6,7 @@ Nothing here does I/O or keeps state.
 
 from sensor.model.finding import Actor, Exhibit, Finding, Measured, Seen
 from sensor.model.forwarding import Artifact, Forwarding, InterestSpec
+from sensor.model.missed import Missed, MissedWhy
 from sensor.model.record import (
     AttachmentRecord,
     CompletenessRecord,
@@ -71,6 +72,8 @@ __all__ = [
     "Kind",
     "Level",
     "Measured",
+    "Missed",
+    "MissedWhy",
     "Outcome",
     "ReceivedView",
     "ReplyRecord",

@@ -28,10 +28,17 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
-    """How much of the mail flow a finding could be drawn from."""
+    """
+    How much of the mail flow a finding could be drawn from.
+
+    ``unseen_mails`` are those that passed a tap in line in the last 24 hours and are in no record, as far as that is
+    known, and ``unseen_of_mailbox`` those of them that the mailbox is known to have sent or got.
+    """
 
     clear_share: float | None = None
     missing_octets: int = 0
+    unseen_mails: int = 0
+    unseen_of_mailbox: int = 0
 
 
 class Exhibit(msgspec.Struct, frozen=True, kw_only=True):

@@ -241,7 +241,7 @@ FIELDS: Mapping[type, Fields] = {
         "pairs": _PATH,
     },
     Measured: {"what": sentence, "value": keep, "low": keep, "high": keep, "unit": keep},
-    Seen: {"clear_share": keep, "missing_octets": keep},
+    Seen: dict.fromkeys(("clear_share", "missing_octets", "unseen_mails", "unseen_of_mailbox"), keep),
     Actor: {"auth_user": address, "helo": domain, "client_ip": keep, "server_ip": keep},
     Exhibit: {"transaction_id": keep, "at_ms": keep, "lines": each(told)},
     Cut: {"mailbox": address, "destination": address, "entry": allowed, "reason": empty, "expires": keep},

@@ -224,7 +224,9 @@ def _actor(record: AlertRecord) -> str:
 def _coverage(record: AlertRecord) -> str:
     share = record.coverage.clear_share
     seen = f"{share:.0%} of mail sessions in clear" if share is not None else "share in clear not known"
-    return f"{seen}, {record.coverage.missing_octets:,} octets missing"
+    unseen = record.coverage.unseen_mails
+    passed = f", {_number(unseen, 'mail')} passed unseen" if unseen else ""
+    return f"{seen}, {record.coverage.missing_octets:,} octets missing{passed}"
 
 
 def _cut(cut: Cut) -> str:

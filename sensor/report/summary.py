@@ -150,6 +150,7 @@ class CoverageSummary(msgspec.Struct, frozen=True, kw_only=True):
     missing_octets: int
     tls_sessions: int
     tls_octets: int
+    unseen_mails: int = 0
     first_seen: str | None
     last_seen: str | None
     look_alikes: dict[str, int]
@@ -352,6 +353,7 @@ def coverage_summary(coverage: Coverage, ledger: LedgerView) -> CoverageSummary:
         missing_octets=coverage.missing_octets,
         tls_sessions=coverage.tls_sessions,
         tls_octets=coverage.tls_octets,
+        unseen_mails=coverage.unseen_mails,
         first_seen=utc_time(coverage.first_seen_ns) if coverage.first_seen_ns is not None else None,
         last_seen=utc_time(coverage.last_seen_ns) if coverage.last_seen_ns is not None else None,
         look_alikes=dict(sorted(coverage.look_alikes.items(), key=lambda each: (-each[1], each[0]))),

@@ -315,6 +315,8 @@ def _not_seen(coverage: CoverageSummary) -> str:
         text += f", {counted(coverage.incomplete, 'mail')} incomplete"
     if coverage.one_sided:
         text += f", {counted(coverage.one_sided, 'mail')} seen in one direction only"
+    if coverage.unseen_mails:
+        text += f"; {counted(coverage.unseen_mails, 'mail')} passed unseen, in no record"
     return text
 
 

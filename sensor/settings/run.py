@@ -15,7 +15,8 @@ class RunSettings:
     What `run` writes: files of records and of alerts, "" for none. ``drain_s`` bounds the time between SIGTERM and
     the last save.
 
-    ``user`` and ``group`` are whom a process that is started by root becomes, "" for what the command chooses. With
+    ``user`` and ``group`` are whom a process that is started by root becomes, "" for what the command chooses. A group
+    is that of a user: who stays root can have none. With
     ``keep_net_raw`` it can open interfaces again that were removed and came back.
     """
 
@@ -32,7 +33,8 @@ class RunSettings:
         return self.user in ("root", "0")
 
 
-def _account(value: object) -> str:
+def account(value: object) -> str:
+    """The name or number of a user or a group."""
     text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
     if not isinstance(text, str) or not re.fullmatch(r"([A-Za-z_][A-Za-z0-9_.-]{0,31}|[0-9]{1,9})?", text):
         raise ValueError('must be a name such as "mailsensor", a number, or "" for none')
@@ -47,8 +49,8 @@ RUN = Section(
         "alerts": file,
         "alerts_format": one_of("jsonl", "ocsf"),
         "drain_s": whole(1, 600),
-        "user": _account,
-        "group": _account,
+        "user": account,
+        "group": account,
         "keep_net_raw": true_or_false,
     },
 )

@@ -16,11 +16,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from sensor.model import Event, InterestSpec, TapName
-from sensor.tally import Tally, tally
+from sensor.model import InterestSpec, TapName
 from sensor.taps.base import Batch, DamageView, TapError
-from sensor.taps.capture import CaptureTap, CoreEvents, transaction_types
+from sensor.taps.capture import CaptureTap, CoreEvents
 from sensor.taps.files import STDIN, Found, find_captures
+from sensor.taps.mark import Mark
 
 LOOK_EVERY_S = 1.0
 """How often a folder is looked at."""
@@ -29,33 +29,14 @@ DAMAGE_REMEMBERED = 1_000
 """Damaged places that are kept, the latest; ``damaged`` counts all."""
 
 
-class _Mark:
-    """An empty batch that says something of those before and behind it."""
-
-    def __len__(self) -> int:
-        return 0
-
-    def __iter__(self) -> Iterator[Event]:
-        return iter(())
-
-    def tally(self, *, classify_all: bool) -> Tally:
-        transaction_type, session_type = transaction_types()
-        return tally((), transaction_type=transaction_type, session_type=session_type, classify_all=classify_all)
-
-    def to_json_lines(
-        self, forwardings: Mapping[int, bytes], default_forwarding: bytes, *, sensor: str, tap: str
-    ) -> bytes:
-        return b""
-
-
-class StartOfCaptures(_Mark):
+class StartOfCaptures(Mark):
     """Stands before the first batch of captures that are read together, of which *reading* was taken before."""
 
     def __init__(self, reading: Reading) -> None:
         self.reading = reading
 
 
-class EndOfCaptures(_Mark):
+class EndOfCaptures(Mark):
     """Stands behind the last batch of the captures at *paths*."""
 
     def __init__(self, paths: Sequence[str]) -> None:

@@ -14,9 +14,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NotRequired, Required, TypedDict, Unpack
 
 from sensor import _core
-from sensor.model import InterestSpec, Outcome, SessionProtocol, TapName, Transaction
+from sensor.model import InterestSpec, Missed, MissedWhy, Outcome, SessionProtocol, TapName, Transaction
 from sensor.taps.base import Batch, DamageView
 from sensor.taps.capture import TURN_S, CoreEvents, core_interest
+from sensor.taps.missed import MissedBatch, MissedSoFar
 
 Peer = tuple[str, int | None]
 """An IP address, and a port where there is one. IPv4 in IPv6 is taken for IPv4; a zone is left off."""
@@ -138,6 +139,7 @@ class InlineTap(CoreEvents, ABC):
         self.core = core
         self._over = threading.Event()
         self._failure: BaseException | None = None
+        self._missed_so_far = MissedSoFar()
 
     @property
     @abstractmethod
@@ -157,7 +159,10 @@ class InlineTap(CoreEvents, ABC):
         while True:
             # Asked first: what the loop told before its end is there when it is over.
             over = self._over.is_set()
+            missed = self.missed()
             batch = self.core.take()
+            if missed:
+                yield MissedBatch(missed)
             if len(batch) or not over:
                 yield batch
             elif self._failure is not None:
@@ -172,6 +177,15 @@ class InlineTap(CoreEvents, ABC):
                     raise
                 interrupted = True
                 self.stop()
+
+    def missed(self) -> Sequence[Missed]:
+        """Mail that became known since the last call to have passed and to be in no record."""
+        return tuple(self._missed_so_far.news(self.missed_counts()))
+
+    def missed_counts(self) -> Mapping[MissedWhy, int]:
+        """How many mails, at least, passed so far of which no more is known than that."""
+        counters = self.core.counters()
+        return {"unread": counters["inline_refused"], "dropped": counters["inline_events_dropped"]}
 
     def progress(self) -> tuple[int, int, str]:
         """Octets of mail content so far, no total, and in words how it goes."""

@@ -23,7 +23,7 @@ TELL_NO_PLATFORM = re.compile(
     r"x400_|auto_submitted|simplelogin_|sent_by_|received_for_|recipient_unaddressed|null_sender|forwarded_message_id|"
     r"resent_by_hand|meeting_forward|subject_|thread_topic|\w+_separator|thunderbird_|quoted_block|attached_|"
     r"google_forwarded_encrypted|multiple_|inline_|arc_later_set|sender_rewritten|authors_signature|redirected_by_hand|"
-    r"thread_|notes_separator|fastmail_"
+    r"thread_|notes_separator|fastmail_|kopano_|hmailserver_|communigate_"
 )
 
 

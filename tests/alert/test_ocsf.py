@@ -112,7 +112,8 @@ def test_what_ocsf_has_no_place_for_is_kept_under_our_names() -> None:
     told = event(finding(), allow=())
     unmapped = told["unmapped"]
     assert unmapped["level"] == "user"
-    assert unmapped["coverage"] == {"clear_share": 0.5, "missing_octets": 12}
+    coverage = {"clear_share": 0.5, "missing_octets": 12, "unseen_mails": 0, "unseen_of_mailbox": 0}
+    assert unmapped["coverage"] == coverage
     assert unmapped["gaps"] == ["Half of the sessions were in TLS."]
     assert unmapped["evidence"]["head"] == told["evidences"][-1]["data"]["sha256"]
     assert any("doveadm" in each for step in unmapped["next_steps"] for each in step["commands"])

@@ -260,8 +260,18 @@ def test_what_the_spool_refuses_is_named(tmp_path: Path) -> None:
     courier = Courier("scripted", Spool(str(tmp_path / "b.spool"), max_octets=20_000, sync=False))
     courier.take(records(9))
     assert courier.lost == [each.id for each in records(9)][courier.owed :]
-    assert courier.problem is not None
-    assert "full" in courier.problem
+    assert courier.spool_problem is not None
+    assert "full" in courier.spool_problem
+
+
+def test_a_full_spool_is_no_fault_of_the_sink_and_is_over_when_there_is_room(tmp_path: Path) -> None:
+    """It was told as a failing sink, beside the alerts that were lost."""
+    sink, courier = Scripted(), Courier("scripted", Spool(str(tmp_path / "b.spool"), max_octets=20_000, sync=False))
+    courier.take(records(9))
+    assert courier.problem is None
+    deliver_all(courier, sink, 0.0)
+    courier.take(records(1))
+    assert (courier.problem, courier.spool_problem) == (None, None)
 
 
 # ---- the whole way
@@ -303,6 +313,17 @@ def test_with_a_spool_it_is_told_and_delivered_by_the_next_run(form: str, tmp_pa
     with open_alerts(target, spooling, form=form, sensor="s", clock=lambda: 0.0, log=log) as writer:
         assert writer.written == 2
     assert ids((tmp_path / "alerts").read_bytes(), form) == [int(ALERT.id, 16)] * 2
+
+
+def test_what_a_full_spool_loses_is_told_and_the_sink_is_not_blamed(form: str, tmp_path: Path) -> None:
+    spooling = settings(spool_dir=str(tmp_path / "spool"), spool_octets=65_536)
+    log, lines = quiet()
+    with open_alerts(str(tmp_path / "a"), spooling, form=form, sensor="s", clock=lambda: 0.0, log=log) as writer:
+        writer.write([msgspec.structs.replace(ALERT, id=f"{number:032x}") for number in range(100)])
+        assert writer.lost > 0
+        assert writer.lost + writer.written == 100
+    assert [line.split()[1] for line in lines] == ["alerts_lost"]
+    assert "full" in lines[0]
 
 
 def test_two_runs_with_one_spool_do_not_mix(tmp_path: Path) -> None:

@@ -70,3 +70,24 @@ def test_names_that_stay_clear_are_those_of_the_start(tmp_path: Path) -> None:
     change = change_between(before, plan(tmp_path, privacy=privacy, organisation='internal_domains = ["a.example"]'))
     assert change.refused is not None
     assert "organisation.internal_domains" in change.refused
+
+
+@pytest.mark.parametrize(
+    ("limits", "workers"),
+    [
+        ("milter_text_octets = 99", ("milter",)),
+        ("journal_parts = 9", ("journal",)),
+        ("ledger_mailboxes = 99", ()),
+        ("flows = 99", ("files", "milter", "journal")),
+    ],
+)
+def test_a_limit_of_a_tap_opens_that_tap_anew_and_no_other(
+    limits: str, workers: tuple[str, ...], tmp_path: Path
+) -> None:
+    taps = {
+        "milter": f'listen = ["unix:{tmp_path}/milter.sock"]',
+        "journal": 'listen = "127.0.0.1:0"\naddresses = ["journal@sensor.example"]',
+    }
+    change = change_between(plan(tmp_path, **taps), plan(tmp_path, **taps, limits=limits))
+    assert change.refused is None
+    assert change.workers == workers

@@ -9,9 +9,10 @@ import pytest
 from sensor.app import worker as module
 from sensor.app.worker import Inbox, Worker
 from sensor.log import Log
-from sensor.model import TapName, TlsSession, Transaction
+from sensor.model import Missed, TapName, TlsSession, Transaction
 from sensor.taps.base import Batch, DamageView
 from sensor.taps.folder import EndOfCaptures
+from sensor.taps.missed import MissedBatch
 from tests.mails import Batch as Mails
 from tests.mails import Mail, Tls
 from tests.waiting import until
@@ -108,6 +109,18 @@ def test_a_first_opening_that_fails_is_an_error() -> None:
 
     with pytest.raises(OSError, match="no such device"):
         Worker("w", open_tap, queue.Queue(), goes_on=True, log=Log())
+
+
+def test_what_a_tap_says_of_mail_it_missed_is_handed_over_though_it_holds_none() -> None:
+    class Missing(Brittle):
+        def batches(self) -> Iterator[Batch]:
+            yield MissedBatch([Missed(at_ms=1, why="dropped")])
+
+    inbox: Inbox = queue.Queue()
+    worker = Worker("w", lambda: Missing(0, dies=False), inbox, goes_on=False, log=Log())
+    worker.start()
+    until(lambda: worker.has_ended)
+    assert [type(parcel.batch) for parcel in inbox.queue] == [MissedBatch]
 
 
 def test_a_full_inbox_makes_it_wait_and_an_abandoned_one_lets_it_go() -> None:

@@ -54,6 +54,43 @@ def test_what_was_hidden_is_told_and_lowers_confidence(
 
 
 @pytest.mark.parametrize(
+    ("unseen", "of_mailbox", "gap"),
+    [
+        (1, 0, "In the last 24 hours 1 mail passed the sensor unseen."),
+        (1_200, 0, "In the last 24 hours 1,200 mails passed the sensor unseen."),
+        (3, 1, "In the last 24 hours 3 mails passed the sensor unseen, 1 of them known to be of this mailbox."),
+        (3, 9, "In the last 24 hours 3 mails passed the sensor unseen, 3 of them known to be of this mailbox."),
+    ],
+)
+def test_mail_that_passed_unseen_is_told_however_little_it_was(unseen: int, of_mailbox: int, gap: str) -> None:
+    context = Context(clear_share=0.999, sensor_since_ms=0, unseen_24h=unseen, mailbox_unseen_24h=of_mailbox)
+    finding = made(mailbox="ann@corp.example", context=context)
+    assert finding.gaps == (gap,)
+    assert (finding.coverage.unseen_mails, finding.coverage.unseen_of_mailbox) == (unseen, of_mailbox)
+
+
+def test_where_much_passed_unseen_the_share_does_not_blame_tls_alone() -> None:
+    context = Context(clear_share=0.4, sensor_since_ms=0, unseen_24h=6)
+    finding = made(context=context, confidence="high")
+    assert finding.confidence == "medium"
+    share = "60% of mail sessions in the last 24 hours were hidden in TLS, or passed the sensor unseen."
+    assert finding.gaps == (share, "In the last 24 hours 6 mails passed the sensor unseen.")
+
+
+@pytest.mark.parametrize(("seen", "expected"), [(4, "high"), (3, "high"), (2, "medium"), (0, "medium")])
+def test_a_mailbox_of_which_more_passed_than_was_seen_is_told_with_less_confidence(
+    seen: int, expected: Confidence
+) -> None:
+    context = Context(
+        clear_share=0.99, sensor_since_ms=0, unseen_24h=3, mailbox_unseen_24h=3, received_24h=seen // 2,
+        sent_24h=seen - seen // 2,
+    )  # fmt: skip
+    finding = made(mailbox="ann@corp.example", context=context, confidence="high")
+    assert finding.confidence == expected
+    assert ("More of this mailbox's mail passed unseen" in finding.confidence_reason) == (expected == "medium")
+
+
+@pytest.mark.parametrize(
     ("watched_ms", "words"),
     [(0, "less than an hour"), (HOUR_MS, "1 hour only"), (30 * HOUR_MS, "30 hours"), (3 * DAY_MS, "3 days")],
 )

@@ -187,6 +187,13 @@ def test_what_weakens_the_report_is_told(facts: dict[str, object], sentence: str
     assert sentence in words(render(scene.page(facts=msgspec.structs.replace(scene.FACTS, **facts))))
 
 
+def test_mail_that_passed_unseen_takes_away_the_word_that_nothing_was_hidden() -> None:
+    text = words(render(page_of(Ledger(), Coverage(unseen_mails=2), EMPTY)))
+    assert "2 mails passed the sensor unseen, so there may be more than is named here." in text
+    assert "Mail that passed a tap in line unseen is not counted either" in text
+    assert "nothing was hidden" not in text
+
+
 # ---- bounds
 
 

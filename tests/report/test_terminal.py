@@ -129,6 +129,12 @@ Not counted  mailing lists 7, further hops of the same copy 1
     )
 
 
+def test_mail_that_passed_unseen_is_told_beside_what_is_missing() -> None:
+    coverage = msgspec.structs.replace(COVERAGE, unseen_mails=1_200)
+    text = " ".join(render(summary(mailbox(), coverage=coverage)).split())
+    assert "Not seen 2.9 kB missing, 3 mails incomplete; 1,200 mails passed unseen, in no record" in text
+
+
 def test_a_long_address_stands_on_a_line_of_its_own_and_keeps_the_columns() -> None:
     text = render(summary(mailbox("a.very.long.local.part@a.very.long.domain.corp.example")))
     lines = text.splitlines()

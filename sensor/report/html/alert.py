@@ -78,7 +78,9 @@ def _facts(alert: AlertRecord, scope: ScopeFacts) -> Markup:
     systems = spread(joined((f"{what} ", quoted(name))) for what, name in system if name)
     clear = alert.coverage.clear_share
     coverage = "not known" if clear is None else f"{percent(clear)} % of mail sessions of the last 24 hours in clear"
-    missing = alert.coverage.missing_octets
+    missing, unseen = alert.coverage.missing_octets, alert.coverage.unseen_mails
+    coverage += f"; {octets(missing)} of these mails missing" if missing else ""
+    coverage += f"; {counted(unseen, 'mail')} passed unseen" if unseen else ""
     rows: list[tuple[str, Markup | str | None]] = [
         ("Mailboxes affected", _names(alert.mailboxes or ([alert.mailbox] if alert.mailbox else []))),
         ("Destinations", _names(alert.destinations)),
@@ -88,7 +90,7 @@ def _facts(alert: AlertRecord, scope: ScopeFacts) -> Markup:
         ("Confidence", _with_reason(alert.confidence, alert.confidence_reason)),
         ("Initiating identity", quoted(actor.auth_user) if actor.auth_user else "none was given to the server"),
         ("Systems", systems or "not known"),
-        ("Coverage", coverage + (f"; {octets(missing)} of these mails missing" if missing else "")),
+        ("Coverage", coverage),
         ("Allow-listed parts left out", _cuts(alert)),
     ]
     return element("dl", *(row for name, value in rows if value for row in _row(name, value)))

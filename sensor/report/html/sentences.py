@@ -57,6 +57,9 @@ def _how_far(page: Page) -> str:
         return (
             f"{calls}; {counted(hidden, 'session')} in TLS could not be read, so there may be more than is named here."
         )
+    if page.coverage.unseen_mails:
+        unseen = counted(page.coverage.unseen_mails, "mail")
+        return f"{calls}; {unseen} passed the sensor unseen, so there may be more than is named here."
     if page.coverage.incomplete or page.coverage.missing_octets:
         return f"{calls}; parts of the traffic were lost on the way to the sensor, so there may be more."
     return f"{calls}; nothing was hidden by TLS or lost where the sensor listened."
@@ -77,8 +80,13 @@ def _hidden(coverage: CoverageSummary) -> Iterator[str]:
             "Mail inside TLS is not counted. Counts are lower bounds, and a mailbox that is not named may forward "
             "all the same. Capture where TLS has ended to close this gap."
         )
-    elif coverage.mails:
+    elif coverage.mails and not coverage.unseen_mails:
         yield "No session turned to TLS: where the sensor listened, nothing was hidden by encryption."
+    if coverage.unseen_mails:
+        yield (
+            "Mail that passed a tap in line unseen is not counted either: the sensor was away, too busy, or could not "
+            "read it. Whether a mailbox forwarded it is not known."
+        )
     if coverage.incomplete or coverage.missing_octets:
         yield (
             "Marks that stood in lost octets were not seen: such mails may count as looking unforwarded, or not at all."
@@ -135,6 +143,7 @@ def seen(coverage: CoverageSummary) -> list[tuple[str, str]]:
             f"{coverage.tls_sessions:,}"
             + (f", {octets(coverage.tls_octets)}: the mail in them can't be read" if coverage.tls_sessions else ""),
         ),
+        ("Mails that passed unseen", f"{coverage.unseen_mails:,}"),
         ("Octets missing", octets(coverage.missing_octets)),
         ("Mails incomplete", f"{coverage.incomplete:,}"),
         ("Mails seen in one direction only", f"{coverage.one_sided:,}"),

@@ -17,6 +17,16 @@ PROBLEMS: Mapping[str, str] = {
 }
 """What a copy may lack."""
 
+REACHED: Mapping[str, str] = {
+    "lines_refused": "Commands and mails refused, since a line of them was longer than is taken.",
+    "headers_unread": "Header sections of copies and of their parts that were too long: their fields were not read.",
+    "fields_unread": "Fields that name a type and were too long to be read: the part was taken for plain text.",
+    "parts_left_out": "Copies and parts with more parts than are looked at.",
+    "reports_too_long": "Texts too long to be read as a journal report.",
+    "sent_on_in_one": "Journal reports of mail sent on to more than are told each in a mail of its own.",
+}
+"""Bounds that were reached: what ``Bounds.reached`` counts."""
+
 COUNTERS: Mapping[str, str] = {
     "copies": "Copies taken in.",
     "copies_recorded": "Copies answered 250, their records written.",
@@ -26,6 +36,7 @@ COUNTERS: Mapping[str, str] = {
     "mails_told": "Mails that the copies told of; a journal report may tell of several.",
     **{f"form_{form.name}": f"Copies of the form {form.name}: {form.meaning}" for form in FORMS},
     **PROBLEMS,
+    **REACHED,
     "refused_peer": "Connections refused: not from a named peer.",
     "refused_sessions": "Connections refused: too many of one peer, or in all.",
     "refused_recipient": "Recipients refused: no address of the journal.",

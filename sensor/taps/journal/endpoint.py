@@ -21,15 +21,14 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from sensor.settings import JournalSettings
 from sensor.taps.journal.copy import Copy
 from sensor.taps.journal.gate import Gate
-
-MAX_LINE_OCTETS = 1 << 20
-"""Of a line of mail. Exchange wraps at 998 as RFC 5322 2.1.1 asks; Postfix passes on what it gets, up to no bound."""
-MAX_COMMAND_OCTETS = 4_096
-"""Of a command. RFC 5321 4.5.3.1.4 has 512, and long parameters and addresses pass it."""
+from sensor.taps.journal.limits import Bounds
 
 RECORDED = "250 2.0.0 Recorded"
 FAILED = "451 4.3.0 Not recorded, try again later"
 NOT_WRITTEN = "451 4.3.0 The record could not be written, try again later"
+
+_TOO_LONG = (b"500 Command line too long", b"500 Line too long")
+"""How aiosmtpd begins its answer to a line of a command or of mail that is too long."""
 
 logging.getLogger("mail").addHandler(logging.NullHandler())
 logging.getLogger("mail").propagate = False
@@ -99,19 +98,19 @@ class Handler:
 class Endpoint(SMTP):
     """One session. *gate* decides who may begin one; *over* is told when it has ended."""
 
-    line_length_limit = MAX_LINE_OCTETS
-    command_size_limit = MAX_COMMAND_OCTETS
-
     def __init__(
         self,
         handler: Handler,
         gate: Gate,
         settings: JournalSettings,
+        bounds: Bounds,
         context: ssl.SSLContext | None,
         loop: asyncio.AbstractEventLoop,
         hostname: str,
         over: Callable[[Endpoint], object],
     ) -> None:
+        self.line_length_limit = bounds.line_octets
+        self.command_size_limit = bounds.command_octets
         super().__init__(
             handler,
             data_size_limit=settings.mail_octets,
@@ -124,7 +123,8 @@ class Endpoint(SMTP):
             loop=loop,
         )
         # The class has one table for all sessions, which each EHLO lets grow.
-        self.command_size_limits = defaultdict(lambda: MAX_COMMAND_OCTETS)
+        self.command_size_limits = defaultdict(lambda: bounds.command_octets)
+        self._bounds = bounds
         self._gate, self._handler, self._over = gate, handler, over
         self._peer: str | None = None
         self._connection: asyncio.WriteTransport | None = None
@@ -162,6 +162,12 @@ class Endpoint(SMTP):
             self._peer = None
         self._handler.release()
         super().connection_lost(error)
+
+    async def push(self, status: str | bytes) -> None:
+        """Answer. That a line was too long is told nowhere else."""
+        octets = status.encode() if isinstance(status, str) else status
+        self._bounds.reached["lines_refused"] += octets.startswith(_TOO_LONG)
+        await super().push(octets)
 
     def close(self) -> None:
         """End the session where it stands: its sender has no answer, and keeps the mail."""

@@ -11,16 +11,14 @@ NOT_A_PEER = "554 5.7.1 Copies are taken from named peers alone"
 TOO_MANY = "421 4.7.0 Too many sessions, try again later"
 NOT_OURS = "550 5.1.1 Copies are taken for the journal alone"
 TOO_MUCH = "452 4.3.1 Too much is being taken in, try again later"
-# RFC 5321 4.5.3.1.8: at least 100 recipients. A copy has one.
 TOO_MANY_RECIPIENTS = "452 4.5.3 Too many recipients"
-MAX_RECIPIENTS = 1_000
 
 
 class Gate:
-    """Answers are the reply that refuses, or none. ``refused`` counts by reason."""
+    """Answers are the reply that refuses, or none. ``refused`` counts by reason. A mail has *recipients* at most."""
 
-    def __init__(self, settings: JournalSettings) -> None:
-        self._settings = settings
+    def __init__(self, settings: JournalSettings, recipients: int) -> None:
+        self._settings, self._recipients = settings, recipients
         self._addresses = frozenset(each for each in settings.addresses if "@" in each)
         self._domains = frozenset(each.lstrip(".") for each in settings.addresses if "@" not in each)
         self._parents = tuple(each for each in settings.addresses if each.startswith("."))
@@ -57,7 +55,7 @@ class Gate:
         """A recipient, behind *before* others of the mail."""
         if not self._settings.keeps_envelope and not self.is_ours(address):
             return self._refuse("recipient", NOT_OURS)
-        if before >= MAX_RECIPIENTS:
+        if before >= self._recipients:
             return self._refuse("recipients", TOO_MANY_RECIPIENTS)
         return None
 

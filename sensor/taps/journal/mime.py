@@ -17,14 +17,7 @@ from dataclasses import dataclass
 from email.message import Message
 from email.parser import BytesHeaderParser
 
-MAX_HEADER_OCTETS = 262_144
-"""Of a header section. Exchange's own limit is 64 KB to 256 KB; what is longer has no fields that we could name."""
-MAX_FIELD_OCTETS = 4_096
-"""Of a field whose parameters are read: a boundary has 70 characters (RFC 2046 5.1.1), and reading is slow."""
-MAX_PARTS = 64
-"""A journal report has two or three parts; what is behind the last of these is not looked at."""
-MAX_DEPTH = 3
-"""Of multiparts in each other: a report has one, and each gateway that adds its words to mail may put one around it."""
+from sensor.taps.journal.limits import Bounds
 
 _NO_CHARSETS = frozenset(("idna", "mbcs", "oem", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"))
 """What Python takes for character sets and no mail has. One takes time with the square of the text, others escape."""
@@ -34,15 +27,16 @@ _HEADER_END = re.compile(rb"\r?\n\r?\n")
 
 @dataclass(frozen=True, slots=True)
 class Entity:
-    """A mail or a part of one: its header fields, and its body as it stands there."""
+    """A mail or a part of one: its header fields, and its body as it stands there. *bounds* are those it is read by."""
 
     header: Message
     body: memoryview
+    bounds: Bounds
 
     @property
     def content_type(self) -> str:
         """Type and subtype in lower case; text/plain where none is named (RFC 2045 5.2)."""
-        return self.header.get_content_type() if _is_short(self.header) else "text/plain"
+        return self.header.get_content_type() if self.is_readable else "text/plain"
 
     def value(self, name: str) -> str | None:
         """What the topmost field of that name says, unfolded; none where there is none."""
@@ -73,44 +67,58 @@ class Entity:
 
     def _charset(self) -> str:
         """By Python's own name. Raises ``LookupError`` for one that it does not know."""
-        named = str(self.header.get_param("charset", "utf-8")) if _is_short(self.header) else "utf-8"
+        named = str(self.header.get_param("charset", "utf-8")) if self.is_readable else "utf-8"
         charset = codecs.lookup(named).name
         return "utf-8" if charset.replace("_", "-") in _NO_CHARSETS else charset
 
     def parts(self) -> Iterator[Entity]:
-        """The parts of a multipart (RFC 2046 5.1), at most ``MAX_PARTS``; none of anything else."""
-        boundary = self.header.get_boundary() if _is_short(self.header) else None
+        """The parts of a multipart (RFC 2046 5.1), as many as *bounds* has them; none of anything else."""
+        boundary = self.header.get_boundary() if self.is_readable else None
         if self.header.get_content_maintype() != "multipart" or not boundary:
             return
         start: int | None = None
         for found, (before, after, is_last) in enumerate(_delimiters(self.body, boundary)):
             if start is not None:
-                yield entity_of(self.body[start : max(start, before)])
-            if is_last or found == MAX_PARTS:
+                yield entity_of(self.body[start : max(start, before)], self.bounds)
+            if is_last:
+                return
+            if found == self.bounds.parts:
+                self.bounds.reached["parts_left_out"] += 1
                 return
             start = after
         if start is not None:
-            yield entity_of(self.body[start:])
+            yield entity_of(self.body[start:], self.bounds)
+
+    @property
+    def is_readable(self) -> bool:
+        """True if the field that names the type is one that may be read."""
+        return len(str(self.header.get("content-type", ""))) <= self.bounds.field_octets
 
 
-def leaves(entity: Entity, depth: int = 0) -> Iterator[Entity]:
-    """The parts that are no multiparts themselves, at most ``MAX_PARTS`` of each level, ``MAX_DEPTH`` levels deep."""
+def leaves(entity: Entity, depth: int = 1) -> Iterator[Entity]:
+    """The parts that are no multiparts themselves, as many of each level, and so many levels, as its bounds have."""
     for part in entity.parts():
-        if depth + 1 < MAX_DEPTH and part.content_type.startswith("multipart/"):
+        if not part.content_type.startswith("multipart/"):
+            yield part
+        elif depth < part.bounds.depth:
             yield from leaves(part, depth + 1)
         else:
+            part.bounds.reached["parts_left_out"] += 1
             yield part
 
 
-def entity_of(octets: bytes | memoryview) -> Entity:
+def entity_of(octets: bytes | memoryview, bounds: Bounds) -> Entity:
     """The entity that *octets* are. A header section that is too long, or has no end, has no fields."""
     view = memoryview(octets)
     if bytes(view[:2]) == b"\r\n" or bytes(view[:1]) == b"\n":
-        return Entity(Message(), view[2 if bytes(view[:1]) == b"\r" else 1 :])
-    end = _HEADER_END.search(view[:MAX_HEADER_OCTETS])
+        return Entity(Message(), view[2 if bytes(view[:1]) == b"\r" else 1 :], bounds)
+    end = _HEADER_END.search(view[: bounds.header_octets])
     if end is None:
-        return Entity(Message(), view)
-    return Entity(BytesHeaderParser().parsebytes(bytes(view[: end.end()])), view[end.end() :])
+        bounds.reached["headers_unread"] += len(view) > bounds.header_octets
+        return Entity(Message(), view, bounds)
+    entity = Entity(BytesHeaderParser().parsebytes(bytes(view[: end.end()])), view[end.end() :], bounds)
+    bounds.reached["fields_unread"] += not entity.is_readable
+    return entity
 
 
 def _delimiters(body: memoryview, boundary: str) -> Iterator[tuple[int, int, bool]]:
@@ -123,7 +131,3 @@ def _delimiters(body: memoryview, boundary: str) -> Iterator[tuple[int, int, boo
             # The line end before a delimiter belongs to it.
             line_end = 2 if led_by == b"\r\n" else min(1, len(led_by))
             yield found.start() - line_end, found.end() + len(found[2] or b""), found[1] is not None
-
-
-def _is_short(header: Message) -> bool:
-    return len(str(header.get("content-type", ""))) <= MAX_FIELD_OCTETS

@@ -25,11 +25,6 @@ from dataclasses import dataclass
 
 from sensor.taps.journal.copy import Recipient
 
-MAX_REPORT_OCTETS = 4 << 20
-"""Of the text: Exchange takes mail to a few thousand recipients, of which each has a line of some 100 octets."""
-MAX_RECIPIENTS = 10_000
-"""Of one report. What stands behind them is not looked at, and counted."""
-
 _FIELD = re.compile(r"([A-Za-z][A-Za-z-]{0,30})[ \t]*:[ \t]*(.*)", re.DOTALL)
 _RECIPIENT_FIELDS = frozenset(("to", "cc", "bcc", "recipient"))
 _REDIRECTION = re.compile(r",[ \t]*(Expanded|Forwarded)[ \t]*:[ \t]*", re.IGNORECASE)
@@ -53,8 +48,11 @@ class Report:
     truncated: bool = False
 
 
-def read_report(text: str) -> Report | None:
-    """What the *text* of a report says; none where it is no report: it names neither sender nor recipients."""
+def read_report(text: str, most: int) -> Report | None:
+    """
+    What the *text* of a report says, with *most* recipients at most; none where it is no report: it names neither
+    sender nor recipients.
+    """
     lines = _FOLDED.sub(", ", text.replace("\r\n", "\n")).lstrip().split("\n")
     fields = [_field(line) for line in lines]
     last_id = max((place for place, (name, _) in enumerate(fields) if name == "message-id"), default=0)
@@ -66,8 +64,8 @@ def read_report(text: str) -> Report | None:
     return Report(
         _address(head["sender"]) if "sender" in head else None,
         head.get("message-id") or None,
-        tuple(recipients[:MAX_RECIPIENTS]),
-        len(recipients) > MAX_RECIPIENTS,
+        tuple(recipients[:most]),
+        len(recipients) > most,
     )
 
 

@@ -34,6 +34,7 @@ from sensor.taps.journal.counts import COUNTERS
 from sensor.taps.journal.endpoint import Endpoint, Handler
 from sensor.taps.journal.forms import read_copy
 from sensor.taps.journal.gate import Gate
+from sensor.taps.journal.limits import Bounds
 from sensor.taps.sharing import is_shared
 
 BACKLOG = 128
@@ -50,7 +51,7 @@ class JournalTap(InlineTap):
     Takes copies in at ``settings.listen``, from the first batch asked for until ``stop``.
 
     Raises ``TapError`` where that is not possible, or would lose mail. *clock* gives nanoseconds since the epoch: the
-    time of a mail is when its copy came.
+    time of a mail is when its copy came. *limits* are the core's, *own_limits* those of ``limits``.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class JournalTap(InlineTap):
         settings: JournalSettings,
         *,
         limits: Mapping[str, int] | None = None,
+        own_limits: Mapping[str, int] | None = None,
         log: Log | None = None,
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
@@ -76,7 +78,8 @@ class JournalTap(InlineTap):
                 named="journal.cert_file and journal.key_file",
             )
         )
-        self._gate = Gate(settings)
+        self._bounds = Bounds(own_limits)
+        self._gate = Gate(settings, self._bounds.recipients)
         self._counts: Counter[str] = Counter()
         # What the loop ended and nobody took yet, and who waits for it: changed together.
         self._lock = threading.Lock()
@@ -139,7 +142,8 @@ class JournalTap(InlineTap):
 
     def counters(self) -> Mapping[str, int]:
         refused = {f"refused_{why}": number for why, number in self._gate.refused.items()}
-        own = {name: self._counts[name] or refused.get(name, 0) for name in COUNTERS}
+        counted = {**self._bounds.reached, **refused, **self._counts}
+        own = {name: counted.get(name, 0) for name in COUNTERS}
         return {**super().counters(), **{f"journal_{name}": number for name, number in own.items()}}
 
     # ---- on the thread that takes batches
@@ -206,14 +210,21 @@ class JournalTap(InlineTap):
         handler = Handler(self._gate, self._take_in, self._failed)
         context = None if self._certificate is None else self._certificate.context()
         endpoint = Endpoint(
-            handler, self._gate, self._settings, context, self._loop, _HOSTNAME, over=self._endpoints.discard
+            handler,
+            self._gate,
+            self._settings,
+            self._bounds,
+            context,
+            self._loop,
+            _HOSTNAME,
+            over=self._endpoints.discard,
         )
         self._endpoints.add(endpoint)
         return endpoint
 
     async def _take_in(self, copy: Copy) -> bool:
         """Tell what a copy tells, and wait until it is written."""
-        form, reading = read_copy(copy)
+        form, reading = read_copy(copy, self._bounds)
         self._counts["copies"] += 1
         self._counts[f"form_{form}"] += 1
         if reading.problem is not None:

@@ -9,12 +9,6 @@ from sensor.model import Outcome
 from sensor.taps.milter import answers
 from sensor.taps.milter.negotiation import Action, Terms
 
-MAX_STRIPPED = 1_000
-"""
-Copies of our own field that are taken out of one mail. No honest mail brings one, and MTAs look for each from the top:
-more would cost them time that grows with the square of their number.
-"""
-
 Reply = tuple[int, str | None, str]
 """Code, enhanced code, text."""
 
@@ -64,10 +58,10 @@ def deed_of(verdict: VerdictView, terms: Terms) -> Deed:
 
 
 def strip(name: bytes, copies: int, terms: Terms) -> bytes:
-    """Take out what strangers brought under the name of our own field."""
+    """Take out the first *copies* of what strangers brought under the name of our own field."""
     if not copies or Action.CHANGE_FIELDS not in terms.actions:
         return b""
-    return answers.remove_fields(name, range(1, min(copies, MAX_STRIPPED) + 1))
+    return answers.remove_fields(name, range(1, copies + 1))
 
 
 def _tagged(tag: tuple[bytes, bytes] | None, terms: Terms) -> Deed:

@@ -13,9 +13,6 @@ from typing import BinaryIO
 PIECE_OCTETS = 262_144
 """Read at once: some thousand lines, which take a few milliseconds to look at."""
 
-MAX_LINE_OCTETS = 16_384
-"""Of a longer line only this much is looked at. Postfix cuts its own at 2,000 octets (``line_length_limit``: 2,048)."""
-
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -31,11 +28,13 @@ class Follower:
     The lines of the log at *path* from *place* on; without a place, those written from now on.
 
     A log that was renamed is read to its end before the new one is begun; one that was cut short is read from its
-    beginning. Where the file of *place* was renamed to ``.1`` in the meantime, it is read from there.
+    beginning. Where the file of *place* was renamed to ``.1`` in the meantime, it is read from there. Of a line only
+    *line_octets* are looked at; ``lines_cut`` counts those that are longer.
     """
 
-    def __init__(self, path: str, place: Place | None = None) -> None:
-        self._path = path
+    def __init__(self, path: str, place: Place | None = None, *, line_octets: int = 16_384) -> None:
+        self._path, self._line_octets = path, line_octets
+        self.lines_cut = 0
         self._file: BinaryIO | None = None
         self._offset = 0
         self._rest = b""
@@ -90,9 +89,10 @@ class Follower:
             if not self._skips:
                 yield line
             self._skips = False
-        if len(rest) > MAX_LINE_OCTETS:
+        if len(rest) > self._line_octets:
             if not self._skips:
-                yield rest[:MAX_LINE_OCTETS]
+                self.lines_cut += 1
+                yield rest[: self._line_octets]
             self._skips, rest = True, b""
         self._rest = rest
 

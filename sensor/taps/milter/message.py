@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from sensor.model import Outcome, Transaction
 from sensor.taps.milter.deed import Reply
 from sensor.taps.milter.envelope import Envelope, ForwardPath
+from sensor.taps.milter.limits import Bounds
 from sensor.taps.milter.negotiation import BodyWanted
 
 HEADER_PIECE_OCTETS = 65_536
 """Header fields are handed on together, and no more than so many octets wait."""
-
-MAX_ENVELOPE_OCTETS = 2_097_152
-"""Of one mail's paths: what a thousand recipients (Postfix's limit) take at RFC 5321's longest, three times over."""
 
 PATH_OVERHEAD_OCTETS = 256
 """What a path takes in memory beside its text."""
@@ -43,6 +41,7 @@ class Conduct:
     own_field: bytes | None = None
     fails_open: bool = True
     passed: Callable[[str], None] = lambda _: None
+    bounds: Bounds = field(default_factory=Bounds)
 
 
 class Message:
@@ -58,7 +57,7 @@ class Message:
         self.queue_id: bytes | None = None
         self.own_fields = 0
         self.truncated = conduct.body == "none"
-        self._observer = observer
+        self._observer, self._bounds = observer, conduct.bounds
         self._number: int | None = None
         self._has_begun = False
         self._envelope_octets = 0
@@ -72,7 +71,7 @@ class Message:
     def add(self, path: ForwardPath, octets: int) -> bool:
         """Take a forward-path whose command was of so many octets; false if there are more than are kept."""
         octets += PATH_OVERHEAD_OCTETS
-        if self._envelope_octets + octets > MAX_ENVELOPE_OCTETS:
+        if self._envelope_octets + octets > self._bounds.envelope_octets:
             self.truncated = True
             return False
         self._envelope_octets += octets

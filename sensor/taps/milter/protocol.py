@@ -15,12 +15,6 @@ import struct
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
-MAX_PACKET_OCTETS = 262_144
-"""
-The longest packet that is taken: bodies come in pieces of 65,535 octets unless more is asked for, which we don't, and
-header fields are as long as the MTA lets them be (Postfix: ``header_size_limit``, 102,400).
-"""
-
 SHORT_MACROS_OCTETS = 256
 """Macros that are remembered, in case that the next ones are the same."""
 
@@ -245,11 +239,11 @@ class Reader:
     """
     Cuts a stream into packets and those into events.
 
-    Holds at most one packet of ``MAX_PACKET_OCTETS``, and of a longer one nothing. After a ``ViolationError`` it gives
-    nothing more.
+    Holds at most one packet of *packet_octets*, and of a longer one nothing. Gives no more after a ``ViolationError``.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, packet_octets: int) -> None:
+        self._longest = packet_octets
         self._pieces: list[bytes] = []
         self._held = 0
         self._wanted = _LENGTH.size
@@ -278,7 +272,7 @@ class Reader:
         self._pieces.clear()
         at = 0
         try:
-            while (end := _end_of_packet(data, at)) <= len(data):
+            while (end := self._end_of_packet(data, at)) <= len(data):
                 yield self._event(data, at + _LENGTH.size, end)
                 at = end
         except ViolationError:
@@ -305,12 +299,11 @@ class Reader:
             self._last_macros = octets, macros
         return self._last_macros[1]
 
-
-def _end_of_packet(data: bytes, at: int) -> int:
-    """Where the packet at *at* ends, or where its length does while that is not all there."""
-    if len(data) - at < _LENGTH.size:
-        return at + _LENGTH.size
-    (length,) = _LENGTH.unpack_from(data, at)
-    if not 1 <= length <= MAX_PACKET_OCTETS:
-        raise ViolationError(f"a packet of {length:,} octets")
-    return at + _LENGTH.size + int(length)
+    def _end_of_packet(self, data: bytes, at: int) -> int:
+        """Where the packet at *at* ends, or where its length does while that is not all there."""
+        if len(data) - at < _LENGTH.size:
+            return at + _LENGTH.size
+        (length,) = _LENGTH.unpack_from(data, at)
+        if not 1 <= length <= self._longest:
+            raise ViolationError(f"a packet of {length:,} octets")
+        return at + _LENGTH.size + int(length)

@@ -23,13 +23,16 @@ SWEEP_S = 5.0
 
 @dataclass(slots=True)
 class Desk:
-    """What all connections share. *connections* is how many there may be at a time."""
+    """
+    What all connections share. *connections* is how many there may be at a time, *packet_octets* the longest packet.
+    """
 
     open_session: Callable[[], Session]
     counts: Counts
     log: Log
     connections: int
     idle_timeout_s: float
+    packet_octets: int
     clock_ns: Callable[[], int] = time.time_ns
     current: set[Connection] = field(default_factory=set)
     teller: Teller = field(init=False)
@@ -50,7 +53,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._reader = Reader()
+        self._reader = Reader(desk.packet_octets)
         self._session = desk.open_session()
         self._transport: asyncio.Transport | None = None
         self._socket: socket.socket | None = None

@@ -17,7 +17,7 @@ from sensor.model import Outcome, Transaction
 from sensor.settings import Action as InlineAction
 from sensor.taps.milter import answers
 from sensor.taps.milter.counts import Counts
-from sensor.taps.milter.deed import MAX_STRIPPED, Deed, VerdictView, deed_of, strip
+from sensor.taps.milter.deed import Deed, VerdictView, deed_of, strip
 from sensor.taps.milter.envelope import (
     Envelope,
     client_of,
@@ -48,9 +48,6 @@ from sensor.taps.milter.protocol import (
     ViolationError,
 )
 from sensor.taps.milter.state import NEXT, State
-
-MAX_TEXT_OCTETS = 1_024
-"""Of a macro or a greeting. What we read is a name, an address or a line of a reply (RFC 5321 4.5.3.1: 512 at most)."""
 
 _CONNECT, _HELO, _MAIL, _RCPT = b"CHMR"
 _READ = frozenset(
@@ -139,10 +136,13 @@ class Session:
 
     def _take_macros(self, event: Macros, at_ns: int) -> bytes:
         if event.command in b"CHMR":
-            self._macros[event.command] = {
-                name: value for name, value in event.values.items() if name in _READ and len(value) <= MAX_TEXT_OCTETS
-            }
-        if event.command != _MAIL:
+            read = {name: value for name, value in event.values.items() if name in _READ}
+            kept = {name: value for name, value in read.items() if self._is_short(value)}
+            self._counts.texts_cut += len(read) - len(kept)
+            self._macros[event.command] = kept
+            if event.command != _MAIL:
+                self._note_queue_id(kept)
+        else:
             self._note_queue_id(event.values)
         return b""
 
@@ -154,7 +154,9 @@ class Session:
 
     def _greet(self, event: Helo, at_ns: int) -> bytes:
         self._end("aborted", at_ns)
-        self._helo, self._of_helo = text(event.name[:MAX_TEXT_OCTETS]), self._macros.pop(_HELO, {})
+        self._counts.texts_cut += not self._is_short(event.name)
+        self._helo = text(event.name[: self._conduct.bounds.text_octets])
+        self._of_helo = self._macros.pop(_HELO, {})
         return b""
 
     def _part(self, event: Abort | Quit | QuitForNext, at_ns: int) -> bytes:
@@ -162,6 +164,9 @@ class Session:
         if not isinstance(event, Abort):
             self._macros.clear()
         return b""
+
+    def _is_short(self, octets: bytes) -> bool:
+        return len(octets) <= self._conduct.bounds.text_octets
 
     # ---- a mail
 
@@ -190,7 +195,9 @@ class Session:
     def _note_queue_id(self, told: _Told) -> None:
         """MTAs that make a queue file late tell of it with any command from RCPT on."""
         queue_id = told.get(b"i")
-        if self._message is not None and queue_id is not None and len(queue_id) <= MAX_TEXT_OCTETS:
+        if queue_id is not None and not self._is_short(queue_id):
+            self._counts.texts_cut += 1
+        elif queue_id is not None and self._message is not None:
             self._message.queue_id = queue_id
 
     def _add_path(self, event: Rcpt, at_ns: int) -> bytes:
@@ -243,9 +250,10 @@ class Session:
     def _stripped(self, message: Message) -> bytes:
         if self._conduct.own_field is None or not message.own_fields:
             return b""
-        self._counts.fields_stripped += min(message.own_fields, MAX_STRIPPED)
-        self._counts.fields_left += message.own_fields > MAX_STRIPPED
-        return strip(self._conduct.own_field, message.own_fields, self._terms)
+        copies = min(message.own_fields, self._conduct.bounds.stripped_fields)
+        self._counts.fields_stripped += copies
+        self._counts.fields_left += message.own_fields > copies
+        return strip(self._conduct.own_field, copies, self._terms)
 
     def _end(self, outcome: Outcome, at_ns: int) -> None:
         message, self._message = self._message, None

@@ -10,13 +10,14 @@ from dataclasses import asdict, dataclass, replace
 from typing import TypeVar
 
 from sensor.log import Log
-from sensor.model import Outcome, TapName, Transaction
+from sensor.model import Missed, MissedWhy, Outcome, TapName, Transaction
 from sensor.settings import Action, MilterSettings
 from sensor.taps.base import Batch, DamageView
 from sensor.taps.inline import InlineCore, InlineTap
 from sensor.taps.milter.counts import Counts
 from sensor.taps.milter.deed import Reply
 from sensor.taps.milter.envelope import Envelope
+from sensor.taps.milter.limits import Bounds
 from sensor.taps.milter.listening import listening
 from sensor.taps.milter.message import Conduct
 from sensor.taps.milter.server import Desk, serve
@@ -54,12 +55,13 @@ class MilterTap(InlineTap):
         *,
         own_field: bytes | None = None,
         fails_open: bool = True,
+        limits: Mapping[str, int] | None = None,
         log: Log | None = None,
         close: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__(core)
         self._settings, self._log, self._judge = settings, log or Log(), judge
-        self._counts = Counts()
+        self._counts, self._bounds = Counts(), Bounds(limits)
         self._stopping = threading.Event()
         self._wake: Callable[[], object] = lambda: None
         self._has_begun = False
@@ -67,7 +69,7 @@ class MilterTap(InlineTap):
         with ExitStack() as undo:
             undo.push(self._opened)
             self._opened.callback(close)
-            self._watch = Watch(settings, self._counts, self._log) if settings.log_path else None
+            self._watch = Watch(settings, self._counts, self._log, self._bounds) if settings.log_path else None
             if self._watch is not None:
                 self._opened.callback(self._watch.close)
             self._doors = self._opened.enter_context(
@@ -80,7 +82,7 @@ class MilterTap(InlineTap):
     def _desk_of(self, own_field: bytes | None, *, fails_open: bool) -> Desk:
         settings, counts, judge = self._settings, self._counts, self._judge
         observer = CoreObserver(self.core, counts, self._log)
-        conduct = Conduct(settings.body, settings.body_window_octets, own_field, fails_open)
+        conduct = Conduct(settings.body, settings.body_window_octets, own_field, fails_open, bounds=self._bounds)
         if self._watch is not None:
             conduct = replace(conduct, passed=self._watch.show)
         return Desk(
@@ -89,6 +91,7 @@ class MilterTap(InlineTap):
             self._log,
             settings.connections,
             settings.idle_timeout_s,
+            self._bounds.packet_octets,
         )
 
     @property
@@ -134,6 +137,18 @@ class MilterTap(InlineTap):
         verdicts = {f"inline_{name}": number for name, number in self._judge.counters().items()}
         own = {f"milter_{name}": number for name, number in asdict(self._counts).items()}
         return {**super().counters(), **verdicts, **own}
+
+    def missed(self) -> Sequence[Missed]:
+        """And mail by mail, where the MTA's log tells of it."""
+        by_mail = [] if self._watch is None else self._watch.missed.take()
+        return (*super().missed(), *by_mail)
+
+    def missed_counts(self) -> Mapping[MissedWhy, int]:
+        """Where no log tells, an MTA that was turned away or lost us has let at least the mail at hand pass."""
+        counts = {**super().missed_counts(), "unread": self._counts.mails_unrecorded}
+        if self._watch is None:
+            counts["unshown"] = self._counts.connections_refused + self._counts.failures
+        return counts
 
     def verdicts(self) -> Mapping[tuple[Action, str, bool], int]:
         """How many there were, by what a rule says, its name ("" for none), and whether it was only said."""
@@ -190,7 +205,7 @@ class CoreObserver:
         self._has_told = False
 
     def begin(self, envelope: Envelope) -> int | None:
-        return self._guarded(lambda: self._begin(envelope))
+        return self._guarded(lambda: self._begin(envelope), loses_mail=True)
 
     def content(self, mail: int, octets: bytes) -> None:
         self._guarded(lambda: self._core.content(mail, octets))
@@ -199,7 +214,10 @@ class CoreObserver:
         return self._guarded(lambda: self._core.drafted(mail))
 
     def end(self, mail: int, *, at_ns: int, outcome: Outcome, reply: Reply | None, truncated: bool) -> None:
-        self._guarded(lambda: self._core.end(mail, at_ns=at_ns, outcome=outcome, reply=reply, truncated=truncated))
+        self._guarded(
+            lambda: self._core.end(mail, at_ns=at_ns, outcome=outcome, reply=reply, truncated=truncated),
+            loses_mail=True,
+        )
 
     def _begin(self, envelope: Envelope) -> int:
         return self._core.begin(
@@ -220,11 +238,12 @@ class CoreObserver:
             ],
         )
 
-    def _guarded(self, work: Callable[[], T]) -> T | None:
+    def _guarded(self, work: Callable[[], T], *, loses_mail: bool = False) -> T | None:
         try:
             return work()
         except Exception as error:  # noqa: BLE001 - mail goes on, whatever becomes of the reading of it
             self._counts.mails_unread += 1
+            self._counts.mails_unrecorded += loses_mail
             if not self._has_told:
                 self._has_told = True
                 # Its kind alone: an error's text may quote the mail.

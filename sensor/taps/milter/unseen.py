@@ -10,11 +10,15 @@ from dataclasses import asdict
 import msgspec
 
 from sensor.log import Log
+from sensor.model import Missed
 from sensor.settings import MilterSettings
 from sensor.taps.base import TapError
 from sensor.taps.milter.counts import Counts
 from sensor.taps.milter.following import Follower, Place
+from sensor.taps.milter.limits import Bounds
+from sensor.taps.milter.logtime import logged_at_s
 from sensor.taps.milter.reconcile import Reconciler
+from sensor.taps.missed import MissedMails
 
 TURN_S = 1.0
 """How often the log is looked at."""
@@ -26,36 +30,43 @@ SAVE_EVERY_S = 5.0
 
 
 class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is kept: the place in the log, ids awaited, and ids shown whose line was not read yet."""
+    """
+    What is kept: the place in the log, ids awaited, ids shown whose line was not read yet, and of mail that passed
+    unseen and is on its way fingerprints of the mailboxes told. It names nobody.
+    """
 
     device: int
     inode: int
     offset: int
     awaited: list[str]
     shown: list[str]
+    passed: dict[str, list[int]] = {}
 
 
 class Watch:
     """
-    Follows the log that *settings* name; ``show`` is to be called for each mail shown. Used from one thread.
+    Follows the log that *settings* name; ``show`` is to be called for each mail shown. Used from one thread, but for
+    ``missed``, which tells what passed unseen, and may be read from another.
 
     Raises ``TapError`` for a log that can't be read. One that can't be any more is told of once.
     """
 
-    def __init__(self, settings: MilterSettings, counts: Counts, log: Log) -> None:
+    def __init__(self, settings: MilterSettings, counts: Counts, log: Log, bounds: Bounds | None = None) -> None:
+        bounds = bounds or Bounds()
+        self.missed = MissedMails(bounds.unseen_waiting)
         self._path, self._state_path = settings.log_path, settings.log_state
         self._counts, self._log = counts, log
         self._problems: dict[str, str | None] = {}
         self._save_due_s = 0.0
-        self._reconciler = Reconciler(settings.log_services)
+        self._reconciler = Reconciler(settings.log_services, bounds)
         state = self._restored()
         place = None if state is None else Place(state.device, state.inode, state.offset)
         try:
-            self._follower = Follower(self._path, place)
+            self._follower = Follower(self._path, place, line_octets=bounds.log_line_octets)
         except OSError as error:
             raise TapError(f"{self._path}: the log can't be read: {error.strerror}") from None
         if state is not None:
-            self._reconciler.restore(state.awaited, state.shown)
+            self._reconciler.restore(state.awaited, state.shown, state.passed)
 
     def show(self, queue_id: str) -> None:
         """The mail of that id was shown to its end."""
@@ -81,16 +92,31 @@ class Watch:
     def turn(self) -> None:
         """Read the next piece of the log, and tell of mail that passed unseen."""
         try:
-            unseen = [each for each in map(self._reconciler.read, self._follower.lines()) if each is not None]
+            lines = self._follower.lines()
         except OSError as error:
             self._tell(self._path, error.strerror)
             return
         self._tell(self._path, None if self._follower.is_open else NOT_THERE)
-        if unseen:
-            self._counts.mails_unseen += len(unseen)
-            self._log.warning("mails_unseen", mails=len(unseen), first=unseen[0], in_all=self._counts.mails_unseen)
+        now_s = time.time()
+        found = [queue_id for line in lines if (queue_id := self._look_at(line, now_s)) is not None]
+        counts = self._counts
+        counts.mails_unseen += len(found)
+        counts.queue_ids_forgotten = self._reconciler.forgotten
+        counts.log_lines_cut = self._follower.lines_cut
+        counts.unseen_mailboxes_dropped = self._reconciler.mailboxes_dropped + self.missed.dropped
+        if found:
+            self._log.warning("mails_unseen", mails=len(found), first=found[0], in_all=counts.mails_unseen)
         if time.monotonic() >= self._save_due_s:
             self._save()
+
+    def _look_at(self, line: bytes, now_s: float) -> str | None:
+        """The queue id of a mail that the line shows to have passed unseen."""
+        unseen = self._reconciler.read(line)
+        if unseen is None:
+            return None
+        at_ms = int(logged_at_s(line, now_s) * 1_000)
+        self.missed.add(Missed(at_ms=at_ms, why="unshown", mails=int(unseen.is_new), mailboxes=unseen.mailboxes))
+        return unseen.queue_id if unseen.is_new else None
 
     def _tell(self, path: str, problem: str | None) -> None:
         """What is wrong with a file: once, until it is another thing or nothing."""
@@ -117,10 +143,11 @@ class Watch:
         if not self._state_path or place is None:
             return
         awaited, shown = self._reconciler.state()
+        state = State(**asdict(place), awaited=awaited, shown=shown, passed=self._reconciler.passed())
         fresh = f"{self._state_path}.new"
         try:
             with open(fresh, "wb") as file:
-                file.write(msgspec.json.encode(State(**asdict(place), awaited=awaited, shown=shown)))
+                file.write(msgspec.json.encode(state))
             os.replace(fresh, self._state_path)
             self._tell(self._state_path, None)
         except OSError as error:

@@ -9,7 +9,7 @@ from typing import Any
 
 from sensor.inline import Judge
 from sensor.log import Log
-from sensor.model import InterestSpec, TapName
+from sensor.model import InterestSpec, MissedWhy, TapName
 from sensor.settings import Action, InlineSettings, RelaySettings
 from sensor.taps.base import Batch, TapError
 from sensor.taps.inline import InlineCore, InlineTap
@@ -96,6 +96,11 @@ class RelayTap(InlineTap):
         verdicts = {f"inline_{name}": value for name, value in self._judge.counters().items()}
         own = {f"relay_{name}": value for name, value in self.counts.all().items()}
         return {**super().counters(), **verdicts, **own}
+
+    def missed_counts(self) -> Mapping[MissedWhy, int]:
+        """And sessions that the observer had to give up: at least the mail at hand is in no record."""
+        counts = super().missed_counts()
+        return {**counts, "unread": counts["unread"] + self.counts["observer_failures"]}
 
     def verdicts(self) -> Mapping[tuple[Action, str, bool], int]:
         """How many there were, by what a rule says, its name ("" for none), and whether it was only said."""

@@ -7,7 +7,7 @@ import smtplib
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -71,10 +71,14 @@ class Serving:
 
 @contextmanager
 def serving(
-    log: io.StringIO | None = None, *, clock: Callable[[], int] = time.time_ns, **options: Any
+    log: io.StringIO | None = None,
+    *,
+    clock: Callable[[], int] = time.time_ns,
+    limits: Mapping[str, int] | None = None,
+    **options: Any,
 ) -> Iterator[Serving]:
     settings = JournalSettings(**{"listen": "127.0.0.1:0", "addresses": (OURS,), **options})
-    tap = JournalTap(builtin_table().interest, settings, log=Log(log or io.StringIO()), clock=clock)
+    tap = JournalTap(builtin_table().interest, settings, own_limits=limits, log=Log(log or io.StringIO()), clock=clock)
     served = Serving(tap)
     reader = threading.Thread(target=served.read)
     reader.start()

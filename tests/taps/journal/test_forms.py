@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sensor.taps.journal.copy import Copy, Reading, Recipient, Told
 from sensor.taps.journal.forms import FORMS, read_copy
-from sensor.taps.journal.forms.exchange import MAX_SENT_ON
+from sensor.taps.journal.limits import Bounds
 from tests.craft.dialogue import lines
 from tests.taps.journal.samples import ORIGINAL, REPORT, SAMPLES, copy, report_mail, topped, undelivered_mail
 
@@ -19,13 +19,13 @@ ANN = (Recipient("ann@corp.example"),)
 
 
 def told(copied: Copy, form: str = "exchange") -> tuple[Told, ...]:
-    name, reading = read_copy(copied)
+    name, reading = read_copy(copied, Bounds())
     assert (name, reading.problem) == (form, None)
     return tuple(replace(each, content=bytes(each.content)) for each in reading.told)
 
 
 def problem(copied: Copy) -> tuple[str, str | None]:
-    name, reading = read_copy(copied)
+    name, reading = read_copy(copied, Bounds())
     assert [bytes(each.content) for each in reading.told]
     return name, reading.problem
 
@@ -36,7 +36,7 @@ def test_every_form_has_a_name_a_meaning_and_a_sample() -> None:
     assert FORMS[-1].name == "plain"
     for form in FORMS:
         assert form.meaning.endswith(".")
-        assert read_copy(SAMPLES[form.name]())[0] == form.name
+        assert read_copy(SAMPLES[form.name](), Bounds())[0] == form.name
 
 
 def test_a_journal_report_gives_envelope_and_original() -> None:
@@ -61,11 +61,40 @@ def test_a_mail_only_sent_on_is_not_told_for_nobody_too() -> None:
     )
 
 
+def sent_on(many: int) -> tuple[str, ...]:
+    return tuple(f"To: d{each}@evil.example, Forwarded: ann@corp.example" for each in range(many))
+
+
 def test_a_mail_sent_on_to_very_many_is_told_a_bounded_number_of_times() -> None:
-    many = tuple(f"To: d{each}@evil.example, Forwarded: ann@corp.example" for each in range(MAX_SENT_ON + 5))
-    mails = told(copy(report_mail(report=(*REPORT[:3], *many))))
-    assert len(mails) == MAX_SENT_ON + 1
-    assert sum(len(each.recipients) for each in mails) == MAX_SENT_ON + 5
+    mails = told(copy(report_mail(report=(*REPORT[:3], *sent_on(261)))))
+    assert len(mails) == 257
+    assert sum(len(each.recipients) for each in mails) == 261
+
+
+LONG = b"X-Long: " + b"x" * 300
+
+
+@pytest.mark.parametrize(
+    ("limit", "copied", "reached", "problem"),
+    [
+        ("sent_on", copy(report_mail(report=(*REPORT[:3], *sent_on(4)))), "sent_on_in_one", None),
+        ("report_octets", SAMPLES["exchange"](), "reports_too_long", "report_unreadable"),
+        ("report_recipients", copy(report_mail(report=(*REPORT[:3], *sent_on(4)))), None, "recipients_truncated"),
+        ("field_octets", SAMPLES["exchange"](), "fields_unread", "original_missing"),
+        ("parts", copy(report_mail()), "parts_left_out", "original_missing"),
+        ("header_octets", copy(LONG + b"\r\n" + report_mail()), "headers_unread", "recipient_lost"),
+    ],
+)
+def test_a_bound_holds_where_it_is_set_and_is_counted(
+    limit: str, copied: Copy, reached: str | None, problem: str | None
+) -> None:
+    bounds = Bounds({f"journal_{limit}": 1 if limit == "parts" else 3})
+    _, reading = read_copy(copied, bounds)
+    assert reading.problem == problem
+    assert +bounds.reached == ({reached: bounds.reached[reached]} if reached else {})
+    whole = Bounds()
+    read_copy(copied, whole)
+    assert not +whole.reached
 
 
 @pytest.mark.parametrize(
@@ -214,7 +243,7 @@ def test_a_copy_keeps_its_reverse_path_and_names_its_recipient(form: str) -> Non
 def test_recipients_are_taken_only_from_where_the_last_server_wrote_them(
     copied: Copy, form: str, recipients: tuple[Recipient, ...]
 ) -> None:
-    name, reading = read_copy(copied)
+    name, reading = read_copy(copied, Bounds())
     assert (name, [each.recipients for each in reading.told]) == (form, [recipients])
 
 
@@ -232,7 +261,7 @@ CONTENTS = st.one_of(
 @example(b"X-MS-Journal-Report:\nContent-Type: multipart/mixed; boundary*=x'y'%\n\n", "")
 @example(b"X-MS-Journal-Report:\nContent-Type: multipart/mixed; boundary=\xff\n\n--\xff\n\n", "")
 def test_any_octets_give_at_least_one_mail(content: bytes, reverse_path: str) -> None:
-    _, reading = read_copy(Copy(content, reverse_path, ("journal@sensor.example",)))
+    _, reading = read_copy(Copy(content, reverse_path, ("journal@sensor.example",)), Bounds())
     assert isinstance(reading, Reading)
     assert all(len(each.content) <= len(content) + 2 for each in reading.told)
     assert reading.told

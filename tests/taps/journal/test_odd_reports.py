@@ -8,6 +8,7 @@ import pytest
 
 from sensor.taps.journal.copy import Copy, Reading
 from sensor.taps.journal.forms import read_copy
+from sensor.taps.journal.limits import Bounds
 from tests.craft.dialogue import lines
 from tests.taps.journal.samples import ORIGINAL, REPORT, report_mail
 
@@ -15,7 +16,7 @@ FOUND = ("sue@other.example", ["ann@corp.example", "eve@corp.example"])
 
 
 def read(content: bytes) -> Reading:
-    return read_copy(Copy(content, "exchange@corp.example", ("journal@sensor.example",)))[1]
+    return read_copy(Copy(content, "exchange@corp.example", ("journal@sensor.example",)), Bounds())[1]
 
 
 def envelope(content: bytes) -> tuple[str | None, list[str]]:

@@ -28,7 +28,7 @@ from sensor.taps.base import TapError
 from sensor.taps.journal import tap as tap_module
 from sensor.taps.journal.counts import COUNTERS
 from sensor.taps.journal.tap import check
-from tests.taps.journal.samples import ORIGINAL, REPORT, SAMPLES, report_mail
+from tests.taps.journal.samples import ORIGINAL, REPORT, SAMPLES, report_mail, topped
 from tests.taps.journal.serving import OURS, serving
 
 
@@ -97,7 +97,7 @@ def test_what_is_not_written_in_time_is_deferred() -> None:
 
 
 def test_a_failure_is_answered_451_and_told_without_what_the_mail_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(copy: object) -> None:
+    def fail(copy: object, bounds: object) -> None:
         raise ValueError("ann@corp.example")
 
     log = io.StringIO()
@@ -203,6 +203,20 @@ def test_any_reverse_path_is_taken_as_it_stands(address: str) -> None:
         assert [client.getreply()[0] for _ in range(2)] == [250, 250]
         assert client.data(ORIGINAL)[0] == 250
     assert [each.reverse_path for each in served.events] == [address]  # type: ignore[union-attr]
+
+
+def test_lines_beyond_their_bounds_are_refused_and_counted() -> None:
+    limits = {"journal_line_octets": 2_000, "journal_command_octets": 100, "journal_recipients": 1}
+    with serving(limits=limits) as served:
+        assert served.send(topped("X-Long: " + "x" * 3_000))[0] == 500
+        assert served.send(ORIGINAL)[0] == 250
+        with served.client() as client:
+            client.ehlo()
+            assert client.mail("a" * 200 + "@other.example")[0] == 500
+            assert client.mail("sue@other.example")[0] == 250
+            assert [client.rcpt(OURS)[0], client.rcpt(OURS)[0]] == [250, 452]
+        counters = served.counters
+    assert (counters["lines_refused"], counters["refused_recipients"], counters["copies_recorded"]) == (2, 1, 1)
 
 
 def test_long_lines_are_taken() -> None:

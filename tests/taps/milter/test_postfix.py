@@ -317,8 +317,10 @@ def test_mail_that_passed_unseen_is_found_in_the_log(folder: Path) -> None:
             assert queue_id_of(send_alone(mta, forward("partner"), to="eve@partner.example"))
             again.until(lambda: "in_all=2" in again.log, "two mails told")
             assert again.end() == 3
-            (damage,) = json.loads((folder / "summary.json").read_text())["damage"]
+            summary = json.loads((folder / "summary.json").read_text())
+    (damage,) = summary["damage"]
     assert damage["detail"] == "2 mails passed unseen: queued, and not shown to the sensor"
+    assert (summary["coverage"]["mails"], summary["coverage"]["unseen_mails"]) == (1, 2)
 
 
 # ---- the 40 ms trap

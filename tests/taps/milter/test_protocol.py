@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sensor.taps.milter.limits import Bounds
 from sensor.taps.milter.protocol import (
     COMMANDS,
-    MAX_PACKET_OCTETS,
     Abort,
     Body,
     Connect,
@@ -62,6 +62,8 @@ GOLDEN: list[tuple[str, Event]] = [
     ("00000001 4b", QuitForNext()),
     ("00000007 55 484f574459 00", Unknown(b"HOWDY")),
 ]
+LONGEST = Bounds().packet_octets
+
 # The lengths above are for the eye; each is written anew from what follows it.
 PACKETS = [
     (struct.pack(">I", len(rest)) + rest, event) for rest, event in ((bytes.fromhex(t)[4:], e) for t, e in GOLDEN)
@@ -69,7 +71,7 @@ PACKETS = [
 
 
 def run(pieces: list[bytes]) -> list[Event]:
-    reader = Reader()
+    reader = Reader(LONGEST)
     return [event for piece in pieces for event in reader.feed(piece)]
 
 
@@ -95,13 +97,13 @@ def test_events_do_not_depend_on_where_the_stream_is_cut(data: st.DataObject) ->
 
 @given(st.lists(st.binary(max_size=400), max_size=8))
 def test_any_octets_give_events_or_one_violation(pieces: list[bytes]) -> None:
-    reader, violations = Reader(), 0
+    reader, violations = Reader(LONGEST), 0
     for piece in pieces:
         try:
             list(reader.feed(piece))
         except ViolationError:
             violations += 1
-        assert reader.held_octets <= MAX_PACKET_OCTETS + 4
+        assert reader.held_octets <= LONGEST + 4
     assert violations <= 1
 
 
@@ -119,7 +121,7 @@ def test_any_data_of_a_command_gives_an_event_or_a_violation(command: int, data:
     [
         (bytes.fromhex("00000000"), "a packet of 0 octets"),
         (bytes.fromhex("7fffffff 42"), "a packet of 2,147,483,647 octets"),
-        ((MAX_PACKET_OCTETS + 1).to_bytes(4), "a packet of 262,145 octets"),
+        ((LONGEST + 1).to_bytes(4), "a packet of 262,145 octets"),
         (packet(b"?"), "the command b'?'"),
         (packet(b"O", b"\0\0\0\6"), "an offer of 4 octets that is malformed"),
         (packet(b"D"), "macros of 0 octets that is malformed"),
@@ -135,7 +137,7 @@ def test_any_data_of_a_command_gives_an_event_or_a_violation(command: int, data:
     ],
 )
 def test_what_is_no_packet_is_a_violation_that_says_why_and_ends_the_stream(octets: bytes, why: str) -> None:
-    reader = Reader()
+    reader = Reader(LONGEST)
     first = packet(b"A")
     events: list[Event] = []
     with pytest.raises(ViolationError, match="^" + why.replace("?", r"\?") + "$"):
@@ -146,12 +148,12 @@ def test_what_is_no_packet_is_a_violation_that_says_why_and_ends_the_stream(octe
 
 
 def test_the_longest_packet_is_read() -> None:
-    assert run([packet(b"B", b"x" * (MAX_PACKET_OCTETS - 1))]) == [Body(b"x" * (MAX_PACKET_OCTETS - 1))]
+    assert run([packet(b"B", b"x" * (LONGEST - 1))]) == [Body(b"x" * (LONGEST - 1))]
 
 
 def test_of_a_packet_that_is_too_long_nothing_is_held() -> None:
     """A length is all that it takes to say no: what it promises is not waited for."""
-    reader = Reader()
+    reader = Reader(LONGEST)
     tracemalloc.start()
     try:
         with pytest.raises(ViolationError):
@@ -166,7 +168,7 @@ def test_of_a_packet_that_is_too_long_nothing_is_held() -> None:
 def test_a_long_packet_in_single_octets_is_joined_once() -> None:
     """Each octet costs the same, however many came before it: so many of them take no more than a moment."""
     octets = packet(b"B", b"x" * 200_000)
-    reader = Reader()
+    reader = Reader(LONGEST)
     events: list[Event] = []
     for at in range(len(octets)):
         events += reader.feed(octets[at : at + 1])

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensor.taps.milter.message import MAX_ENVELOPE_OCTETS, Conduct
+from sensor.taps.milter.limits import Bounds
+from sensor.taps.milter.message import Conduct
 from sensor.taps.milter.negotiation import MACROS, Step
 from sensor.taps.milter.protocol import ViolationError
 from tests.taps.milter.packets import (
@@ -450,17 +451,37 @@ def test_an_envelope_beyond_its_bound_is_cut_and_says_so() -> None:
     many = [rcpt(f"<{number:0>1000}@partner.example>") for number in range(3_000)]
     talk.say(mail(), *many, end_of_message())
     (seen,) = talk.mails
-    assert sum(len(path.address) for path in seen.envelope.forward_paths) < MAX_ENVELOPE_OCTETS
+    assert sum(len(path.address) for path in seen.envelope.forward_paths) < Bounds().envelope_octets
     assert seen.truncated
     assert talk.counts.envelopes_cut == 3_000 - len(seen.envelope.forward_paths) > 0
 
 
 def test_long_macros_are_not_kept() -> None:
-    talk = greeted()
+    passed: list[str] = []
+    talk = greeted(conduct=Conduct(passed=passed.append))
     talk.say(
         macros(b"M", **{"{auth_authen}": "x" * 2_000, "i": "4ZQ", "_": "x" * 9_000}), mail(), rcpt(), end_of_message()
     )
     assert talk.mails[0].envelope.auth_user is None
+    assert talk.counts.texts_cut == 1  # what is not read at all is not missed
+    talk.say(mail(), macros(b"E", i="4" * 2_000), rcpt(), end_of_message())
+    assert (passed, talk.counts.texts_cut) == (["4ZQ"], 2)
+
+
+@given(st.integers(1, 2_000))
+def test_bounds_hold_wherever_they_are_set(octets: int) -> None:
+    bounds = Bounds(
+        {"milter_text_octets": octets, "milter_envelope_octets": octets + 300, "milter_stripped_fields": octets}
+    )
+    talk = Talk(judge=Saying(lambda _: TAG), conduct=Conduct(own_field=b"X-Tag", bounds=bounds))
+    talk.say(offer(), connect(), helo("h" * 1_000), mail(), rcpt("<b@c.example>"), rcpt(f"<{'x' * 990}@c.example>"))
+    talk.say(*[header("X-Tag", " x")] * 1_500, END_OF_HEADER, end_of_message())
+    (seen,) = talk.mails
+    assert seen.envelope.helo == "h" * min(octets, 1_000)
+    assert talk.counts.texts_cut == (octets < 1_000)
+    assert talk.counts.envelopes_cut == 2 - len(seen.envelope.forward_paths)
+    assert talk.counts.fields_stripped == min(octets, 1_500)
+    assert talk.counts.fields_left == (octets < 1_500)
 
 
 ANY_PACKET = st.sampled_from(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -13,10 +15,11 @@ from hypothesis import strategies as st
 from sensor.log import Log
 from sensor.settings import MilterSettings
 from sensor.taps.base import TapError
-from sensor.taps.milter import reconcile
 from sensor.taps.milter.counts import Counts
-from sensor.taps.milter.following import MAX_LINE_OCTETS, PIECE_OCTETS, Follower
-from sensor.taps.milter.reconcile import Reconciler
+from sensor.taps.milter.following import PIECE_OCTETS, Follower
+from sensor.taps.milter.limits import Bounds
+from sensor.taps.milter.logtime import logged_at_s
+from sensor.taps.milter.reconcile import Reconciler, Unseen
 from sensor.taps.milter.unseen import Watch
 
 SYSLOG, RFC3339 = "Nov  2 07:37:27 mx ", "2026-11-22T07:37:27.859614+00:00 mx "
@@ -35,7 +38,7 @@ def queued(queue_id: str, **how: str) -> bytes:
 
 
 def unseen(reconciler: Reconciler, *lines: bytes) -> list[str]:
-    return [each for each in map(reconciler.read, lines) if each is not None]
+    return [each.queue_id for each in map(reconciler.read, lines) if each is not None and each.is_new]
 
 
 # ---- the reconciler
@@ -96,13 +99,94 @@ def test_any_line_is_read(octets: bytes) -> None:
     assert Reconciler().read(octets) is None
 
 
-def test_ids_held_are_bounded_and_the_oldest_go_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reconcile, "MAX_AWAITED", 3)
-    reconciler = Reconciler()
+def test_ids_held_are_bounded_and_the_oldest_go_first() -> None:
+    reconciler = Reconciler(bounds=Bounds({"milter_queue_ids": 3}))
     for number in range(5):
         reconciler.read(taken(f"4ZQ{number}x"))
         reconciler.show(f"5ZQ{number}x")
     assert reconciler.state() == (["4ZQ2x", "4ZQ3x", "4ZQ4x"], ["5ZQ2x", "5ZQ3x", "5ZQ4x"])
+    assert reconciler.forgotten == 4
+
+
+def delivered(queue_id: str, address: str, *, how: str = "") -> bytes:
+    event = f"to=<{address}>, {how}relay=mx.example[192.0.2.1]:25, delay=1, status=sent (250 ok)"
+    return line(queue_id, event, program="postfix/smtp")
+
+
+def removed(queue_id: str) -> bytes:
+    return line(queue_id, "removed", program="postfix/qmgr")
+
+
+def told_of(reconciler: Reconciler, *lines: bytes) -> list[Unseen]:
+    return [each for each in map(reconciler.read, lines) if each is not None]
+
+
+def test_who_sent_and_who_got_a_mail_that_passed_unseen_is_told_once_each() -> None:
+    original = delivered("4ZQ1x", "Bob@c.example", how="orig_to=<team@c.example>, ")
+    lines = [taken("4ZQ1x"), queued("4ZQ1x"), original, original, queued("4ZQ1x"), removed("4ZQ1x"), original]
+    assert told_of(Reconciler(), *lines) == [
+        Unseen("4ZQ1x", True, ("a@b.example",)),
+        Unseen("4ZQ1x", False, ("bob@c.example", "team@c.example")),
+    ]
+
+
+def test_of_mail_that_was_held_the_sender_is_told_when_it_goes_on() -> None:
+    held = line("4ZQ1x", "milter-hold: END-OF-MESSAGE from unknown[127.0.0.1]: held", program="postfix/cleanup")
+    assert told_of(Reconciler(), taken("4ZQ1x"), held, queued("4ZQ1x")) == [
+        Unseen("4ZQ1x", True),
+        Unseen("4ZQ1x", False, ("a@b.example",)),
+    ]
+
+
+@pytest.mark.parametrize("address", ["", "root", '"a> b"@c.example', "a@b>, size=9, to=<c@d", "x" * 400 + "@c.example"])
+def test_what_is_no_plain_address_is_nobody_s(address: str) -> None:
+    lines = [taken("4ZQ1x"), queued("4ZQ1x"), delivered("4ZQ1x", address)]
+    assert told_of(Reconciler(), *lines) == [Unseen("4ZQ1x", True, ("a@b.example",))]
+
+
+def test_whose_mail_was_shown_is_nobody_s_business() -> None:
+    reconciler = Reconciler()
+    reconciler.show("4ZQ1x")
+    assert told_of(reconciler, taken("4ZQ1x"), queued("4ZQ1x"), delivered("4ZQ1x", "b@c.example")) == []
+
+
+def test_mailboxes_of_a_mail_and_mails_under_way_are_bounded_and_what_is_left_out_counted() -> None:
+    reconciler = Reconciler(bounds=Bounds({"milter_unseen_mailboxes": 3, "milter_unseen_mails": 2}))
+    addresses = [f"b{number}@c.example" for number in range(5)]
+    lines = [taken("4ZQ1x"), queued("4ZQ1x"), *(delivered("4ZQ1x", each) for each in addresses)]
+    assert sum(len(each.mailboxes) for each in told_of(reconciler, *lines)) == 3
+    assert (reconciler.mailboxes_dropped, reconciler.forgotten) == (3, 0)
+    told_of(reconciler, taken("4ZQ2x"), queued("4ZQ2x"), taken("4ZQ3x"), queued("4ZQ3x"))
+    assert (list(reconciler.passed()), reconciler.forgotten) == (["4ZQ2x", "4ZQ3x"], 1)
+
+
+# ---- times of lines
+
+NOW_S = datetime(2026, 3, 1, 12, tzinfo=UTC).timestamp()
+
+
+@pytest.mark.parametrize(
+    ("stamp", "expected"),
+    [
+        ("2026-02-28T23:59:59.5+00:00", "2026-02-28T23:59:59.5+00:00"),
+        ("2026-03-01T01:00:00+02:00", "2026-02-28T23:00:00+00:00"),
+        ("Mar  1 11:00:00", "2026-03-01T11:00:00+00:00"),
+        ("Mar  1 13:00:00", "2026-03-01T12:00:00+00:00"),  # ahead of us: now
+        ("Dec 31 23:00:00", "2025-12-31T23:00:00+00:00"),  # of last year
+        ("Feb 30 23:00:00", "2026-03-01T12:00:00+00:00"),  # no time: now
+        ("2026-13-01T01:00:00", "2026-03-01T12:00:00+00:00"),
+        ("", "2026-03-01T12:00:00+00:00"),
+    ],
+)
+def test_a_line_is_of_the_time_that_it_begins_with(stamp: str, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    assert logged_at_s(f"{stamp} mx postfix".encode(), NOW_S) == datetime.fromisoformat(expected).timestamp()
+
+
+@given(st.binary(max_size=80))
+def test_any_line_has_a_time_that_is_not_to_come(octets: bytes) -> None:
+    assert logged_at_s(octets, NOW_S) <= NOW_S
 
 
 @given(st.data())
@@ -226,7 +310,8 @@ def test_where_the_log_is_gone_the_one_that_there_is_is_read_whole(log: Path) ->
 def test_a_line_without_end_is_looked_at_in_part_and_passed_over(log: Path) -> None:
     follower = Follower(str(log))
     append(log, b"x" * (3 * PIECE_OCTETS), b"next")
-    assert read(follower) == [b"x" * MAX_LINE_OCTETS, b"next"]
+    assert read(follower) == [b"x" * 16_384, b"next"]
+    assert follower.lines_cut == 1
     follower.close()
 
 
@@ -270,6 +355,36 @@ def test_mail_that_passed_while_the_sensor_was_away_is_found(log: Path) -> None:
     second.close()
     assert counts.mails_unseen == 2
     assert told.getvalue() == "warning mails_unseen mails=2 first=4ZQ2x in_all=2\n"
+    missed = second.missed.take()
+    assert [(each.why, each.mails, each.mailboxes) for each in missed] == [("unshown", 1, ("a@b.example",))] * 2
+    assert second.missed.take() == []
+
+
+def test_recipients_that_are_logged_behind_a_restart_are_told(log: Path) -> None:
+    first, _ = watch(log, io.StringIO())
+    append(log, taken("4ZQ1x"), queued("4ZQ1x"))
+    first.finish()
+    first.close()
+    assert b"example" not in log.with_name("state.json").read_bytes(), "it names nobody"
+    append(log, delivered("4ZQ1x", "b@c.example"), queued("4ZQ1x"), removed("4ZQ1x"))
+    second, counts = watch(log, io.StringIO())
+    second.finish()
+    second.close()
+    assert [(each.mails, each.mailboxes) for each in second.missed.take()] == [(0, ("b@c.example",))]
+    assert counts.mails_unseen == 0
+
+
+def test_what_the_bounds_leave_out_of_a_log_is_counted(log: Path) -> None:
+    bounds = Bounds({"milter_log_line_octets": 100, "milter_unseen_waiting": 1, "milter_queue_ids": 1})
+    counts = Counts()
+    watching = Watch(MilterSettings(log_path=str(log)), counts, Log(io.StringIO()), bounds)
+    append(log, b"x" * 300_000, taken("4ZQ1x"), queued("4ZQ1x"), taken("4ZQ2x"), queued("4ZQ2x"))
+    append(log, delivered("4ZQ2x", "b@c.example"), taken("4ZQ3x"), taken("4ZQ4x"))
+    watching.finish()
+    watching.close()
+    assert [(each.mails, each.mailboxes) for each in watching.missed.take()] == [(1, ("a@b.example",)), (1, ())]
+    assert (counts.mails_unseen, counts.unseen_mailboxes_dropped) == (2, 2)
+    assert (counts.log_lines_cut, counts.queue_ids_forgotten) == (1, 1)
 
 
 def test_without_a_state_only_what_is_logged_from_now_on_counts(log: Path) -> None:

@@ -94,7 +94,7 @@ class Talk:
     conduct: Conduct = field(default_factory=Conduct)
     counts: Counts = field(default_factory=Counts)
     session: Session = field(init=False)
-    reader: Reader = field(default_factory=Reader)
+    reader: Reader = field(default_factory=lambda: Reader(262_144))
     at_ns: int = 0
 
     def __post_init__(self) -> None:

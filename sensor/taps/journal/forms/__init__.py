@@ -9,18 +9,19 @@ from sensor.taps.journal.forms.google import GOOGLE
 from sensor.taps.journal.forms.plain import PLAIN
 from sensor.taps.journal.forms.protected import PROTECTED
 from sensor.taps.journal.forms.undelivered import UNDELIVERED
+from sensor.taps.journal.limits import Bounds
 from sensor.taps.journal.mime import entity_of
 
 FORMS: tuple[Form, ...] = (PROTECTED, UNDELIVERED, EXCHANGE, GOOGLE, BCC, PLAIN)
 """The last one is every copy's."""
 
 
-def read_copy(copy: Copy) -> tuple[str, Reading]:
+def read_copy(copy: Copy, bounds: Bounds) -> tuple[str, Reading]:
     """
     The form of a copy, by name, and what it tells: at least one mail. Never raises: a copy that breaks a form is told
     as it came, with the problem "form_failed".
     """
-    mail = entity_of(copy.content)
+    mail = entity_of(copy.content, bounds)
     for form in FORMS:
         try:
             reading = form.read(copy, mail)

@@ -12,11 +12,9 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from sensor.taps.journal.copy import Copy, Form, Reading, Recipient, Told, as_it_came
-from sensor.taps.journal.mime import MAX_PARTS, Entity, leaves
-from sensor.taps.journal.report import MAX_REPORT_OCTETS, Report, read_report
-
-MAX_SENT_ON = 256
-"""Mails that one report is told as for those it was sent on to. A mail has a few; of more, all are told in one."""
+from sensor.taps.journal.limits import Bounds
+from sensor.taps.journal.mime import Entity, leaves
+from sensor.taps.journal.report import Report, read_report
 
 MESSAGE_TYPES = ("message/rfc822", "message/global")
 _TNEF = "application/ms-tnef"
@@ -39,7 +37,7 @@ def is_report(mail: Entity) -> bool:
 
 def read_entity(mail: Entity, copy: Copy) -> Reading:
     """The mail of the journal report *mail*, which came in *copy*."""
-    parts = list(islice(leaves(mail), MAX_PARTS))
+    parts = _leaves(mail)
     attached = next((part for part in parts if part.content_type in MESSAGE_TYPES), None)
     original = None if attached is None else _unwrapped(attached)
     if original is None:
@@ -49,14 +47,25 @@ def read_entity(mail: Entity, copy: Copy) -> Reading:
     if report is None:
         return Reading((Told(_as_transferred(original)),), "report_unreadable")
     problem = "recipients_truncated" if report.truncated else None
-    return Reading(tuple(_told(report, _as_transferred(original))), problem)
+    return Reading(tuple(_told(report, _as_transferred(original), mail.bounds)), problem)
+
+
+def _leaves(mail: Entity) -> list[Entity]:
+    """As many as the bound on parts lets through, of all levels together."""
+    most = mail.bounds.parts
+    found = list(islice(leaves(mail), most + 1))
+    mail.bounds.reached["parts_left_out"] += len(found) > most
+    return found[:most]
 
 
 def _report(part: Entity) -> Report | None:
-    if part.content_type != "text/plain" or len(part.body) > MAX_REPORT_OCTETS:
+    if part.content_type != "text/plain":
+        return None
+    if len(part.body) > part.bounds.report_octets:
+        part.bounds.reached["reports_too_long"] += 1
         return None
     try:
-        return read_report(part.text())
+        return read_report(part.text(), part.bounds.report_recipients)
     except ValueError:  # its transfer encoding is broken
         return None
 
@@ -69,13 +78,14 @@ def _unwrapped(attached: Entity) -> bytes | memoryview | None:
         return None
 
 
-def _told(report: Report, content: bytes | memoryview) -> Iterator[Told]:
+def _told(report: Report, content: bytes | memoryview, bounds: Bounds) -> Iterator[Told]:
     straight = [each for each in report.recipients if each.original is None]
     sent_on = [each for each in report.recipients if each.original is not None]
     if straight or not sent_on:
         yield Told(content, report.sender, tuple(straight))
-    groups: Sequence[tuple[Recipient, ...]] = [(each,) for each in sent_on[:MAX_SENT_ON]]
-    for group in (*groups, tuple(sent_on[MAX_SENT_ON:])):
+    bounds.reached["sent_on_in_one"] += len(sent_on) > bounds.sent_on
+    groups: Sequence[tuple[Recipient, ...]] = [(each,) for each in sent_on[: bounds.sent_on]]
+    for group in (*groups, tuple(sent_on[bounds.sent_on :])):
         if group:
             yield Told(content, report.sender, group)
 

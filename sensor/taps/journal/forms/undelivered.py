@@ -16,7 +16,7 @@ def read(copy: Copy, mail: Entity) -> Reading | None:
         return None
     for part in mail.parts():
         if part.content_type in MESSAGE_TYPES:
-            attached = entity_of(part.octets())
+            attached = entity_of(part.octets(), mail.bounds)
             if is_report(attached):
                 return read_entity(attached, copy)
     return None
