@@ -179,22 +179,26 @@ def test_no_mail_is_kept(tmp_path: Path) -> None:
     assert b"QX7-marker" not in started.events.read_bytes()
 
 
+FILE = "a file"
+"""Stands for one in the folder of the test."""
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         ((), "--events FILE is needed"),
-        (("--events", "x"), "journal.listen"),
-        (("--events", "x", "--listen", "127.0.0.1:0"), "journal.addresses"),
-        (("--events", "x", "--listen", "nowhere"), "must be an address and port"),
+        (("--events", FILE), "journal.listen"),
+        (("--events", FILE, "--listen", "127.0.0.1:0"), "journal.addresses"),
+        (("--events", FILE, "--listen", "nowhere"), "must be an address and port"),
         (
-            ("--events", "x", "--listen", "127.0.0.1:0", "--address", OURS, "--peer", "x"),
+            ("--events", FILE, "--listen", "127.0.0.1:0", "--address", OURS, "--peer", "x"),
             "--peer must be a list of networks",
         ),
         (("--events", "/nowhere/x", "--listen", "127.0.0.1:0", "--address", OURS), "can't be written"),
     ],
 )
-def test_what_is_wrong_is_said_in_a_line(arguments: tuple[str, ...], words: str) -> None:
-    ended = mailsensor("journal", *arguments)
+def test_what_is_wrong_is_said_in_a_line(arguments: tuple[str, ...], words: str, tmp_path: Path) -> None:
+    ended = mailsensor("journal", *(tmp_path / "r.jsonl" if each is FILE else each for each in arguments))
     assert ended.status == 1
     assert words in ended.words
     assert "Traceback" not in ended.words
