@@ -5,6 +5,7 @@
 
 mod convert;
 mod error;
+mod events;
 mod inline;
 mod interest;
 mod live;
