@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from ipaddress import ip_address
 from types import MappingProxyType
 from typing import Any
@@ -131,6 +130,8 @@ def product() -> dict[str, str]:
 
 @cache
 def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return version("mailflow-sensor")
     except PackageNotFoundError:
