@@ -22,7 +22,7 @@ from sensor.privacy import Veil
 from sensor.pseudonym import KeyRing
 from sensor.settings import Settings, SettingsError
 from sensor.taps.base import Tap
-from sensor.taps.capture import core_limits, transaction_types
+from sensor.taps.capture import core_limits, core_traffic, transaction_types
 from sensor.taps.files import capture_digest
 from sensor.taps.folder import CapturesTap, Reading
 from sensor.taps.live import LiveTap
@@ -68,9 +68,10 @@ def pipeline_of(plan: Plan) -> Pipeline:
     """Classifier, ledger and pairing."""
     organisation = plan.organisation
     transaction_type, session_type = transaction_types()
+    watches = organisation.owns if organisation.known else None
     return Pipeline(
         organisation,
-        Ledger(watches=organisation.owns if organisation.known else None, limits=plan.own_limits),
+        Ledger(watches=watches, limits=plan.own_limits, traffic=core_traffic()),
         transaction_type=transaction_type,
         session_type=session_type,
         table=plan.table,

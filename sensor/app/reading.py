@@ -202,9 +202,12 @@ def analysis_of(
     veil: Veil = CLEAR,
 ) -> Analysis:
     """Pipeline, detectors and policy as the settings have them."""
+    from sensor.taps.capture import core_traffic
+
+    watches = organisation.owns if organisation.known else None
     pipeline = Pipeline(
         organisation,
-        Ledger(watches=organisation.owns if organisation.known else None, limits=own_limits),
+        Ledger(watches=watches, limits=own_limits, traffic=core_traffic()),
         transaction_type=tap.transaction_type,
         session_type=tap.session_type,
         table=table,
