@@ -118,12 +118,8 @@ fn octets_of<'py>(py: Python<'py>, log: &Log) -> Bound<'py, PyBytes> {
 }
 
 fn log_of(octets: &[u8]) -> PyResult<Box<Log>> {
-    let words: Vec<i64> = octets
-        .as_chunks::<8>()
-        .0
-        .iter()
-        .map(|word| i64::from_ne_bytes(*word))
-        .collect();
+    let word = |word: &[u8]| word.try_into().map(i64::from_ne_bytes).ok();
+    let words: Vec<i64> = octets.chunks_exact(8).filter_map(word).collect();
     let log = Log::from_words(&words).ok_or_else(|| PyValueError::new_err("not the words of a log"))?;
     Ok(Box::new(log))
 }
