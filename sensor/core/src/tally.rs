@@ -85,7 +85,7 @@ impl Tally {
                     if taken || classified {
                         let sender = facts.sender.as_ref().map(|path| PyString::new(py, path));
                         let recipients = PyList::new(py, facts.recipients.iter().map(|path| PyString::new(py, path)))?;
-                        let trace = Trace::of(facts, sender.as_ref(), &recipients);
+                        let trace = Trace::from(facts);
                         let view = classified.then(|| convert::Transaction::of(Arc::clone(events), index));
                         mails.append((index, taken, sender, recipients, view, trace))?;
                     }

@@ -3,7 +3,6 @@
 //! A trace owns its few facts and does not keep its batch alive. Python draws each of them when it asks for it.
 
 use pyo3::prelude::*;
-use pyo3::types::{PyList, PyString};
 use sha1::{Digest, Sha1};
 use wire::message::MessageFacts;
 use wire::record::event::{FlowId, ForwardPath, Transaction};
@@ -22,9 +21,9 @@ const PARENT_FIELD: &str = "X-MS-Exchange-Parent-Message-Id";
 
 /// What is told of a mail, drawn without Python.
 pub struct Facts {
-    /// In lower case; none where there is none, or it is empty. A trace has it as Python's.
+    /// In lower case; none where there is none, or it is empty.
     pub sender: Option<Box<str>>,
-    /// Those that took the mail, or may have, in lower case. A trace has them as Python's.
+    /// Those that took the mail, or may have, in lower case.
     pub recipients: Vec<Box<str>>,
     flow: FlowId,
     transaction_index: u32,
@@ -69,31 +68,29 @@ impl Facts {
     }
 }
 
-/// One mail's fingerprints, and who stands where: see `sensor/_core.pyi`.
+/// One mail's fingerprints, and who stands where: see `sensor/_core.pyi`. It holds nothing of Python's: many are kept, and
+/// Python would look for cycles among what they hold.
 #[pyclass(frozen, module = "sensor._core")]
 pub struct Trace {
-    #[pyo3(get)]
-    sender: Option<Py<PyString>>,
-    #[pyo3(get)]
-    recipients: Py<PyList>,
     facts: Facts,
 }
 
-impl Trace {
-    /// The trace that *facts* are, with the same *sender* and *recipients* as Python's.
-    pub fn of(mut facts: Facts, sender: Option<&Bound<'_, PyString>>, recipients: &Bound<'_, PyList>) -> Self {
-        // A trace is kept for days, and has both once.
-        (facts.sender, facts.recipients) = (None, Vec::new());
-        Self {
-            sender: sender.map(|sender| sender.clone().unbind()),
-            recipients: recipients.clone().unbind(),
-            facts,
-        }
+impl From<Facts> for Trace {
+    fn from(facts: Facts) -> Self {
+        Self { facts }
     }
 }
 
 #[pymethods]
 impl Trace {
+    #[getter]
+    fn sender(&self) -> Option<&str> {
+        self.facts.sender.as_deref()
+    }
+    #[getter]
+    fn recipients(&self) -> Vec<&str> {
+        self.facts.recipients.iter().map(AsRef::as_ref).collect()
+    }
     #[getter]
     fn transaction_id(&self) -> String {
         record_id(&self.facts.flow, "transaction", self.facts.transaction_index)
