@@ -117,6 +117,7 @@ impl Log {
             self.put_late(mark, octets);
             return None;
         }
+        self.make_room();
         self.older.push(self.newest);
         self.newest = (mark | 1, octets);
         self.fold_if_due();
@@ -172,6 +173,7 @@ impl Log {
         }
         let slot = self.older.get_mut(at).unwrap_or(&mut self.newest);
         if slot.0 >> SHIFT != begin >> SHIFT {
+            self.make_room();
             self.older.insert(at, (begin | 1, octets));
             self.fold_if_due();
         } else if slot.0 & MAILS < MAILS {
@@ -179,6 +181,13 @@ impl Log {
             slot.1 = slot.1.saturating_add(octets);
         } else {
             self.leave(1, octets);
+        }
+    }
+
+    /// Room for one slot more, and for few beyond: there are a million logs, and left to itself a vector doubles.
+    fn make_room(&mut self) {
+        if self.older.len() == self.older.capacity() {
+            self.older.reserve_exact((self.older.len() / 8).max(2));
         }
     }
 
