@@ -181,7 +181,7 @@ impl Traffic {
 
     /// Lets the account of *address* age like others; it is forgotten if it has aged meanwhile.
     pub fn let_go(&mut self, address: &str) {
-        let Some(slot) = self.accounts.get_mut(address) else {
+        let Some(slot) = self.accounts.get_mut(address).filter(|slot| slot.is_held) else {
             return;
         };
         slot.is_held = false;
