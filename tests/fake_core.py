@@ -11,6 +11,7 @@ import pytest
 
 import sensor
 import sensor.taps.files  # takes the real core for good, so that no later test finds the stand-in there
+from sensor.ledger.traffic import PlainTraffic
 from sensor.model import Event
 from tests.mails import Batch, Mail, Tls
 
@@ -99,6 +100,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Script:
         "CaptureError": CaptureError,
         "Transaction": Mail,
         "TlsSession": Tls,
+        "Traffic": PlainTraffic,
         "limits": lambda: [("flows", "Flows followed at once.", 524_288)],
     }.items():
         setattr(module, name, value)

@@ -219,6 +219,23 @@ def test_version_and_artifacts_need_no_core() -> None:
         assert words in done.stdout
 
 
+def test_text_and_flags_are_read_without_pydantic() -> None:
+    """It takes a third of a start, and would say nothing new of them."""
+    script = "import sys; from sensor.cli import run_cli; status = run_cli(); print(status, 'pydantic' in sys.modules)"
+    for arguments in (["artifacts", "--json"], ["alerts", "--show", "no-such-id", "/dev/null"], ["replay", "--help"]):
+        done = subprocess.run(
+            [sys.executable, "-c", script, *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        assert done.stdout.splitlines()[-1].endswith(" False"), done
+
+
+@pytest.mark.parametrize("arguments", [["report", "--store", "x", "--top", "0"], ["report", "--top", "many"]])
+def test_numbers_keep_their_bounds(console: Console, arguments: list[str]) -> None:
+    status, _, err = console.run(*arguments)
+    assert status == 2
+    assert "--top" in err
+
+
 def test_settings_are_named_by_either_option_wherever_they_are_named() -> None:
     commands = typer.main.get_group(cli).commands
     options = {name: {each for param in command.params for each in param.opts} for name, command in commands.items()}

@@ -71,7 +71,8 @@ def replay(options: ReplayOptions, environment: Mapping[str, str]) -> int:
     from sensor.taps.files import find_captures
 
     _check(options)
-    collect_seldom()
+    # Nobody waits for an answer meanwhile.
+    collect_seldom(400_000)
     settings = settings_of(options.settings_path, environment, options.internal_domains, options.limits)
     table = table_in_force(settings, options.settings_path)
     found = find_captures(options.paths)

@@ -11,6 +11,7 @@ from typer.core import TyperArgument, TyperCommand
 from sensor.cli.asking import alerts, artifacts, check, explain, report
 from sensor.cli.ending import open_closed_streams, status_of
 from sensor.cli.managing import allow, key, reveal
+from sensor.cli.sparing import Commands
 from sensor.cli.statuses import (
     ALERTS_STATUS,
     CHECK_STATUS,
@@ -27,6 +28,7 @@ from sensor.cli.statuses import (
 from sensor.cli.watching import journal, milter, relay, replay, run, sniff
 
 cli = typer.Typer(
+    cls=Commands,
     name="mailsensor",
     help="Reads mail flow off the wire and tells which mailbox forwards what, to whom, and how sure that is.",
     epilog="After any of them, --help has its options and what exit statuses mean. For a first look: mailsensor replay "

@@ -1,23 +1,22 @@
 """
 The ledger: an account for each mailbox, in bounded memory.
 
-Accounts without forwards live in two generations. When the young one is full, the old one is dropped and the young
-takes its place; whoever is seen again moves back among the young. So what is dropped was not seen for at least half
-the bound, and no update costs more than a few look-ups. Mailboxes that forward are kept apart and do not age; where
-there are too many, those with the fewest forwards lose their forwards and age like others.
+What ordinary mail is counted in is ``traffic``'s. Mailboxes that forward are kept apart and do not age; where there are
+too many, those with the fewest forwards lose their forwards and age like others.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from sensor.ledger.blob import BlobFault, decode, encode
-from sensor.ledger.copies import Copies, Copy, Hops, copy_key
+from sensor.ledger.copies import Copies, Copy, copy_key
 from sensor.ledger.limits import Bounds
 from sensor.ledger.mailbox import CELLS, PAIRED, Account, Activity, AttemptView, Forwards, ForwardView, Room
 from sensor.ledger.population import Population
-from sensor.ledger.windows import MAX_OCTETS, STEP_MARK, WindowedCount, mark_of, within_time
+from sensor.ledger.traffic import PlainTraffic, Traffic, count_of, words_of
+from sensor.ledger.windows import MAX_OCTETS, within_time
 from sensor.model import Evidence
 
 _NOBODY = Activity()
@@ -30,39 +29,56 @@ class Active(NamedTuple):
     forwarders: int
 
 
+class MakesTraffic(Protocol):
+    """Makes the accounts of mail sent and received, within bounds."""
+
+    def __call__(self, *, mailboxes: int, recent_mails: int, address_characters: int, changed: int) -> Traffic: ...
+
+
 class Ledger:
     """
     Counts mail and forwards for each mailbox.
 
-    *watches* says whose accounts are kept; without it, everybody's. Addresses are given in lower case, times in
-    milliseconds of packet time. Mail may come in any order. Nothing raises.
+    *watches* says whose accounts are kept; without it, everybody's. *traffic* makes what counts ordinary mail: the core
+    has it faster. Addresses are given in lower case, times in milliseconds of packet time. Mail may come in any order.
+    Nothing raises.
     """
 
     def __init__(
-        self, *, watches: Callable[[str], bool] | None = None, limits: Mapping[str, int] | None = None
+        self,
+        *,
+        watches: Callable[[str], bool] | None = None,
+        limits: Mapping[str, int] | None = None,
+        traffic: MakesTraffic = PlainTraffic,
     ) -> None:
         bounds = Bounds(limits)
         self._watches = watches
-        self._max_generation = bounds.mailboxes // 2
         self._max_forwarders = bounds.forwarders
         self._max_characters = bounds.address_characters
         self._room = Room(bounds.destinations, bounds.all_destinations, bounds.address_characters)
-        self._young: dict[str, Account] = {}
-        self._old: dict[str, Account] = {}
-        self._forwarders: dict[str, Account] = {}
+        self._traffic = traffic(
+            mailboxes=bounds.mailboxes,
+            recent_mails=bounds.recent_mails,
+            address_characters=bounds.address_characters,
+            changed=2 * bounds.mailboxes + bounds.forwarders,
+        )
+        self._forwarders: dict[str, Forwards] = {}
         self._copies = Copies(bounds.recent_messages)
-        self._hops = Hops(bounds.recent_mails)
         # What addresses that are too long share: counted like others, kept like none.
-        self._too_long = Account(0)
-        self._active = Population()
+        self._too_long: Forwards | None = None
         self._forwarding = Population()
-        # Names whose accounts changed since they were last asked for; none: nobody asked yet, or too many changed.
-        self._changed: set[str] | None = None
-        self._max_changed = 2 * bounds.mailboxes + bounds.forwarders
-        self.mailboxes_evicted = 0
         self.forwarders_evicted = 0
         self.duplicates = 0
-        self.addresses_too_long = 0
+
+    @property
+    def mailboxes_evicted(self) -> int:
+        """Mailboxes forgotten for want of room."""
+        return self._traffic.evicted
+
+    @property
+    def addresses_too_long(self) -> int:
+        """How often an address came that is too long to have an account."""
+        return self._traffic.addresses_too_long
 
     # ---- counting
 
@@ -76,46 +92,15 @@ class Ledger:
         neither for its sender again nor for any recipient. So whoever sends a mailbox one Message-ID over and over
         counts once there for an hour or two.
         """
-        watches, mark = self._watches, mark_of(at_ms)
-        if octets > MAX_OCTETS:  # noqa: PLR1730 - three times as fast as min() where each mail passes
-            octets = MAX_OCTETS
-        is_first = self._hops.is_first
-        if (
-            sender
-            and (watches is None or watches(sender))
-            and (not message or is_first(~message ^ hash(sender), at_ms))
-        ):
-            self._send(sender, at_ms, mark, octets)
-        for address in recipients:
-            # A sender's key is the complement, so that who writes to himself counts both ways.
-            if (watches is None or watches(address)) and (not message or is_first(message ^ hash(address), at_ms)):
-                self._receive(address, at_ms, mark, octets)
-
-    def _send(self, mailbox: str, at_ms: int, mark: int, octets: int) -> None:
-        account = self._young.get(mailbox) or self._account(mailbox, at_ms)
-        out = account.out
-        if out is None:
-            account.out = WindowedCount.starting(mark, octets)
-            self._advance(account, None, mark, account.in_)
-        elif (before := out.put(mark, octets)) is not None:
-            self._advance(account, before, mark, account.in_)
-        if at_ms < account.since_ms:
-            account.since_ms = within_time(at_ms)
-        if self._changed is not None:
-            self._note(mailbox)
-
-    def _receive(self, mailbox: str, at_ms: int, mark: int, octets: int) -> None:
-        account = self._young.get(mailbox) or self._account(mailbox, at_ms)
-        in_ = account.in_
-        if in_ is None:
-            account.in_ = WindowedCount.starting(mark, octets)
-            self._advance(account, None, mark, account.out)
-        elif (before := in_.put(mark, octets)) is not None:
-            self._advance(account, before, mark, account.out)
-        if at_ms < account.since_ms:
-            account.since_ms = within_time(at_ms)
-        if self._changed is not None:
-            self._note(mailbox)
+        watches = self._watches
+        if watches is not None:
+            recipients = [address for address in recipients if watches(address)]
+            if sender and not watches(sender):
+                sender = None
+        elif not isinstance(recipients, list):
+            recipients = list(recipients)
+        if sender or recipients:
+            self._traffic.count(sender or None, recipients, within_time(at_ms), min(octets, MAX_OCTETS), message)
 
     def count_forward(self, forward: ForwardView, *, message_id: str | None, slugs: Iterable[str] = ()) -> bool:
         """
@@ -167,29 +152,29 @@ class Ledger:
 
     def population(self, at_ms: int) -> Active:
         """How many mailboxes were active, and how many forwarded to outside by a rule, in the 7 days before a time."""
-        return Active(self._active.active(at_ms), self._forwarding.active(at_ms))
+        return Active(self._traffic.active(within_time(at_ms)), self._forwarding.active(at_ms))
 
     def forwarders(self) -> list[tuple[str, Account, Forwards]]:
         """Mailboxes that forwarded or tried to: most automatic forwards first, then most forwards, then by name."""
-        shown = [
-            (mailbox, account, account.forwards)
-            for mailbox, account in self._forwarders.items()
-            if account.forwards is not None
-        ]
-        return sorted(
-            shown, key=lambda each: (-each[2].automatic, -each[2].total, -each[2].paired, -each[2].attempts, each[0])
-        )
+        shown = ((mailbox, self.account(mailbox), forwards) for mailbox, forwards in self._ranked())
+        return [(mailbox, account, forwards) for mailbox, account, forwards in shown if account is not None]
 
     def each_forwarder(self) -> Iterator[tuple[str, Forwards]]:
         """Mailboxes that forwarded or tried to, in no order."""
-        return ((name, each.forwards) for name, each in self._forwarders.items() if each.forwards is not None)
+        return iter(self._forwarders.items())
 
     def account(self, mailbox: str) -> Account | None:
-        """The account of *mailbox*, if it has one."""
-        return self._young.get(mailbox) or self._forwarders.get(mailbox) or self._old.get(mailbox)
+        """The account of *mailbox* as it is now, if it has one; its forwards are those that go on being counted."""
+        known = self._traffic.account(mailbox)
+        if known is None:
+            return None
+        account = Account(known[0])
+        account.in_, account.out = count_of(known[1]), count_of(known[2])
+        account.forwards = self._forwarders.get(mailbox)
+        return account
 
     def __len__(self) -> int:
-        return len(self._young.keys() | self._old.keys() | self._forwarders.keys())
+        return len(self._traffic)
 
     # ---- keeping
 
@@ -201,17 +186,16 @@ class Ledger:
         Where more changed than the ledger holds, all are given too, and those forgotten meanwhile are not named. What a
         reader does not come to, or was given last when it stopped, is given again next time.
         """
-        names, self._changed = self._changed, set()
-        if names is None or everything:
-            names = self._young.keys() | self._old.keys() | self._forwarders.keys()
+        changed = self._traffic.take_changed()
+        names = set(self._traffic.names() if changed is None or everything else changed)
         try:
             for name in tuple(names):
                 account = self.account(name)
                 yield name, encode(account) if account is not None else b""
                 names.discard(name)
         finally:
-            if self._changed is not None:
-                self._changed |= names
+            for name in names:
+                self._traffic.note(name)
 
     def restore(self, mailbox: str, blob: bytes) -> BlobFault | None:
         """Open the account that a blob holds, in place of any other; none if that went well, else what is wrong."""
@@ -220,117 +204,68 @@ class Ledger:
         account = decode(blob, self._room)
         if not isinstance(account, Account):
             return account
-        self._forget(mailbox)
-        self._keep(mailbox, account)
-        self._active.move(None, account.newest_step)
+        self.forget(mailbox)
+        self._traffic.put(mailbox, account.since_ms, words_of(account.in_), words_of(account.out))
         if account.forwards is not None:
-            self._enter_forwarder(mailbox, account)
+            self._enter_forwarder(mailbox, account.forwards)
             self._forwarding.move(None, account.forwards.newest_rule_step)
         return None
 
     def forget(self, mailbox: str) -> None:
         """Close the account of a mailbox, if it has one, and remember nothing of it."""
-        self._forget(mailbox)
+        self._leave_forwarder(mailbox)
+        self._traffic.forget(mailbox)
 
-    # ---- accounts
-
-    def _advance(self, account: Account, before: int | None, mark: int, other: WindowedCount | None) -> None:
-        """A mailbox, active in one way in the six hours *before*, is so now; *other* is what it does the other way."""
-        after = mark // STEP_MARK
-        if other is not None:
-            seen = other.newest_step
-            if seen >= after:
-                return
-            if before is None or seen > before:
-                before = seen
-        if account is not self._too_long:
-            self._active.move(before, after)
-
-    def _account(self, mailbox: str, at_ms: int) -> Account:
-        """The account of a mailbox that is not among the young, found elsewhere or opened, and made young."""
-        if len(mailbox) > self._max_characters:
-            self.addresses_too_long += 1
-            return self._too_long
-        account = self._old.pop(mailbox, None) or self._forwarders.get(mailbox) or Account(within_time(at_ms))
-        self._keep(mailbox, account)
-        return account
-
-    def _keep(self, mailbox: str, account: Account) -> None:
-        """Make an account young, and drop the old ones where there are too many."""
-        if len(self._young) >= self._max_generation:
-            for name, each in self._old.items():
-                if each.forwards is None:
-                    self._evict(name, each)
-            self._old, self._young = self._young, {}
-        self._young[mailbox] = account
-
-    def _evict(self, mailbox: str, account: Account) -> None:
-        self.mailboxes_evicted += 1
-        self._active.move(account.newest_step, None)
-        if self._changed is not None:
-            self._note(mailbox)
-
-    def _note(self, mailbox: str) -> None:
-        """Remember that an account changed."""
-        if self._changed is not None:
-            self._changed.add(mailbox)
-            if len(self._changed) > self._max_changed:
-                self._changed = None
-
-    def _forget(self, mailbox: str) -> None:
-        """Close an account, if there is one."""
-        account = self._young.pop(mailbox, None) or self._old.pop(mailbox, None) or self._forwarders.get(mailbox)
-        if account is None:
-            return
-        self._active.move(account.newest_step, None)
-        self._leave_forwarder(mailbox, account)
+    # ---- those that forward
 
     def _forwards(self, mailbox: str, at_ms: int) -> Forwards:
         """What a mailbox forwards; it joins the forwarders if it is none yet."""
-        account = self._young.get(mailbox) or self._account(mailbox, at_ms)
-        if self._changed is not None:
-            self._note(mailbox)
-        if account.forwards is None:
-            account.forwards = Forwards(within_time(at_ms))
-            if account is not self._too_long:
-                self._enter_forwarder(mailbox, account)
-        return account.forwards
+        if not self._traffic.open(mailbox, within_time(at_ms)):
+            if self._too_long is None:
+                self._too_long = Forwards(within_time(at_ms))
+            return self._too_long
+        self._traffic.note(mailbox)
+        forwards = self._forwarders.get(mailbox)
+        if forwards is None:
+            forwards = Forwards(within_time(at_ms))
+            self._enter_forwarder(mailbox, forwards)
+        return forwards
 
-    def _enter_forwarder(self, mailbox: str, account: Account) -> None:
+    def _enter_forwarder(self, mailbox: str, forwards: Forwards) -> None:
         if len(self._forwarders) >= self._max_forwarders:
             self._evict_forwarders()
-        self._forwarders[mailbox] = account
+        self._forwarders[mailbox] = forwards
+        self._traffic.hold(mailbox)
 
-    def _leave_forwarder(self, mailbox: str, account: Account) -> None:
-        forwards = account.forwards
-        if forwards is None:
-            return
-        self._forwarding.move(forwards.newest_rule_step, None)
-        self._room.give_back(len(forwards.destinations) + len(forwards.domains))
-        account.forwards = None
-        self._forwarders.pop(mailbox, None)
+    def _leave_forwarder(self, mailbox: str) -> None:
+        forwards = self._forwarders.pop(mailbox, None)
+        if forwards is not None:
+            self._forwarding.move(forwards.newest_rule_step, None)
+            self._room.give_back(len(forwards.destinations) + len(forwards.domains))
+
+    def _ranked(self) -> list[tuple[str, Forwards]]:
+        return sorted(
+            self._forwarders.items(),
+            key=lambda each: (-each[1].automatic, -each[1].total, -each[1].paired, -each[1].attempts, each[0]),
+        )
 
     def _evict_forwarders(self) -> None:
         """Drop an eighth at once, so that the sort is paid once in many evictions."""
-        fewest_last = self.forwarders()
-        for mailbox, account, _ in fewest_last[-max(1, len(fewest_last) // 8) :]:
-            self._leave_forwarder(mailbox, account)
+        fewest_last = self._ranked()
+        for mailbox, _ in fewest_last[-max(1, len(fewest_last) // 8) :]:
+            self._leave_forwarder(mailbox)
+            self._traffic.let_go(mailbox)
             self.forwarders_evicted += 1
-            if mailbox not in self._young and mailbox not in self._old:
-                self._evict(mailbox, account)
-            elif self._changed is not None:
-                self._note(mailbox)
 
     def _recast(self, copy: Copy, forward: ForwardView, slugs: Iterable[str]) -> None:
         """Move a forward that was counted as paired to the cell of its marks, unless it has been forgotten."""
-        account = self.account(forward.mailbox)
-        if account is None or account.forwards is None:
+        forwards = self._forwarders.get(forward.mailbox)
+        if forwards is None:
             return
-        before = account.forwards.newest_rule_step
-        account.forwards.recast(copy, forward, slugs)
-        self._forwarding.move(before, account.forwards.newest_rule_step)
-        if self._changed is not None:
-            self._note(forward.mailbox)
+        before = forwards.newest_rule_step
+        forwards.recast(copy, forward, slugs)
+        self._forwarding.move(before, forwards.newest_rule_step)
+        self._traffic.note(forward.mailbox)
 
 
 def _copy_keys(what: str, mailbox: str, destinations: Sequence[str], message_id: str | None) -> dict[bytes, str]:

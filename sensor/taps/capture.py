@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 from sensor import _core
+from sensor.ledger.store import MakesTraffic
 from sensor.model import InterestSpec, TapName, TlsSession, Transaction
 from sensor.taps.base import Batch, DamageView, TapError
 
@@ -128,6 +129,11 @@ def core_limits() -> list[tuple[str, str, int]]:
 def core_counters() -> list[tuple[str, str]]:
     """Every counter of the core: name, meaning."""
     return _core.counters()
+
+
+def core_traffic() -> MakesTraffic:
+    """What makes the ledger's accounts of ordinary mail, in the core."""
+    return _core.Traffic
 
 
 def transaction_types() -> tuple[type[Transaction], type[TlsSession]]:

@@ -16,6 +16,7 @@ use wire::record::community_id::community_id;
 use wire::record::event::{Event, FlowId, SessionFacts};
 use wire::record::json::{self, Origin};
 
+use crate::events::EventList;
 use crate::tally::Tally;
 
 /// Registers every class of this file.
@@ -36,7 +37,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     Ok(())
 }
 
-pub type Shared = Arc<Vec<Event>>;
+pub type Shared = Arc<EventList>;
 
 /// Events in the order in which they became known.
 #[pyclass(frozen, module = "sensor._core")]
@@ -46,7 +47,7 @@ pub struct Batch {
 
 impl Batch {
     /// A batch of *events*.
-    pub fn of(events: Vec<Event>) -> Self {
+    pub fn of(events: EventList) -> Self {
         Self {
             events: Arc::new(events),
         }
@@ -172,7 +173,7 @@ impl Transaction {
     /// A transaction on its own.
     pub fn alone(transaction: wire::record::event::Transaction) -> Self {
         Self {
-            events: Arc::new(vec![Event::Transaction(Box::new(transaction))]),
+            events: Arc::new(vec![Event::Transaction(Box::new(transaction))].into()),
             index: 0,
         }
     }

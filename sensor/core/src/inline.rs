@@ -154,7 +154,7 @@ impl Inline {
     }
 
     fn take(&self) -> Batch {
-        Batch::of(lock(&self.inner).take())
+        Batch::of(lock(&self.inner).take().into())
     }
 
     fn counters(&self) -> HashMap<&'static str, u64> {

@@ -5,6 +5,7 @@
 
 mod convert;
 mod error;
+mod events;
 mod inline;
 mod interest;
 mod live;
@@ -14,6 +15,7 @@ mod receive;
 mod replay;
 mod tally;
 mod trace;
+mod traffic;
 
 use pyo3::prelude::*;
 use wire::anomaly::Anomaly;
@@ -57,6 +59,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<replay::Damage>()?;
     module.add_class::<tally::Tally>()?;
     module.add_class::<trace::Trace>()?;
+    module.add_class::<traffic::Traffic>()?;
     convert::register(module)?;
     for function in [
         wrap_pyfunction!(limits, module)?,

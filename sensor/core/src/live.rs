@@ -187,7 +187,7 @@ impl Live {
             return Err(failed());
         }
         self.shared.waiting.fetch_sub(events.len(), Ordering::AcqRel);
-        Ok(Some(Batch::of(events)))
+        Ok(Some(Batch::of(events.into())))
     }
 
     fn stop(&self) {

@@ -29,6 +29,8 @@ use wire::record::event::Event;
 use wire::share::Share;
 use wire::tcp::segment::Endpoint;
 
+use crate::events::EventList;
+
 /// Engines that share the flows: with the reader and Python they keep two cores busy.
 const ENGINES: u32 = 2;
 /// Frame batches between reader and engines: enough to keep all busy, few enough to stay in the cache.
@@ -82,7 +84,7 @@ pub fn start(
     interest: &Arc<Interest>,
     limits: &Limits,
     batch_events: usize,
-) -> std::io::Result<Receiver<Vec<Event>>> {
+) -> std::io::Result<Receiver<EventList>> {
     let (to_reader, empty) = bounded(FRAME_BATCHES + 2 + ENGINES as usize);
     let (mut to_engines, mut told) = (Vec::new(), Vec::new());
     for number in 0..ENGINES {
@@ -316,11 +318,11 @@ impl Worker {
     }
 }
 
-/// Puts what the engines tell into one order, and hands it on in batches.
+/// Puts what the engines tell into one order, draws what Python will ask of it, and hands it on in batches.
 struct Merger {
     account: Arc<Account>,
     told: Vec<Receiver<Told>>,
-    out: Sender<Vec<Event>>,
+    out: Sender<EventList>,
     batch_events: usize,
     merged: Vec<Event>,
 }
@@ -359,7 +361,7 @@ impl Merger {
         let mut rest = std::mem::take(&mut self.merged);
         while !rest.is_empty() {
             let behind = rest.split_off(rest.len().min(self.batch_events));
-            self.out.send(rest).map_err(|_| ())?;
+            self.out.send(EventList::drawn(rest)).map_err(|_| ())?;
             rest = behind;
         }
         Ok(())

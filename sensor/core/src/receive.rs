@@ -5,17 +5,16 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use wire::record::event::Event;
 
 /// The next events of *from*: an empty list if *timeout_s* passes first, none if no thread sends any more.
 ///
 /// # Errors
 /// ValueError: no time is that long or that short.
-pub fn next_events(
+pub fn next_events<Events: Default + Send>(
     py: Python<'_>,
-    from: &Receiver<Vec<Event>>,
+    from: &Receiver<Events>,
     timeout_s: Option<f64>,
-) -> PyResult<Option<Vec<Event>>> {
+) -> PyResult<Option<Events>> {
     let timeout = timeout_s
         .map(Duration::try_from_secs_f64)
         .transpose()
@@ -26,7 +25,7 @@ pub fn next_events(
     });
     Ok(match received {
         Ok(events) => Some(events),
-        Err(RecvTimeoutError::Timeout) => Some(Vec::new()),
+        Err(RecvTimeoutError::Timeout) => Some(Events::default()),
         Err(RecvTimeoutError::Disconnected) => None,
     })
 }

@@ -11,9 +11,9 @@ use std::sync::Arc;
 use crossbeam_channel::Receiver;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
-use wire::record::event::Event;
 
 use crate::convert::Batch;
+use crate::events::EventList;
 use crate::interest::{limits_with, Interest};
 use crate::reading::{self, lock, Account};
 use crate::receive::next_events;
@@ -32,7 +32,7 @@ pub struct Damage {
 pub struct Replay {
     paths: Vec<PathBuf>,
     account: Arc<Account>,
-    events: Receiver<Vec<Event>>,
+    events: Receiver<EventList>,
 }
 
 #[pymethods]

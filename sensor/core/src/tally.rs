@@ -10,7 +10,7 @@ use wire::frame::Timestamp;
 use wire::record::event::{Event, Outcome, TlsSession, Transaction};
 
 use crate::convert::{self, Shared};
-use crate::trace::{counts, Trace};
+use crate::trace::Trace;
 
 const OUTCOMES: [Outcome; 5] = [
     Outcome::Delivered,
@@ -76,20 +76,22 @@ impl Tally {
     pub fn draw(py: Python<'_>, events: &Shared, classify_all: bool) -> PyResult<Self> {
         let mut counts = Counts::default();
         let mails = PyList::empty(py);
-        for (index, event) in events.iter().enumerate() {
-            match event {
-                Event::Session(session) => counts.session(session),
-                Event::Transaction(transaction) => {
+        for (index, (event, facts)) in events.iter().zip(events.take_facts()).enumerate() {
+            match (event, facts) {
+                (Event::Transaction(transaction), Some(facts)) => {
                     counts.transaction(transaction);
                     let taken = was_taken(transaction);
                     let classified = classify_all || transaction.touched;
                     if taken || classified {
-                        let (sender, recipients) = (sender(py, transaction), recipients(py, transaction)?);
-                        let trace = Trace::of(transaction, sender.as_ref(), &recipients);
+                        let sender = facts.sender.as_ref().map(|path| PyString::new(py, path));
+                        let recipients = PyList::new(py, facts.recipients.iter().map(|path| PyString::new(py, path)))?;
+                        let trace = Trace::from(facts);
                         let view = classified.then(|| convert::Transaction::of(Arc::clone(events), index));
                         mails.append((index, taken, sender, recipients, view, trace))?;
                     }
                 }
+                (Event::Session(session), _) => counts.session(session),
+                (Event::Transaction(_), None) => {}
             }
         }
         counts.into_tally(py, Arc::clone(events), mails)
@@ -166,21 +168,6 @@ const fn hour_of(at: Timestamp) -> i64 {
 /// True if a server took the mail, or may have: the deciding reply was lost.
 const fn was_taken(transaction: &Transaction) -> bool {
     matches!(transaction.outcome, Outcome::Delivered | Outcome::Unknown)
-}
-
-fn sender<'py>(py: Python<'py>, transaction: &Transaction) -> Option<Bound<'py, PyString>> {
-    let path = transaction.reverse_path.as_ref()?;
-    (!path.is_empty()).then(|| PyString::new(py, &lower_case(path)))
-}
-
-/// Those that took the mail, or may have.
-fn recipients<'py>(py: Python<'py>, transaction: &Transaction) -> PyResult<Bound<'py, PyList>> {
-    let paths = transaction.forward_paths.iter();
-    let counted = paths.filter(|path| counts(path));
-    let addresses: Vec<_> = counted
-        .map(|path| PyString::new(py, &lower_case(&path.address)))
-        .collect();
-    PyList::new(py, addresses)
 }
 
 /// *address* in lower case; nearly always it is so already.

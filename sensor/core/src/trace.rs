@@ -3,7 +3,6 @@
 //! A trace owns its few facts and does not keep its batch alive. Python draws each of them when it asks for it.
 
 use pyo3::prelude::*;
-use pyo3::types::{PyList, PyString};
 use sha1::{Digest, Sha1};
 use wire::message::MessageFacts;
 use wire::record::event::{FlowId, ForwardPath, Transaction};
@@ -20,13 +19,12 @@ const MAX_NAMED: usize = 8;
 /// Exchange's own word for the mail that a rule's mail was made from (MS-OXCMAIL).
 const PARENT_FIELD: &str = "X-MS-Exchange-Parent-Message-Id";
 
-/// One mail's fingerprints, and who stands where: see `sensor/_core.pyi`.
-#[pyclass(frozen, module = "sensor._core")]
-pub struct Trace {
-    #[pyo3(get)]
-    sender: Option<Py<PyString>>,
-    #[pyo3(get)]
-    recipients: Py<PyList>,
+/// What is told of a mail, drawn without Python.
+pub struct Facts {
+    /// In lower case; none where there is none, or it is empty.
+    pub sender: Option<Box<str>>,
+    /// Those that took the mail, or may have, in lower case.
+    pub recipients: Vec<Box<str>>,
     flow: FlowId,
     transaction_index: u32,
     started_at_ns: i64,
@@ -41,13 +39,15 @@ pub struct Trace {
     named: Vec<String>,
 }
 
-impl Trace {
-    /// The trace of *transaction*, which went from *sender* to *recipients*.
-    pub fn of(transaction: &Transaction, sender: Option<&Bound<'_, PyString>>, recipients: &Bound<'_, PyList>) -> Self {
+impl Facts {
+    /// The facts of *transaction*.
+    pub fn of(transaction: &Transaction) -> Self {
         let message = transaction.message.as_deref();
+        let counted = transaction.forward_paths.iter().filter(|path| counts(path));
+        let sender = transaction.reverse_path.as_deref().filter(|path| !path.is_empty());
         Self {
-            sender: sender.map(|sender| sender.clone().unbind()),
-            recipients: recipients.clone().unbind(),
+            sender: sender.map(|path| lower_case(path).into()),
+            recipients: counted.map(|path| lower_case(&path.address).into()).collect(),
             flow: transaction.flow,
             transaction_index: transaction.session.transaction_index,
             started_at_ns: transaction.started_at.0,
@@ -68,51 +68,72 @@ impl Trace {
     }
 }
 
+/// One mail's fingerprints, and who stands where: see `sensor/_core.pyi`. It holds nothing of Python's: many are kept, and
+/// Python would look for cycles among what they hold.
+#[pyclass(frozen, module = "sensor._core")]
+pub struct Trace {
+    facts: Facts,
+}
+
+impl From<Facts> for Trace {
+    fn from(facts: Facts) -> Self {
+        Self { facts }
+    }
+}
+
 #[pymethods]
 impl Trace {
     #[getter]
+    fn sender(&self) -> Option<&str> {
+        self.facts.sender.as_deref()
+    }
+    #[getter]
+    fn recipients(&self) -> Vec<&str> {
+        self.facts.recipients.iter().map(AsRef::as_ref).collect()
+    }
+    #[getter]
     fn transaction_id(&self) -> String {
-        record_id(&self.flow, "transaction", self.transaction_index)
+        record_id(&self.facts.flow, "transaction", self.facts.transaction_index)
     }
     #[getter]
     fn at_ms(&self) -> i64 {
-        self.started_at_ns.div_euclid(1_000_000)
+        self.facts.started_at_ns.div_euclid(1_000_000)
     }
     #[getter]
     fn octets(&self) -> Option<u64> {
-        self.octets
+        self.facts.octets
     }
     #[getter]
     fn missing_octets(&self) -> u64 {
-        self.missing_octets
+        self.facts.missing_octets
     }
     #[getter]
     fn has_attachments(&self) -> bool {
-        self.has_attachments
+        self.facts.has_attachments
     }
     #[getter]
     fn message_id(&self) -> u64 {
-        self.message_id
+        self.facts.message_id
     }
     #[getter]
     fn body(&self) -> u64 {
-        self.body
+        self.facts.body
     }
     #[getter]
     fn parents(&self) -> Vec<u64> {
-        self.parents.clone()
+        self.facts.parents.clone()
     }
     #[getter]
     fn author(&self) -> Option<&str> {
-        self.author.as_deref()
+        self.facts.author.as_deref()
     }
     #[getter]
     fn unaddressed(&self) -> Vec<&str> {
-        self.unaddressed.iter().map(String::as_str).collect()
+        self.facts.unaddressed.iter().map(String::as_str).collect()
     }
     #[getter]
     fn named(&self) -> Vec<&str> {
-        self.named.iter().map(String::as_str).collect()
+        self.facts.named.iter().map(String::as_str).collect()
     }
 }
 
