@@ -1,11 +1,15 @@
 """Which version this is."""
 
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version as installed_version
+from functools import cache
 
 
+@cache
 def version() -> str:
     """The version of the installed package; "unknown" where it runs from a checkout that nobody installed."""
+    # Loading what reads packages' metadata takes a twentieth of a start.
+    from importlib.metadata import PackageNotFoundError
+    from importlib.metadata import version as installed_version
+
     try:
         return installed_version("mailflow-sensor")
     except PackageNotFoundError:

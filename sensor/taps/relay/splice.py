@@ -51,6 +51,7 @@ class Splice:
         self._is_lmtp = self._in_mail = False
         self._accepted = 0
         self._xforward: bytes | None = None
+        self._tells_identity = False
         self._content: Content = self._new_content()
         self._reply_to_content = b""
 
@@ -108,6 +109,7 @@ class Splice:
         if self._next_hop_is_gone:
             return
         self._counts.add("next_hop_timeouts")
+        self._port.tell("next_hop_silent", "no answer within relay.reply_timeout_s")
         self._port.close_next_hop(abort=True)
         self.next_hop_lost()
 
@@ -247,7 +249,7 @@ class Splice:
         if end or len(self._buffer) > commands.LINE_OCTETS:
             line = self._buffer[:end]
             self._port.seen(line, from_client=True)
-            self._say(answers.BYE if commands.kind_of(line) is Kind.QUIT else answers.LOST)
+            self._say(answers.BYE if commands.kind_of(line) is Kind.QUIT else answers.NO_MORE)
             self._end()
         return False
 
@@ -269,17 +271,23 @@ class Splice:
         elif kind in commands.GREETINGS and self._conduct.token and self._conduct.token in line.lower():
             self._counts.add("loops_refused")
             self._refuse(answers.LOOP, Then.CLOSE)
-        elif kind is Kind.CHUNK or kind is Kind.PROXY:
-            self._refuse(answers.NO_CHUNKING if kind is Kind.CHUNK else answers.NO_PROXY, Then.CLOSE)
+        elif kind in self._NOT_OFFERED:
+            self._refuse(*self._NOT_OFFERED[kind])
         elif kind is Kind.IDENTITY and not self._conduct.is_trusted:
             self._refuse(answers.NOT_TRUSTED)
         elif kind is Kind.AUTH and self._hides_auth:
             self._refuse(answers.TLS_FIRST)
         else:
-            if kind is Kind.MAIL and self._xforward is not None:
-                self._send(self._xforward, Mark.SWALLOWED)
-            self._send(line, kind)
-            self.state = AFTER.get(kind, self.state)
+            self._pass_command(line, kind)
+
+    def _pass_command(self, line: bytes, kind: Kind) -> None:
+        if kind is Kind.IDENTITY:
+            # The client tells whose mail it brings; what we could tell would stand in for that.
+            self._tells_identity, self._xforward = True, None
+        elif kind is Kind.MAIL and self._xforward is not None:
+            self._send(self._xforward, Mark.SWALLOWED)
+        self._send(line, kind)
+        self.state = AFTER.get(kind, self.state)
 
     def _start_tls(self, *, is_last: bool) -> None:
         if not self._conduct.offers_tls or self._is_secured:
@@ -350,7 +358,7 @@ class Splice:
 
     def _take_greeting(self, reply: Reply) -> None:
         self._end_mail_if(reply)
-        identity, offered = self._conduct.xforward, ehlo.offers(reply)
+        identity, offered = None if self._tells_identity else self._conduct.xforward, ehlo.offers(reply)
         told = offered.get(b"XFORWARD") if identity is not None else None
         self._xforward = xforward(identity, told) if identity is not None and told is not None else None
         passed = set(ehlo.PASSED)
@@ -407,6 +415,7 @@ class Splice:
         """A reply that nothing asked for: 421 is the one that a server may give at any time (RFC 5321 3.8)."""
         if reply.code != 421:
             self._counts.add("next_hop_nonsense")
+            self._port.tell("next_hop_nonsense", "a reply that nothing asked for")
         if self.state is State.CONTENT:
             self._fail_content(reply.octets if reply.code >= 400 else answers.NOT_TAKEN)
         elif self.state is not State.SECURING:
@@ -425,12 +434,18 @@ class Splice:
             self.state = State.COMMANDS
             if step.banner.code != 220:
                 self._counts.add("next_hop_failed")
+                self._port.tell("next_hop_refuses", f"its banner is {step.banner.code}")
                 self._end()
         elif isinstance(step, Secure) and is_clean:
             self._flush()
             self._port.secure_next_hop()
         else:
-            self._counts.add("tls_next_hop_failures" if isinstance(step, Failed) else "tls_injections")
+            lacks_tls = isinstance(step, Failed)
+            self._counts.add("tls_next_hop_failures" if lacks_tls else "tls_injections")
+            self._port.tell(
+                "next_hop_tls_failed",
+                "it offers no STARTTLS, or refuses it" if lacks_tls else "octets in clear stood behind its STARTTLS",
+            )
             self._fail_approach(answers.NO_TLS)
 
     def _fail_approach(self, octets: bytes) -> None:
@@ -440,6 +455,7 @@ class Splice:
 
     def _give_up_next_hop(self) -> None:
         self._counts.add("next_hop_nonsense")
+        self._port.tell("next_hop_nonsense", self._replies.broken or "a reply that goes on where nothing does")
         self._port.close_next_hop(abort=True)
         self._lose_next_hop()
 
@@ -458,6 +474,7 @@ class Splice:
             self._lose_verdict(dots)
         elif self.state is State.CONTENT:
             self._counts.add("next_hop_lost")
+            self._port.tell("next_hop_lost", "it went away amid a mail")
             self._fail_content(answers.NOT_TAKEN)
         else:
             self._counts.add("next_hop_lost")
@@ -469,6 +486,7 @@ class Splice:
         """The next hop may have taken the mail or not; the client is told to come again, and never are we."""
         self._counts.add("next_hop_lost")
         self._counts.add("mails_ambiguous")
+        self._port.tell("mail_ambiguous", "the next hop was lost after a final dot: it may come twice")
         self._say(answers.AMBIGUOUS * dots)
         self._end_mail()
         asks_more = len(self._awaited) > dots or self.state is not State.COMMANDS
@@ -584,6 +602,13 @@ class Splice:
         State.LEAVING: _read_farewell,
     }
     """What reads the client's next octets; in other states they wait. True if what is left may be read by another."""
+
+    _NOT_OFFERED: ClassVar[Mapping[Kind, tuple[bytes, Then]]] = {
+        Kind.CHUNK: (answers.NO_CHUNKING, Then.CLOSE),
+        Kind.REFERENCE: (answers.NO_BURL, Then.NOTHING),
+        Kind.PROXY: (answers.NO_PROXY, Then.CLOSE),
+    }
+    """What nobody may ask, and whether more of the client could be taken for commands after it."""
 
     _TAKERS: ClassVar[Mapping[Kind | Mark | Own, Callable[[Splice, Reply], None]]] = {
         Kind.EHLO: _take_greeting,

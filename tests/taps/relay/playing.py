@@ -36,6 +36,7 @@ class Recorder:
     done: list[str] = field(default_factory=list)
     ruling: Ruling = PASS
     judged_on: list[bytes] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
 
     def to_client(self, octets: bytes) -> None:
         assert octets
@@ -65,6 +66,9 @@ class Recorder:
 
     def seen(self, octets: bytes, *, from_client: bool) -> None:
         self.sight.append((from_client, octets))
+
+    def tell(self, trouble: str, why: str) -> None:
+        self.told.append(f"{trouble}: {why}")
 
     def judge(self) -> Ruling:
         self.judged_on.append(self.saw(from_client=True))
