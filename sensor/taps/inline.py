@@ -33,6 +33,9 @@ Between batches while mail passes: taken one by one, mails would have the analys
 to and fro for each. Of 10,000 mails a second that is 200 a batch, a hundredth of ``inline_events``.
 """
 
+CoreShortcut = _core.Shortcut
+"""What follows the plain part of a relayed dialogue."""
+
 
 class Envelope(TypedDict):
     """What is known of a mail before its content; what is left out is unknown."""
@@ -95,6 +98,29 @@ class InlineCore:
     def close(self, session: int, *, at_ns: int, reset: bool = False) -> None:
         """The connection ended: what is open is told."""
         self._core.close(session, at_ns=at_ns, reset=reset)
+
+    def shortcut(
+        self,
+        session: int | None,
+        *,
+        judges: bool,
+        lmtp: bool,
+        passes_content: bool,
+        content: bytes | None,
+        in_mail: bool,
+        recipients: int,
+    ) -> CoreShortcut:
+        """Follow plain dialogue from a rest of it, and feed *session* with what passes: see ``_core.Shortcut``."""
+        return _core.Shortcut(
+            self._core,
+            session,
+            judges=judges,
+            lmtp=lmtp,
+            passes_content=passes_content,
+            content=content,
+            in_mail=in_mail,
+            recipients=recipients,
+        )
 
     # ---- mails: the envelope first, then the content
 

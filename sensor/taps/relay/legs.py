@@ -47,8 +47,10 @@ class Leg(asyncio.Protocol):
 
     def read(self, *, wanted: bool) -> None:
         """Read on, or read no further for now."""
+        if wanted is self.is_reading:
+            return
         transport = self.transport
-        if wanted == self.is_reading or transport is None or transport.is_closing():
+        if transport is None or transport.is_closing():
             return
         self.is_reading = wanted
         if wanted:

@@ -15,6 +15,7 @@ from sensor.taps.relay.identity import Identity
 from sensor.taps.relay.legs import ClientLeg, Leg, NextHopLeg
 from sensor.taps.relay.observer import Observer, View
 from sensor.taps.relay.port import Conduct, Ruling
+from sensor.taps.relay.shortcut import Rest, Shortcut
 from sensor.taps.relay.splice import Splice
 from sensor.taps.relay.state import State
 
@@ -383,6 +384,9 @@ class Session:
 
     def judge(self) -> Ruling:
         return Ruling() if self._view is None else self._view.judge()
+
+    def shortcut(self, rest: Rest) -> Shortcut | None:
+        return None if self._view is None else self._view.shortcut(rest)
 
 
 def next_hop_of(settings: RelaySettings) -> tuple[str, int]:

@@ -18,8 +18,9 @@ from sensor.taps.relay.content import Content
 from sensor.taps.relay.counts import Counts
 from sensor.taps.relay.data import END
 from sensor.taps.relay.identity import xforward
-from sensor.taps.relay.port import PASS, Conduct, Port
+from sensor.taps.relay.port import PASS, Conduct, Port, Ruling
 from sensor.taps.relay.replies import Reply, ReplyReader
+from sensor.taps.relay.shortcut import ASKED, JUDGE, PASSED, TAKEN, Rest, Shortcut, state_of
 from sensor.taps.relay.state import AFTER, GO_AHEADS, Mark, Own, State, Then
 
 MAX_PIPELINED = 1_000
@@ -37,7 +38,7 @@ class Splice:
     """
 
     def __init__(self, port: Port, conduct: Conduct, approach: Approach, counts: Counts) -> None:
-        self.state = State.APPROACH
+        self._state = State.APPROACH
         self._port, self._conduct, self._approach, self._counts = port, conduct, approach, counts
         self._buffer = b""
         self._replies = ReplyReader()
@@ -53,8 +54,14 @@ class Splice:
         self._xforward: bytes | None = None
         self._content: Content = self._new_content()
         self._reply_to_content = b""
+        # While there is one, it knows where the dialogue stands: state, awaited replies and mail are those of before.
+        self._shortcut: Shortcut | None = None
 
     # ---- what is asked of it
+
+    @property
+    def state(self) -> State:
+        return self._state if self._shortcut is None else state_of(self._shortcut.stand())
 
     @property
     def wants_input(self) -> bool:
@@ -64,6 +71,8 @@ class Splice:
     @property
     def waits_for_next_hop(self) -> bool:
         """True if it is the next hop's turn to speak."""
+        if self._shortcut is not None:
+            return not self._shortcut.is_answered
         return bool(self._awaited) and not self._next_hop_is_gone
 
     @property
@@ -75,11 +84,15 @@ class Splice:
 
     def from_client(self, data: bytes) -> None:
         """Octets of the client."""
+        if self._shortcut is not None and self._passes_to_next_hop(self._shortcut, data):
+            return
         self._buffer = self._buffer + data if self._buffer else data
         self._go_on()
 
     def from_next_hop(self, data: bytes) -> None:
         """Octets of the next hop."""
+        if self._shortcut is not None and self._passes_to_client(self._shortcut, data):
+            return
         replies = self._replies.feed(data)
         for number, reply in enumerate(replies, 1):
             self._take(reply, is_last=number == len(replies))
@@ -98,6 +111,7 @@ class Splice:
 
     def next_hop_lost(self) -> None:
         """Its connection is gone."""
+        self._leave_shortcut()
         if self._next_hop_is_gone:
             return
         self._lose_next_hop()
@@ -105,6 +119,7 @@ class Splice:
 
     def next_hop_silent(self) -> None:
         """It has not answered for too long."""
+        self._leave_shortcut()
         if self._next_hop_is_gone:
             return
         self._counts.add("next_hop_timeouts")
@@ -113,18 +128,21 @@ class Splice:
 
     def client_done(self) -> None:
         """The client will send no more, but may read on."""
+        self._leave_shortcut()
         self._client_is_done = True
         self._go_on()
 
     def client_lost(self) -> None:
         """Its connection is gone."""
+        self._leave_shortcut()
         self._client_is_gone = self._client_is_done = True
         self._buffer = b""
         self._go_on()
 
     def client_silent(self) -> None:
         """It has sent nothing for too long."""
-        if self.state is State.OVER:
+        self._leave_shortcut()
+        if self._state is State.OVER:
             return
         self._counts.add("client_timeouts")
         self._abort_mail()
@@ -134,10 +152,10 @@ class Splice:
 
     def client_secured(self) -> None:
         """TLS with the client has begun: what it said in clear counts no more (RFC 3207 4.2)."""
-        if self.state is not State.SECURING:
+        if self._state is not State.SECURING:
             return
         self._is_secured = True
-        self.state = State.COMMANDS
+        self._state = State.COMMANDS
         self._counts.add("tls_clients")
         if self._in_mail:
             self._send(b"RSET\r\n", Mark.SWALLOWED)
@@ -146,7 +164,7 @@ class Splice:
 
     def next_hop_secured(self) -> None:
         """TLS with the next hop has begun."""
-        if self.state is not State.APPROACH or self._next_hop_is_gone:
+        if self._state is not State.APPROACH or self._next_hop_is_gone:
             return
         self._next_hop_is_secured = True
         self._counts.add("tls_next_hops")
@@ -155,6 +173,7 @@ class Splice:
 
     def stop(self) -> None:
         """Let the client go as soon as no mail of it is on its way."""
+        self._leave_shortcut()
         self._is_stopping = True
         self._go_on()
 
@@ -163,14 +182,15 @@ class Splice:
     def _go_on(self) -> None:
         """Read what can be read, see what has ended, and let out what gathered."""
         while self._buffer:
-            read = self._READERS.get(self.state)
+            read = self._READERS.get(self._state)
             if read is None or not read(self):
                 break
         self._see_the_end()
         self._flush()
+        self._find_shortcut()
 
     def _see_the_end(self) -> None:
-        if self.state is State.OVER:
+        if self._state is State.OVER:
             self._buffer = b""
             return
         if self._is_stopping and self._is_idle:
@@ -183,7 +203,7 @@ class Splice:
     @property
     def _is_idle(self) -> bool:
         """True between mails."""
-        at_rest = self.state in (State.COMMANDS, State.LEAVING) and not self._in_mail
+        at_rest = self._state in (State.COMMANDS, State.LEAVING) and not self._in_mail
         return at_rest and not self._awaited and not self._buffer
 
     @property
@@ -191,13 +211,13 @@ class Splice:
         """True if something of a client that sends no more is still to be answered, or to be told to the observer."""
         if self._client_is_gone:
             return Mark.DOT in self._awaited and not self._next_hop_is_gone
-        if self.state in (State.CONTENT, State.DRAINING, State.SECRET):
+        if self._state in (State.CONTENT, State.DRAINING, State.SECRET):
             return False
         return bool(self._awaited)
 
     def _read_commands(self) -> bool:
         buffer, at = self._buffer, 0
-        while self.state is State.COMMANDS and len(self._awaited) < MAX_PIPELINED:
+        while self._state is State.COMMANDS and len(self._awaited) < MAX_PIPELINED:
             end = buffer.find(b"\n", at) + 1
             if not end:
                 if len(buffer) - at > commands.LINE_OCTETS:
@@ -206,7 +226,7 @@ class Splice:
             line, at = buffer[at:end], end
             self._command(line, is_last=at == len(buffer))
         self._buffer = buffer[at:]
-        return self.state is not State.COMMANDS
+        return self._state is not State.COMMANDS
 
     def _read_secret(self) -> bool:
         """A line within AUTH (RFC 4954 4): whatever it looks like, it is no command."""
@@ -219,7 +239,7 @@ class Splice:
         else:
             self._port.seen(line, from_client=True)
             self._send(line, Kind.AUTH)
-            self.state = State.AUTH_ASKED
+            self._state = State.AUTH_ASKED
         return True
 
     def _read_content(self) -> bool:
@@ -251,6 +271,68 @@ class Splice:
             self._end()
         return False
 
+    # ---- the shortcut: what passes as it came
+
+    def _find_shortcut(self) -> None:
+        """Where no reply is awaited, what comes may well pass as it is."""
+        if self._awaited or self._buffer or not self._is_undisturbed:
+            return
+        conduct, passes_content = self._conduct, self._conduct.tag_name is None
+        before = self._content.before if self._state is State.CONTENT else None
+        if self._state is State.COMMANDS or (passes_content and before is not None):
+            self._shortcut = self._port.shortcut(
+                Rest(conduct.judges, passes_content, before, self._is_lmtp, self._in_mail, self._accepted)
+            )
+
+    @property
+    def _is_undisturbed(self) -> bool:
+        is_ending = self._client_is_done or self._next_hop_is_gone or self._is_stopping
+        is_ours = self._replies.is_amid or self._xforward or (self._conduct.requires_tls and not self._is_secured)
+        return not (is_ending or is_ours)
+
+    def _passes_to_next_hop(self, shortcut: Shortcut, data: bytes) -> bool:
+        passage = shortcut.from_client(data)
+        if passage == PASSED:
+            self._port.to_next_hop(data)
+            return True
+        if not passage:
+            self._leave_shortcut()
+            return False
+        if passage == JUDGE:
+            ruling = self._port.judge()
+            if ruling is not PASS:
+                self._leave_shortcut()
+                self._fore.append(data[: -len(END)])
+                self._follow(ruling)
+                self._go_on()
+                return True
+            shortcut.end()
+        self._counts.add("mails_passed")
+        self._port.to_next_hop(data)
+        return True
+
+    def _passes_to_client(self, shortcut: Shortcut, data: bytes) -> bool:
+        passage = shortcut.from_next_hop(data)
+        if not passage:
+            self._leave_shortcut()
+            return False
+        if passage >= TAKEN:
+            self._counts.add("mails_taken", passage // TAKEN)
+        self._port.to_client(data)
+        return True
+
+    def _leave_shortcut(self) -> None:
+        """Go on by the long way from where the dialogue stands."""
+        if self._shortcut is None:
+            return
+        stand = self._shortcut.stand()
+        self._shortcut = None
+        self._state = state_of(stand)
+        before, awaited, self._in_mail, self._accepted = stand
+        self._awaited.extend(ASKED[name] for name in awaited)
+        if before is not None:
+            self._content = self._new_content(before)
+
     # ---- commands
 
     def _command(self, line: bytes, *, is_last: bool) -> None:
@@ -279,7 +361,7 @@ class Splice:
             if kind is Kind.MAIL and self._xforward is not None:
                 self._send(self._xforward, Mark.SWALLOWED)
             self._send(line, kind)
-            self.state = AFTER.get(kind, self.state)
+            self._state = AFTER.get(kind, self._state)
 
     def _start_tls(self, *, is_last: bool) -> None:
         if not self._conduct.offers_tls or self._is_secured:
@@ -289,14 +371,14 @@ class Splice:
             self._refuse(answers.INJECTION, Then.CLOSE)
         else:
             self._buffer = b""
-            self.state = State.SECURING
+            self._state = State.SECURING
             self._queue(Own(answers.GO_AHEAD, Then.SECURE))
 
     def _refuse(self, octets: bytes, then: Then = Then.NOTHING) -> None:
         """Answer a command ourselves, when its turn has come."""
         self._counts.add("commands_refused")
         if then is Then.CLOSE:
-            self.state = State.ENDING
+            self._state = State.ENDING
         self._queue(Own(octets, then))
 
     def _queue(self, own: Own) -> None:
@@ -326,7 +408,7 @@ class Splice:
     # ---- replies
 
     def _take(self, reply: Reply, *, is_last: bool) -> None:
-        if self._next_hop_is_gone or self.state is State.OVER:
+        if self._next_hop_is_gone or self._state is State.OVER:
             return
         if not self._awaited:
             self._take_unasked(reply)
@@ -383,14 +465,14 @@ class Splice:
     def _take_data(self, reply: Reply) -> None:
         self._say(reply.octets)
         if reply.code != 354:
-            self.state = State.COMMANDS
+            self._state = State.COMMANDS
             return
-        self.state = State.CONTENT
+        self._state = State.CONTENT
         self._content = self._new_content()
 
     def _take_auth(self, reply: Reply) -> None:
         self._say(reply.octets)
-        self.state = State.SECRET if reply.code == 334 else State.COMMANDS
+        self._state = State.SECRET if reply.code == 334 else State.COMMANDS
 
     def _take_goodbye(self, reply: Reply) -> None:
         self._say(reply.octets)
@@ -407,9 +489,9 @@ class Splice:
         """A reply that nothing asked for: 421 is the one that a server may give at any time (RFC 5321 3.8)."""
         if reply.code != 421:
             self._counts.add("next_hop_nonsense")
-        if self.state is State.CONTENT:
+        if self._state is State.CONTENT:
             self._fail_content(reply.octets if reply.code >= 400 else answers.NOT_TAKEN)
-        elif self.state is not State.SECURING:
+        elif self._state is not State.SECURING:
             self._say(reply.octets if reply.code == 421 else answers.LOST)
             self._end()
         else:
@@ -422,7 +504,7 @@ class Splice:
             self._send(step.octets, Mark.APPROACH)
         elif isinstance(step, Arrived):
             self._say(step.banner.octets)
-            self.state = State.COMMANDS
+            self._state = State.COMMANDS
             if step.banner.code != 220:
                 self._counts.add("next_hop_failed")
                 self._end()
@@ -447,21 +529,21 @@ class Splice:
         self._next_hop_is_gone = True
         self._fore.clear()
         dots = self._awaited.count(Mark.DOT)
-        if self.state is State.APPROACH:
+        if self._state is State.APPROACH:
             self._fail_approach(answers.NO_NEXT_HOP)
-        elif self.state in (State.OVER, State.LEAVING, State.DRAINING):
+        elif self._state in (State.OVER, State.LEAVING, State.DRAINING):
             return
         elif self._awaited and self._awaited[0] is Kind.QUIT:
             self._say(answers.BYE)
             self._end()
         elif dots:
             self._lose_verdict(dots)
-        elif self.state is State.CONTENT:
+        elif self._state is State.CONTENT:
             self._counts.add("next_hop_lost")
             self._fail_content(answers.NOT_TAKEN)
         else:
             self._counts.add("next_hop_lost")
-            if self.state is not State.SECURING:
+            if self._state is not State.SECURING:
                 self._say(answers.LOST)
             self._end()
 
@@ -471,17 +553,17 @@ class Splice:
         self._counts.add("mails_ambiguous")
         self._say(answers.AMBIGUOUS * dots)
         self._end_mail()
-        asks_more = len(self._awaited) > dots or self.state is not State.COMMANDS
+        asks_more = len(self._awaited) > dots or self._state is not State.COMMANDS
         self._awaited.clear()
-        self.state = State.LEAVING
+        self._state = State.LEAVING
         if asks_more:
             self._say(answers.LOST)
             self._end()
 
     # ---- content
 
-    def _new_content(self) -> Content:
-        return Content(self._conduct.tag_name, self._forward, self._port.judge, self._counts)
+    def _new_content(self, before: bytes = b"\r\n") -> Content:
+        return Content(self._conduct.tag_name, self._forward, self._port.judge, self._counts, before)
 
     def _forward(self, content: bytes) -> None:
         self._fore.append(content)
@@ -493,7 +575,9 @@ class Splice:
             self._counts.add("mails_smuggling_refused")
             self._refuse_mail(answers.SMUGGLING)
             return
-        ruling = self._port.judge() if self._conduct.judges else PASS
+        self._follow(self._port.judge() if self._conduct.judges else PASS)
+
+    def _follow(self, ruling: Ruling) -> None:
         if ruling.refusal is not None:
             self._counts.add("mails_refused")
             self._refuse_mail(ruling.refusal)
@@ -504,7 +588,7 @@ class Splice:
         self._fore.append(END)
         # LMTP answers once for each recipient that it accepted (RFC 2033 4.2).
         self._awaited.extend([Mark.DOT] * (max(1, self._accepted) if self._is_lmtp else 1))
-        self.state = State.COMMANDS
+        self._state = State.COMMANDS
 
     def _refuse_mail(self, octets: bytes) -> None:
         """Never send the dot: a next hop that loses its client before it throws the content away (RFC 5321 4.1.1.5)."""
@@ -515,7 +599,7 @@ class Splice:
         self._counts.add("mails_failed")
         self._drop_next_hop()
         self._reply_to_content = octets
-        self.state = State.DRAINING
+        self._state = State.DRAINING
 
     def _drop_next_hop(self) -> None:
         self._fore.clear()
@@ -528,11 +612,11 @@ class Splice:
         self._port.seen(END, from_client=True)
         self._say(octets * (max(1, self._accepted) if self._is_lmtp else 1))
         self._end_mail()
-        self.state = State.LEAVING
+        self._state = State.LEAVING
 
     def _abort_mail(self) -> None:
         """The client is gone: what it had not ended is not to be delivered."""
-        if self.state in (State.CONTENT, State.DRAINING, State.DATA_ASKED):
+        if self._state in (State.CONTENT, State.DRAINING, State.DATA_ASKED):
             self._counts.add("mails_aborted")
             self._drop_next_hop()
 
@@ -565,9 +649,9 @@ class Splice:
 
     def _end(self) -> None:
         """Let both go, with what was said to them."""
-        if self.state is State.OVER:
+        if self._state is State.OVER:
             return
-        self.state = State.OVER
+        self._state = State.OVER
         self._flush()
         self._port.close_client()
         if not self._next_hop_is_gone:
