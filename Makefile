@@ -35,6 +35,11 @@ $(DONE)/packages-%: deploy/setup/debian-packages deploy/setup/install.sh | $(DON
 	@bash deploy/setup/install.sh $*
 	@touch $@
 
+# A second mail server for the tests, beside Postfix.
+$(DONE)/sendmail: deploy/setup/unpack.sh $(DONE)/packages-test
+	@bash deploy/setup/unpack.sh .build/beside sendmail-bin sendmail-cf
+	@touch $@
+
 $(DONE)/rust: sensor/core/Cargo.toml deploy/setup/check_rust.sh | $(DONE)
 	@bash deploy/setup/check_rust.sh
 	@touch $@
@@ -80,7 +85,7 @@ test-rust: $(DONE)/rust
 	$(CARGO) test --quiet --workspace --locked
 
 .PHONY: test-python
-test-python: $(CORE) $(DONE)/packages-test
+test-python: $(CORE) $(DONE)/packages-test $(DONE)/sendmail
 	@mkdir -p .build
 	$(BIN)/pytest --numprocesses $(WORKERS) | tee .build/pytest.log
 	@echo "How often the classifier is right (docs/confusion.md):"

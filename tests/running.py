@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -114,9 +115,13 @@ def fed(octets: Iterable[bytes], *arguments: str) -> Ended:
 def needs(program: str, package: str) -> str:
     """The path of *program*. Without it the test is passed over and says how to get it; in CI that is a failure."""
     path = shutil.which(program)
-    if path is not None:
-        return path
-    lack = f"{program} is not installed: apt-get install {package}"
+    if path is None:
+        lacking(f"{program} is not installed: apt-get install {package}")
+    return path
+
+
+def lacking(what: str) -> NoReturn:
+    """The test is passed over and says what it lacks; in CI that is a failure."""
     if os.environ.get("CI"):
-        pytest.fail(lack)
-    pytest.skip(lack)
+        pytest.fail(what)
+    pytest.skip(what)
