@@ -127,6 +127,7 @@ class RelayServer:
         """True if one more session of that client may be open; it then counts as open."""
         if not is_trusted and self._admitted[client] >= self.settings.max_sessions_per_client:
             self.counts.add("sessions_refused")
+            self.counts.add("sessions_refused_of_client")
             return False
         self._admitted[client] += 1
         self.counts.add("sessions")
