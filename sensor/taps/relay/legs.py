@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol, cast
 
+Ends = tuple[tuple[str, int], tuple[str, int]]
+"""Of a connection: who made it, and where it leads. Addresses in their plain form."""
+
 
 class Owner(Protocol):
     """The session, as its connections know it."""
@@ -81,7 +84,7 @@ class ClientLeg(Leg):
 class NextHopLeg(Leg):
     """The connection to the next hop."""
 
-    end: tuple[str, int] | None = None
+    ends: Ends | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
