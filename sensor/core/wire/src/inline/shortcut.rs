@@ -151,7 +151,11 @@ impl Shortcut {
 
     /// The dot passes, behind the content: its reply is awaited.
     pub fn end(&mut self) {
-        let dots = if self.is_lmtp { self.stand.mail.recipients.max(1) } else { 1 };
+        let dots = if self.is_lmtp {
+            self.stand.mail.recipients.max(1)
+        } else {
+            1
+        };
         self.stand.awaited.extend(std::iter::repeat_n(Asked::Dot, dots));
         self.stand.stage = Stage::Commands;
     }
@@ -162,7 +166,8 @@ impl Shortcut {
             return None;
         }
         let mut due = self.stand.awaited.iter();
-        if !replies(octets).all(|code| code.is_some_and(|code| due.next().is_some_and(|asked| may_answer(*asked, code)))) {
+        let may_pass = |code| matches!((due.next(), code), (Some(asked), Some(code)) if may_answer(*asked, code));
+        if !replies(octets).all(may_pass) {
             return None;
         }
         let mut taken = 0;
@@ -322,7 +327,8 @@ fn reply_line(line: &[u8]) -> Option<(u16, bool)> {
     if line.len() > REPLY_LINE_OCTETS || text.ends_with(b"\r") {
         return None;
     }
-    let code = [first, second, third].iter().fold(0, |code, digit| code * 10 + u16::from(**digit - b'0'));
+    let digit = |octet: &u8| u16::from(octet - b'0');
+    let code = digit(first) * 100 + digit(second) * 10 + digit(third);
     match rest.first() {
         None | Some(b' ') => Some((code, true)),
         Some(b'-') => Some((code, false)),
@@ -344,7 +350,10 @@ mod tests {
         assert_eq!(shortcut.client(b"MAIL FROM:<a@b>\r\n"), Passage::Whole);
         assert_eq!(shortcut.client(b"RCPT TO:<c@d>\r\nDATA\r\n"), Passage::Whole);
         assert_eq!(shortcut.server(b"250 Ok\r\n"), Some(0));
-        assert_eq!(shortcut.server(b"250-2.1.5 Ok\r\n250 2.1.5 Ok\r\n354 Go on\r\n"), Some(0));
+        assert_eq!(
+            shortcut.server(b"250-2.1.5 Ok\r\n250 2.1.5 Ok\r\n354 Go on\r\n"),
+            Some(0)
+        );
         shortcut
     }
 
@@ -368,7 +377,10 @@ mod tests {
             recipients: 2,
         };
         let mut shortcut = Shortcut::new(Stage::Commands, two, true, true);
-        assert_eq!(shortcut.client(b"RCPT TO:<e@f>\r\nRCPT TO:<g@h>\r\nDATA\r\n"), Passage::Whole);
+        assert_eq!(
+            shortcut.client(b"RCPT TO:<e@f>\r\nRCPT TO:<g@h>\r\nDATA\r\n"),
+            Passage::Whole
+        );
         assert_eq!(shortcut.server(b"250 Ok\r\n550 No\r\n354 Go on\r\n"), Some(0));
         assert_eq!(shortcut.client(b".\r\n"), Passage::UpToDot);
         shortcut.end();
