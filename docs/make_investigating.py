@@ -45,7 +45,7 @@ def run(command: str, folder: str) -> str:
     """The output of a command of the page; what the page reads and writes stands in *folder*."""
     import shlex
 
-    own = {"alerts.jsonl", "mailsensor.toml"}
+    own = {"alerts.jsonl", "mailsensor.toml", "records.jsonl"}
     words = [f"{folder}/{word}" if word in own else word for word in shlex.split(command.replace("\\\n", " "))]
     done = subprocess.run(
         [sys.executable, "-m", "sensor", *words], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60

@@ -121,6 +121,11 @@ FAMILIES: tuple[Family, ...] = (
     Family("sink_up", "gauge", "1 while a sink takes alerts, 0 since its latest try failed.", ("sink",)),
     Family("record_octets", "counter", "Octets of records written."),
     Family("record_failures", "counter", "Batches whose records could not be written."),
+    Family(
+        "records_unwritten",
+        "counter",
+        "Records that could not be written: missing for good, but for those of copies, whose senders send them again.",
+    ),
     # ---- store
     Family("store_saves", "counter", "Saves of the state.", ("result",)),
     Family("store_save_duration_seconds", "summary", "Time that each save took."),
@@ -194,17 +199,20 @@ class Counts:
         return tuple(self._values)
 
     def begin(self, family: str, each: Iterable[Labels]) -> None:
+        """Have series with those labels, at zero where they were not counted yet."""
         """Let those series of a counter stand at zero before anything is counted: a rate then sees the first count."""
         for labels in each:
             self.add(family, 0, *labels)
 
     def add(self, family: str, amount: float, *labels: str) -> None:
+        """Count *amount* more; a negative one counts as nothing, since counters only grow."""
         """Count *amount* more, never less than nothing."""
         before = self._values[family].get(labels, 0)
         if isinstance(before, float | int):
             self._put(family, labels, before + max(0, amount))
 
     def reach(self, family: str, value: float, *labels: str) -> None:
+        """What somebody else counts stands at *value*; one that is less than before changes nothing."""
         """A counter kept elsewhere stands at *value*; where that is lower than before, it stays."""
         before = self._values[family].get(labels, 0)
         if isinstance(before, float | int):
@@ -212,26 +220,31 @@ class Counts:
 
     def set(self, family: str, value: float, *labels: str) -> None:
         """A gauge stands at *value*."""
+        """A gauge stands at *value*."""
         self._put(family, labels, value)
 
     def replace(self, family: str, series: Mapping[Labels, float]) -> None:
+        """Have those *series* of a family and no others: the first ``MAX_SERIES`` of them."""
         """A family has these series and no others."""
         self._values[family] = dict(islice(series.items(), MAX_SERIES))
         if len(series) > MAX_SERIES:
             self.add("series_refused", len(series) - MAX_SERIES, family)
 
     def observe(self, family: str, amount: float, *labels: str, times: int = 1) -> None:
+        """Add to a summary: *amount* in all, of so many *times*."""
         """A summary has seen *times* more, *amount* together."""
         before = self._values[family].get(labels, (0, 0.0))
         if isinstance(before, tuple):
             self._put(family, labels, (before[0] + times, before[1] + amount))
 
     def value(self, family: str, labels: Labels) -> float:
+        """What a series stands at, 0 where there is none; of a summary the sum."""
         """Where a counter or gauge stands; 0 where it was never set."""
         found = self._values[family].get(labels, 0)
         return found if isinstance(found, float | int) else found[1]
 
     def publish(self) -> None:
+        """Put the counts as they are now into ``snapshot``."""
         """Let scrapes see what was counted so far."""
         self.snapshot = MappingProxyType({family: dict(series) for family, series in self._values.items()})
 

@@ -28,8 +28,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
+from sensor.durable import sync_folder
 from sensor.errors import UserError
 
 if TYPE_CHECKING:
@@ -179,13 +180,21 @@ def _lines(path: str) -> list[bytes]:
 
 
 def _make(path: str) -> bool:
-    """Make a key file where there is none; false if there is one."""
+    """
+    Make a key file where there is none; false if there is one. It is on disk before the key is used: a store that was
+    sealed with a key that a power cut took along could never be opened again.
+    """
     try:
         made = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except FileExistsError:
         return False
-    with os.fdopen(made, "wb") as file:
-        file.write(_new_key() + b"\n")
+    try:
+        with os.fdopen(made, "wb") as file:
+            _write(file, _new_key() + b"\n")
+        sync_folder(path)
+    except OSError:
+        os.unlink(path)
+        raise
     return True
 
 
@@ -198,10 +207,15 @@ def _replace(path: str, octets: bytes) -> None:
     with os.fdopen(made, "wb") as file:
         if os.geteuid() == 0:
             os.fchown(made, owner.st_uid, owner.st_gid)
-        file.write(octets)
-        file.flush()
-        os.fsync(file.fileno())
+        _write(file, octets)
     os.replace(fresh, path)
+    sync_folder(path)
+
+
+def _write(file: BinaryIO, octets: bytes) -> None:
+    file.write(octets)
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def _new_key() -> bytes:

@@ -10,7 +10,6 @@ import signal
 import socket
 import ssl
 import subprocess
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.running import COMMAND, ROOT, environment
+from tests.waiting import PATIENCE_S, until
 
 SIEVE = ROOT / "pcaps" / "lab_sieve_redirect" / "input.pcap"
-PATIENCE_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +83,15 @@ class Service:
         )
 
     def until(self, holds: Callable[[], bool], what: str = "it") -> None:
-        """Wait until something holds."""
-        end = time.monotonic() + PATIENCE_S
-        while not holds():
+        """Wait until something holds, while the sensor lives."""
+
+        def came_true() -> bool:
+            if holds():
+                return True
             assert self.process.poll() is None, self.log
-            assert time.monotonic() < end, f"{what} did not come true\n{self.log}"
-            time.sleep(0.1)
+            return False
+
+        until(came_true, what, look_s=0.1, so_far=lambda: self.log)
 
     def send(self, number: signal.Signals) -> None:
         os.kill(self.process.pid, number)

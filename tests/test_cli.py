@@ -13,6 +13,7 @@ import pytest
 import typer
 
 from sensor.cli import cli, run_cli
+from sensor.cli.commands import COMMANDS
 from sensor.model import Event
 from tests import fake_core
 from tests.fake_core import Damage, Script
@@ -224,6 +225,19 @@ def test_settings_are_named_by_either_option_wherever_they_are_named() -> None:
     by_config = {name for name, of_it in options.items() if "--config" in of_it}
     assert by_config == {name for name, of_it in options.items() if "--settings" in of_it}
     assert {"replay", "sniff", "relay", "milter", "journal", "run", "check", "allow"} <= by_config
+
+
+def test_the_help_says_of_each_command_what_it_does_in_one_line_and_of_arguments_no_types(console: Console) -> None:
+    status, out, _ = console.run("--help")
+    assert status == 0
+    lines = out.partition("Commands:\n")[2].partition("\n\n")[0].splitlines()
+    assert [line.split()[0] for line in lines] == [command.__name__ for command, _, _ in COMMANDS]
+    assert not any(line.endswith("...") for line in lines)
+    for command, _, statuses in COMMANDS:
+        _, out, _ = console.run(command.__name__, "--help")
+        assert " ".join(statuses.split()) in " ".join(out.split())
+        assert "<str" not in out
+        assert "<list" not in out
 
 
 def test_a_closed_pipe_ends_quietly() -> None:

@@ -1,5 +1,6 @@
 """The file between runs: what is saved stays, whole, whatever happens to the process, the disk or the file."""
 
+import errno
 import os
 import signal
 import sqlite3
@@ -78,6 +79,17 @@ def test_two_processes_do_not_write_to_one_file(path: str) -> None:
         pass  # free again
 
 
+def test_a_file_system_without_locks_is_not_taken_for_another_process(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_file: int, _how: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("sensor.database.opening.fcntl.flock", refuse)
+    with pytest.raises(DatabaseError, match=f"can't be locked: {os.strerror(errno.ENOLCK)}"):
+        Database(path)
+
+
 def test_a_reader_sees_the_last_save_while_another_writes(path: str) -> None:
     with Database(path) as database:
         database.save([Change("account", "a", b"1")])
@@ -139,7 +151,7 @@ def test_a_full_disk_loses_nothing_while_the_process_lives(path: str) -> None:
     assert other.returncode == 0, errors
     refused, during, after = output.splitlines()
     assert refused.startswith(f"{path}: ")
-    assert "the file holds the save before this one" in refused
+    assert "The file is as it was before this save" in refused
     assert during == "['small'] 2000"
     assert after == "2002 0"
 
@@ -217,6 +229,7 @@ def test_a_file_without_checksums_and_days_gets_them(path: str) -> None:
         "UPDATE state SET blob = x'32' WHERE key = 'a'",
         "UPDATE state SET blob = 'text' WHERE key = 'a'",
         "UPDATE state SET key = CAST(x'ff61' AS TEXT) WHERE key = 'a'",
+        "UPDATE state SET kind = CAST(x'e163636f756e74' AS TEXT) WHERE key = 'a'",
         "UPDATE state SET checksum = 'none' WHERE key = 'a'",
     ],
 )
@@ -227,11 +240,13 @@ def test_a_damaged_state_is_named_left_out_and_dropped_by_the_next_save(path: st
         other.execute(harm)
     other.close()
     with Database(path) as database:
-        assert dict(database.states("account")) == {"b": b"2"}
-        assert [kind for kind, _ in database.damaged] == ["account"]
+        assert [state for kind in database.kinds() for state in database.states(kind)] == [("b", b"2")]
+        assert len(database.damaged) == 1
         database.save([Change("account", "a", b"3")])
         assert database.damaged == []
-        assert dict(database.states("account"))["a"] == b"3"
+    with Database(path) as database:
+        assert [state for kind in database.kinds() for state in database.states(kind)] == [("a", b"3"), ("b", b"2")]
+        assert database.damaged == []
 
 
 def test_a_file_of_a_newer_version_is_refused_and_left_alone(path: str) -> None:
@@ -293,7 +308,7 @@ def test_nobody_else_can_read_the_file(path: str) -> None:
 
 @pytest.mark.parametrize("where", ["missing/ledger.db", "."])
 def test_a_place_that_can_not_be_written_is_named(tmp_path: Path, where: str) -> None:
-    with pytest.raises(DatabaseError, match=r"can't be opened|Is a directory"):
+    with pytest.raises(DatabaseError, match=r"can't be opened|is a directory"):
         Database(str(tmp_path / where))
 
 

@@ -291,6 +291,45 @@ def test_an_address_that_is_none_is_an_error(console: Console, mail: Path) -> No
     assert '"host.example" is no IP address' in err
 
 
+@pytest.mark.parametrize(
+    ("option", "text"),
+    [
+        ("--mail-from", "x y"),
+        ("--mail-from", "ann"),
+        ("--mail-from", "ann@a.example, bob@b.example"),
+        ("--mail-from", "Ann <ann@a.example>"),
+        ("--rcpt-to", ""),
+        ("--rcpt-to", "<>"),
+        ("--rcpt-to", "bob@@b.example"),
+        ("--rcpt-to", "bob@b.example\n"),
+    ],
+)
+def test_an_envelope_that_no_client_could_say_is_an_error(console: Console, mail: Path, option: str, text: str) -> None:
+    status, out, err = console.run("explain", str(mail), option, text)
+    assert (status, out) == (1, "")
+    assert f"{option}: " in err
+    assert "is no address; write it as ann@corp.example" in err
+    assert ('"<>" for the null' in err) == (option == "--mail-from")
+
+
+def test_addresses_are_taken_as_mail_and_rcpt_write_them(console: Console, mail: Path) -> None:
+    told = [
+        console.run("explain", str(mail), "--mail-from", sender, "--rcpt-to", recipient)
+        for sender, recipient in (
+            ("", "ext@dst.example"),
+            ("<>", "<ext@dst.example>"),
+            ("jürgen@corp.example", "Postmaster"),
+            ('"x y"@corp.example', "root@[192.0.2.1]"),
+        )
+    ]
+    assert [status for status, _, _ in told] == [0, 0, 0, 0]
+    assert told[0] == told[1]
+
+
+def test_a_host_that_has_a_blank_is_an_error(console: Console, mail: Path) -> None:
+    assert '"x y" is no name of a host' in console.run("explain", str(mail), "--helo", "x y")[2]
+
+
 def test_a_google_host_s_own_line_is_not_the_receivers(console: Console, tmp_path: Path) -> None:
     """A copy as it was on the wire: the line on top is the sender's, and nothing is taken off."""
     path = tmp_path / "wire.eml"

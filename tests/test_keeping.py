@@ -8,13 +8,13 @@ import shutil
 import signal
 import sqlite3
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 
 from sensor.database import Database
 from tests.running import COMMAND, ROOT, environment, mailsensor
+from tests.waiting import until
 
 SIEVE = ROOT / "pcaps" / "lab_sieve_redirect" / "input.pcap"
 OURS = ("--internal-domain", "corp.example")
@@ -134,6 +134,45 @@ def test_a_report_looks_back_as_far_as_asked(store: Path) -> None:
     assert "write a day (2026-11-22)" in ended.words
 
 
+def test_a_report_of_nothing_says_of_what_there_is_nothing(store: Path) -> None:
+    """A bare heading could be a table that was cut off."""
+    replay(SIEVE, "--store", store)
+    for subject, words in (
+        ("mailboxes", "No mailbox forwarded mail since 2036-01-01 00:00 UTC; the latest mail is of 2026-"),
+        ("destinations", "No mail was forwarded since 2036-01-01"),
+        ("alerts", "No alert was told since 2036-01-01"),
+    ):
+        ended = mailsensor("report", subject, "--store", store, "--since", "2036-01-01")
+        assert words in ended.words
+        assert "SINCE" not in ended.words
+    replay(ROOT / "pcaps" / "other_http", "--store", store.with_name("empty.db"))
+    ended = mailsensor("report", "--store", store.with_name("empty.db"))
+    assert ended.words.strip() == "No mailbox forwarded mail; no mail was seen."
+
+
+def test_a_table_says_how_far_what_was_seen_goes_and_where_mail_went(store: Path) -> None:
+    replay(SIEVE, "--store", store)
+    ended = mailsensor("report", "--store", store)
+    assert "In TLS no session" in ended.words
+    assert f" {rows(store)[0]['to']}" in ended.words
+
+
+def test_the_incident_report_is_made_from_what_was_kept(store: Path, tmp_path: Path) -> None:
+    """As of a replay that reads the same captures, but for what only the run knows."""
+    replay(SIEVE, "--store", store, "--report", tmp_path / "run.html")
+    ended = mailsensor("report", "--store", store, "--format", "html")
+    assert ended.status == 0
+    of_run, of_store = (tmp_path / "run.html").read_text(), ended.out.decode()
+    assert str(SIEVE) in of_store
+    assert str(rows(store)[0]["mailbox"]) in of_store
+    differs = [line for line in of_store.splitlines() if line not in of_run.splitlines()]
+    assert len(differs) < 8, differs
+    for options in (("alerts",), ("--since", "7d"), ("--top", "3")):
+        refused = mailsensor("report", *options, "--store", store, "--format", "html")
+        assert (refused.status, refused.out) == (1, b"")
+        assert "one page of all that was kept" in refused.words
+
+
 def test_csv_has_a_heading_and_every_column(store: Path) -> None:
     replay(SIEVE, "--store", store)
     heading, row = list(csv.reader(io.StringIO(mailsensor("report", "--store", store, "--format", "csv").out.decode())))
@@ -145,7 +184,7 @@ def test_csv_has_a_heading_and_every_column(store: Path) -> None:
     ("arguments", "words"),
     [
         (("everything",), 'there is no report of "everything"; there are mailboxes, destinations, alerts'),
-        (("--format", "xml"), "must be one of table, json, csv"),
+        (("--format", "xml"), "must be one of table, json, csv, html"),
     ],
 )
 def test_a_report_that_there_is_none_of_is_named(store: Path, arguments: tuple[str, ...], words: str) -> None:
@@ -153,6 +192,16 @@ def test_a_report_that_there_is_none_of_is_named(store: Path, arguments: tuple[s
     ended = mailsensor("report", "--store", store, *arguments)
     assert ended.status == 1
     assert words in ended.words
+
+
+def test_a_directory_is_no_store_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "stores").mkdir()
+    for command in (("replay", SIEVE), ("report",), ("alerts",)):
+        where = ("--store", tmp_path / "stores") if command[0] != "alerts" else (tmp_path / "stores",)
+        ended = mailsensor(*command, *where)
+        assert ended.status == 1
+        assert "directory" in ended.words
+    assert [each.name for each in tmp_path.iterdir()] == ["stores"]
 
 
 def test_a_file_that_is_not_there_is_not_made_by_a_report(store: Path) -> None:
@@ -210,9 +259,7 @@ def test_a_run_that_is_killed_leaves_nothing_and_the_next_counts_all(store: Path
         stdin=subprocess.PIPE,
         env=environment(),
     )
-    until = time.monotonic() + 30
-    while not told.exists() and time.monotonic() < until:
-        time.sleep(0.02)
+    until(told.exists, "its file of alerts")
     # It waits for standard input, with both files open.
     pipe.send_signal(signal.SIGKILL)
     pipe.communicate(timeout=30)
@@ -236,7 +283,7 @@ def test_a_full_disk_at_the_end_leaves_the_file_and_prints_the_summary(store: Pa
     limit = f"--fsize={store.stat().st_size + 1_000}"
     ended = mailsensor("replay", ROOT / "pcaps", "--store", store, *OURS, before=("prlimit", limit))
     assert ended.status == 1
-    assert "the file holds the save before this one" in ended.words
+    assert "The file is as it was before this save" in ended.words
     assert "nothing of this run was kept" in ended.words
     assert "look auto-forwarded" in ended.words
     assert content(store) == before

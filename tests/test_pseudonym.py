@@ -1,5 +1,6 @@
 """Pseudonyms: the same under one key, revealed by it alone; and the files that hold keys."""
 
+import errno
 import os
 import re
 from pathlib import Path
@@ -144,6 +145,26 @@ def test_a_key_file_is_made_for_its_owner_alone(tmp_path: Path) -> None:
     first = key_ring(str(path))
     assert path.stat().st_mode & 0o777 == 0o600
     assert key_ring(str(path)).newest.id == first.newest.id
+
+
+def test_a_key_that_the_disk_does_not_take_is_used_for_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store sealed with a key that a power cut takes along could never be opened again."""
+    path = str(tmp_path / "key")
+
+    def refuse(_file: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", refuse)
+        with pytest.raises(KeyFileError, match=os.strerror(errno.EIO)):
+            key_ring(path)
+        assert not Path(path).exists()
+    before = key_ring(path)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", refuse)
+        with pytest.raises(KeyFileError, match="key file not written"):
+            add_key(path)
+    assert key_ring(path).keys == before.keys
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o644, 0o610])

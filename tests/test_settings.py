@@ -258,7 +258,7 @@ ALLOW = '[[alerts.allow]]\nmailbox = "a@b.example"\nreason = "x"\nexpires = 2027
         ("[alerts]\nspool_sync = 1", [":2:", "true or false"]),
         ("\n[alerts.severity]\nArchive = 'high'", [":2:", "name of a detector"]),
         ("\n[alerts.severity]\narchiv_sent = 'high'", [":2:", '"archiv_sent"', "archive_sent"]),
-        ("[[alerts.rule]]\ndetector = 'nobody'\nlower = 1", [":1:", "a detector that there is none of"]),
+        ("[[alerts.rule]]\ndetector = 'nobody'\nlower = 1", [":1:", "an unknown detector"]),
         ("\n[alerts.severity]\narchive_sent = 'worst'", [":2:", "must be one of"]),
         (ALLOW + "\n" + ALLOW.replace("reason", "reson"), [":6:", "number 2", 'did you mean "reason"?']),
         (ALLOW.replace('reason = "x"\n', ""), [":1:", 'lacks "reason"', "a reason and a last day"]),

@@ -18,14 +18,13 @@ missing() {
 }
 
 install_packages() {
-    local policy=/usr/sbin/policy-rc.d own_policy=
+    local policy=/usr/sbin/policy-rc.d
     export DEBIAN_FRONTEND=noninteractive
     if [[ ! -e $policy ]]; then
         # Debian's way to say that a package's service is not to be started.
         printf '#!/bin/sh\nexit 101\n' > "$policy"
         chmod +x "$policy"
-        own_policy=$policy
-        trap 'rm -f "$own_policy"' EXIT
+        trap 'rm -f /usr/sbin/policy-rc.d' EXIT
     fi
     debconf-set-selections <<< "postfix postfix/main_mailer_type select No configuration"
     apt-get -qq update

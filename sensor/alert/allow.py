@@ -20,6 +20,7 @@ import msgspec
 
 from sensor.alert.alert import Cut
 from sensor.detect.claim import MAX_DESTINATIONS, MAX_MAILBOXES
+from sensor.domains import same_form
 from sensor.model import Finding
 from sensor.settings import AllowEntry
 
@@ -109,7 +110,7 @@ class AllowList:
 
     def _covering(self, detector: str, mailbox: str | None, destination: str | None, now_ms: int) -> Suppressed | None:
         for place in _places(destination):
-            for who in (None if mailbox is None else _lowered(mailbox), None):
+            for who in (None if mailbox is None else same_form(mailbox), None):
                 for which in (detector, None):
                     for held in self._by_key.get((who, place, which), ()):
                         if holds(held.entry, now_ms):
@@ -165,16 +166,16 @@ def title(entry: AllowEntry) -> str:
 
 
 def _key_of(entry: AllowEntry) -> _Key:
-    place = None if entry.destination is None else _lowered(entry.destination)
+    place = None if entry.destination is None else same_form(entry.destination)
     if entry.domain is not None:
-        place = f"@{_lowered(entry.domain)}"
-    return None if entry.mailbox is None else _lowered(entry.mailbox), place, entry.detector
+        place = f"@{same_form(entry.domain)}"
+    return None if entry.mailbox is None else same_form(entry.mailbox), place, entry.detector
 
 
 def _places(destination: str | None) -> Iterator[str | None]:
     """The ways in which an entry can name a destination: address, domain, domains above, or not at all."""
     if destination is not None:
-        address = _lowered(destination)
+        address = same_form(destination)
         yield address
         domain = address.rpartition("@")[2]
         yield f"@{domain}"
@@ -182,31 +183,6 @@ def _places(destination: str | None) -> Iterator[str | None]:
             yield f"@.{domain}"
             domain = domain.partition(".")[2]
     yield None
-
-
-def _lowered(text: str) -> str:
-    """In lower case, without a final dot, and with the letters that A-labels of the domain stand for."""
-    text = text.lower().rstrip(".")
-    if "xn--" not in text:
-        return text
-    local, at, domain = text.rpartition("@")
-    return local + at + ".".join(map(_letters, domain.split(".")))
-
-
-def _letters(label: str) -> str:
-    """
-    The U-label of an A-label (RFC 5890 2.3.2.1). What is not exactly one stays as it is: two labels never become the
-    same, so nobody can register one that passes for an allowed one.
-    """
-    if not label.startswith("xn--"):
-        return label
-    try:
-        letters = label[4:].encode("ascii").decode("punycode")
-        again = "xn--" + letters.encode("punycode").decode("ascii")
-    except ValueError:
-        return label
-    is_exact = again == label and letters == letters.lower() and not letters.isascii()
-    return letters if is_exact and not set(letters) & set(".@") else label
 
 
 def _cut(pair: tuple[str | None, str | None], entry: AllowEntry) -> Cut:

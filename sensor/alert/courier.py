@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import msgspec
@@ -39,6 +40,11 @@ something between; not for ever, since one record that nobody takes would hold u
 
 class Owing(Protocol):
     """Remembers what is owed: a ``Spool`` on disk, or a ``Waiting`` in memory."""
+
+    @property
+    def unkept(self) -> int:
+        """Records that are owed and would be lost with the process."""
+        ...
 
     def __len__(self) -> int: ...
     def add(self, record: AlertRecord, *, flush: bool = True) -> None: ...
@@ -91,9 +97,9 @@ class Courier:
         added = False
         for record in records:
             try:
-                self._spool.add(record, flush=False)
+                self._noting(partial(self._spool.add, record, flush=False))
                 added = True
-            except (SpoolFullError, OSError) as error:
+            except SpoolFullError as error:
                 self.problem = str(error)
                 self.lost.append(record.id)
         if added:

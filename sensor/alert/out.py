@@ -25,7 +25,7 @@ FORMATS = tuple(FILE_SINKS)
 class AlertWriter:
     """
     Writes alerts to one sink, by a spool if there is one. ``written`` counts those that arrived, ``lost`` those that
-    its spool had no room for.
+    its spool had no room for, or could not be written to it.
     """
 
     sensor: str
@@ -55,7 +55,7 @@ class AlertWriter:
         self.written += delivered.count
         if delivered.problem is not None:
             number = delivered.cause.errno if delivered.cause is not None else None
-            raise OSError(number, f"{delivered.problem}; what it holds is not whole", self.target)
+            raise OSError(number, f"{delivered.problem}; the file is incomplete", self.target)
 
     def _deliver(self, courier: Courier) -> None:
         owed, problem = courier.owed, courier.problem
@@ -67,6 +67,13 @@ class AlertWriter:
             courier.lost.clear()
         if courier.problem is not None and courier.problem != problem:
             self.log.error("sink_fails", sink=courier.name, why=courier.problem, owed=courier.owed)
+
+    def let_go(self, spool: Spool) -> None:
+        """Close *spool*; what the disk refused to the end is lost, and told."""
+        spool.close()
+        if spool.unkept:
+            self.log.error("alerts_lost", sink=self.target, alerts=spool.unkept, why="the spool can't be written")
+            self.lost += spool.unkept
 
 
 @contextmanager
@@ -103,7 +110,7 @@ def open_alerts(
     finally:
         sink.close()
         if spool is not None:
-            spool.close()
+            writer.let_go(spool)
 
 
 def _spool(settings: AlertSettings, form: str, target: str) -> Spool | None:

@@ -17,6 +17,9 @@ from sensor.alert.record import AlertRecord, read_alert
 MAX_LINE_OCTETS = 8 * 1024 * 1024
 """An alert has some 10 kB. A line longer than this is none and is passed over unread."""
 
+MAX_PROBLEMS = 100
+"""Lines of which it is said why they are no alerts: a file named by mistake may have nothing but such lines."""
+
 
 @dataclass(slots=True)
 class Told:
@@ -43,10 +46,20 @@ class Told:
 
 @dataclass(slots=True)
 class AlertFile:
-    """The alerts of a file by id, in the order they first fired; ``problems`` are lines that are none."""
+    """
+    The alerts of a file by id, in the order they first fired; ``unread`` counts lines that are none, ``problems`` says
+    of the first of them why.
+    """
 
     alerts: dict[str, Told] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    unread: int = 0
+
+    def pass_over(self, why: str) -> None:
+        """Count a line that is no alert."""
+        self.unread += 1
+        if len(self.problems) < MAX_PROBLEMS:
+            self.problems.append(why)
 
     def matching(self, start: str) -> list[Told]:
         """The alerts whose id begins with *start*."""
@@ -91,7 +104,7 @@ def _lines(file: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
 
 def _take(found: AlertFile, name: str, line: bytes | None) -> None:
     if line is None:
-        found.problems.append(f"{name} is longer than any alert")
+        found.pass_over(f"{name} is longer than any alert")
         return
     if not line.strip():
         return
@@ -99,7 +112,7 @@ def _take(found: AlertFile, name: str, line: bytes | None) -> None:
         record = read_alert(line)
         plain = json.loads(line)
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        found.problems.append(f"{name} is no alert: {error}")
+        found.pass_over(f"{name} is no alert: {error}")
         return
     told = found.alerts.setdefault(record.id, Told([], []))
     if not _is_repeated(told.plain, plain):

@@ -61,6 +61,8 @@ class Route:
         self._wake = asyncio.Event()
         self._refresh_due_s = clock()
         self._told_problem: str | None = None
+        # Of a spool, what it held in memory after the latest alerts, since the disk refused it.
+        self._unkept = 0
         self._delivered = self._lost = self._refused = self._failures = 0
 
     # ---- in the caller's thread
@@ -71,8 +73,12 @@ class Route:
             lost, self._courier.lost = self._courier.lost, []
             self._lost += len(lost)
             why = self._courier.problem
+            unkept = self._owing.unkept if self._keeps else 0
         if lost:
             self._log.error("alerts_lost", sink=self.sink.name, alerts=len(lost), why=why)
+        if unkept and not self._unkept:
+            self._log.error("spool_fails", sink=self.sink.name, why=why, so="alerts wait in memory")
+        self._unkept = unkept
 
     def statistics(self) -> SinkStatistics:
         with self._lock:
@@ -89,13 +95,14 @@ class Route:
     def let_go(self) -> None:
         """Close the spool, when nobody delivers any more. What is owed stays there, or is lost with the memory."""
         with self._lock:
-            owed = self._courier.owed
             self._owing.close()
-            self._lost += 0 if self._keeps else owed
-        if owed and self._keeps:
-            self._log.warning("sink_is_owed", sink=self.sink.name, alerts=owed, why=self._told_problem)
-        elif owed:
-            self._log.error("alerts_lost", sink=self.sink.name, alerts=owed, why=self._told_problem)
+            lost = self._owing.unkept
+            kept = self._courier.owed - lost
+            self._lost += lost
+        if kept:
+            self._log.warning("sink_is_owed", sink=self.sink.name, alerts=kept, why=self._told_problem)
+        if lost:
+            self._log.error("alerts_lost", sink=self.sink.name, alerts=lost, why=self._told_problem)
 
     # ---- in the loop
 

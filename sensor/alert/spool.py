@@ -11,6 +11,9 @@ The file is append-only. After eight octets of magic come entries:
 kind A adds a record, kind T says that all up to *number* are being tried, kind K that all up to it are delivered. A
 torn tail is cut off; damage further in is passed over to the next entry whose CRC holds, and counted in octets.
 
+What the disk refuses is owed from memory, within the same bound, and written as soon as the disk takes it: only an end
+of the process before that loses it.
+
 At its bound the spool first drops what is out of date: an alert is told whole each time, so of one alert only the
 latest record matters. If that does not help, the new record is refused, and the caller told. Dropping the oldest
 instead would let an intruder wash the first alert of an intrusion away with a flood of later ones.
@@ -102,13 +105,17 @@ class Spool:
         self.counters = SpoolCounters()
         self._max_octets = max_octets
         self._sync = sync
+        # Records by number, as lines, that the disk refused.
+        self._unwritten: dict[int, bytes] = {}
+        self._unwritten_octets = 0
+        # False where the disk refused the note of what was delivered.
+        self._is_noted = True
         self._file = _open_locked(path)
         try:
-            found = _read(self._file)
-        except SpoolError:
+            self._take_found(_read(self._file, path))
+        except BaseException:
             os.close(self._file)
             raise
-        self._take_found(found)
 
     def _take_found(self, found: _Found) -> None:
         self.counters.damaged_octets = found.damaged_octets
@@ -130,9 +137,15 @@ class Spool:
         """The size of the file."""
         return self._octets
 
+    @property
+    def unkept(self) -> int:
+        """Records that are owed and would be lost with the process."""
+        return len(self._unwritten)
+
     def add(self, record: AlertRecord, *, flush: bool = True) -> None:
         """
-        Owe *record* to the sink. Raises ``SpoolFullError`` where it is refused, ``OSError`` where the disk does.
+        Owe *record* to the sink. Raises ``SpoolFullError`` where it is refused, and ``OSError`` where it could not be
+        written: then it is owed all the same, and written later.
 
         Without *flush* it is not on the disk before ``flush`` is called: one wait for many records.
         """
@@ -140,13 +153,15 @@ class Spool:
         number = self._number + 1
         if len(payload) > MAX_RECORD_OCTETS:
             self._refuse(record)
-        if self._octets + _HEAD.size + len(payload) > self._max_octets:
+        if self._octets + self._unwritten_octets + _HEAD.size + len(payload) > self._max_octets:
             self._add_by_compacting(number, record)
         else:
-            self._append(_ADDED, number, payload, sync=self._sync and flush)
             self._owed[number] = record
+            self._unwritten[number] = payload
+            self._unwritten_octets += _HEAD.size + len(payload)
         self._number = number
         self.counters.added += 1
+        self._write(sync=self._sync and flush)
 
     def flush(self) -> None:
         """Have on the disk what was added. Raises ``OSError``."""
@@ -160,6 +175,7 @@ class Spool:
 
     def trying(self, batch: Sequence[Owed]) -> None:
         """Note that *batch* is about to be delivered. Raises ``OSError``."""
+        self._write(sync=self._sync)
         last = max((each.number for each in batch), default=0)
         if last > self._tried:
             self._append(_TRIED, last, b"", sync=False)
@@ -172,8 +188,7 @@ class Spool:
         Where the disk refuses the note, this process knows all the same; the next one delivers again, marked.
         """
         for each in batch[:count]:
-            self._owed.pop(each.number, None)
-            self._doubtful.discard(each.number)
+            self._forget(each.number)
         self._doubtful.update(each.number for each in batch[count : count + unsure])
         self.counters.delivered += count
         if count:
@@ -181,13 +196,14 @@ class Spool:
 
     def drop(self, owed: Owed) -> None:
         """Owe *owed* no more, though it was not delivered. Raises ``OSError``."""
-        self._owed.pop(owed.number, None)
-        self._doubtful.discard(owed.number)
+        self._forget(owed.number)
         self._note_kept()
 
     def close(self) -> None:
-        """Let the spool go. What is owed stays."""
+        """Let the spool go. What is owed stays, but for what the disk refuses to the end: ``unkept`` counts that."""
         if self._file >= 0:
+            with contextlib.suppress(OSError):
+                self._write(sync=self._sync)
             self._cut_back()
             os.close(self._file)
             self._file = -1
@@ -200,10 +216,31 @@ class Spool:
                 self._rewrite(nothing)
 
     def _note_kept(self) -> None:
+        self._is_noted = False
         if not self._owed and self._octets > TIDY_OCTETS:
             self._rewrite(self._whole({}))
         else:
             self._append(_KEPT, next(iter(self._owed), self._number + 1) - 1, b"", sync=False)
+        self._is_noted = True
+
+    def _write(self, *, sync: bool) -> None:
+        """Write what was not written yet, in its order. Raises ``OSError``; what is left then is tried again."""
+        for number, payload in tuple(self._unwritten.items()):
+            self._append(_ADDED, number, payload, sync=sync)
+            self._is_written(number)
+        if not self._is_noted:
+            self._note_kept()
+
+    def _is_written(self, number: int) -> None:
+        payload = self._unwritten.pop(number, None)
+        if payload is not None:
+            self._unwritten_octets -= _HEAD.size + len(payload)
+
+    def _forget(self, number: int) -> None:
+        """It is owed no more, written or not."""
+        self._owed.pop(number, None)
+        self._doubtful.discard(number)
+        self._is_written(number)
 
     def _append(self, kind: bytes, number: int, payload: bytes, *, sync: bool) -> None:
         entry = _entry(kind, number, payload)
@@ -231,7 +268,13 @@ class Spool:
         content = self._whole(owed)
         if len(content) > self._max_octets:
             self._refuse(record)
-        self._rewrite(content)
+        try:
+            self._rewrite(content)
+        except OSError:
+            # No room on the disk, nor in memory for what should be there.
+            self._refuse(record)
+        for each_number in tuple(self._unwritten):
+            self._is_written(each_number)
         self.counters.outdated += len(everything) - len(owed)
         self._owed = owed
         self._doubtful &= owed.keys()
@@ -259,10 +302,11 @@ class Spool:
             with contextlib.suppress(OSError):
                 os.unlink(beside)
             raise
-        sync_folder(self.path)
         os.close(self._file)
         self._file = file
         self._octets = len(content)
+        # Last: where the disk refuses it, what is added from here on goes into the file that has the name all the same.
+        sync_folder(self.path)
 
 
 def _open_locked(path: str) -> int:
@@ -273,19 +317,21 @@ def _open_locked(path: str) -> int:
         raise SpoolError(f"{path}: the spool can't be opened: {error.strerror}") from None
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except OSError as error:
         os.close(file)
-        raise SpoolError(f"{path}: another process uses this spool") from None
+        taken = isinstance(error, BlockingIOError)
+        why = "another process uses this spool" if taken else f"the spool can't be locked: {error.strerror}"
+        raise SpoolError(f"{path}: {why}") from None
     return file
 
 
-def _read(file: int) -> _Found:
-    """Every entry whose CRC holds. Raises ``SpoolError`` for a file that is none of ours."""
+def _read(file: int, path: str) -> _Found:
+    """Every entry of the open *file* whose CRC holds. Raises ``SpoolError`` for a file that is none of ours."""
     with os.fdopen(os.dup(file), "rb") as reader:
         content = reader.read()
     if not content.startswith(MAGIC):
         if not MAGIC.startswith(content[: len(MAGIC)]):
-            raise SpoolError("the file given as spool is none; it is left as it is")
+            raise SpoolError(f"{path}: is no spool of ours, and is left as it is; give another path")
         # Empty, or the end came while it was made.
         os.ftruncate(file, 0)
         os.lseek(file, 0, os.SEEK_SET)

@@ -26,6 +26,11 @@ class Waiting:
     def __len__(self) -> int:
         return len(self._owed)
 
+    @property
+    def unkept(self) -> int:
+        """All that is owed."""
+        return len(self._owed)
+
     def add(self, record: AlertRecord, *, flush: bool = True) -> None:
         """Owe *record* to the sink. Raises ``SpoolFullError``."""
         octets = len(to_line(record))

@@ -41,8 +41,8 @@ def show_alerts(options: AlertsOptions) -> int:
     from sensor.report.alerts import render_alert, render_list, render_verification
 
     file = _read(options.path, options.key_file)
-    status = READ_WITH_DAMAGE if file.problems else READ_WHOLE
-    if not file.alerts and file.problems:
+    status = READ_WITH_DAMAGE if file.unread else READ_WHOLE
+    if not file.alerts and file.unread:
         status = READ_NOTHING
     if options.show is not None:
         matching = file.matching(options.show)
@@ -71,7 +71,9 @@ def _read(path: str, key_file: str | None) -> AlertFile:
     keys = None if key_file is None else key_ring(key_file, makes=False)
     with Database(path, writes=False, keys=keys) as database:
         file = alerts_in((f"alert {key}", line) for key, line in database.states(TOLD))
-        file.problems += [f"alert {key} is damaged" for kind, key in database.damaged if kind == TOLD]
+        for kind, key in database.damaged:
+            if kind == TOLD:
+                file.pass_over(f"alert {key} is damaged")
     return file
 
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from sensor.alert.policy import Policy
-from sensor.app.common import settings_of, split_limits, table_in_force
+from sensor.app.common import organisation_of, pipeline_for, settings_of, split_limits, table_in_force
 from sensor.app.milter import open_milter
+from sensor.app.recordfile import keeps
 from sensor.app.relay import open_relay
 from sensor.app.sniff import tell_change
 from sensor.app.timing import Timed
-from sensor.classify import Organisation, Table
+from sensor.classify import Table
 from sensor.database import Database
 from sensor.detect import Runner, detectors
-from sensor.ledger import Ledger
 from sensor.log import Log
 from sensor.pipeline import Pipeline
 from sensor.privacy import Veil
@@ -41,36 +41,38 @@ class Plan:
     core_limits: Mapping[str, int] = field(default_factory=dict)
     own_limits: Mapping[str, int] = field(default_factory=dict)
 
-    @property
-    def organisation(self) -> Organisation:
-        return Organisation(self.settings.organisation.internal_domains, self.settings.organisation.internal_networks)
-
 
 def plan_of(path: str, environment: Mapping[str, str]) -> Plan:
     """Read and check the settings at *path*. Raises a ``UserError``."""
+    plan = read_plan(path, environment)
+    for lack in lacks_of(plan):
+        raise SettingsError(f"{path}: {lack}")
+    return plan
+
+
+def read_plan(path: str, environment: Mapping[str, str]) -> Plan:
+    """What the settings at *path* say, whether or not a service can run by it. Raises a ``UserError``."""
     settings = settings_of(path, environment)
-    table = table_in_force(settings, path)
     core, own = split_limits(settings.limits, core_limits())
-    plan = Plan(settings, table, environment, core, own)
+    return Plan(settings, table_in_force(settings, path), environment, core, own)
+
+
+def lacks_of(plan: Plan) -> Iterator[str]:
+    """What a service needs and *plan* does not say."""
     if not taps_of(plan, set()):
-        raise SettingsError(
-            f"{path}: nothing to read: set live.interfaces, capture.folder, capture.files, relay.listen, milter.listen "
+        yield (
+            "nothing to read: set live.interfaces, capture.folder, capture.files, relay.listen, milter.listen "
             "or journal.listen"
         )
-    if settings.journal.listen and not settings.run.records:
-        raise SettingsError(
-            f"{path}: journal.listen needs run.records: a copy is acknowledged when its record is there"
-        )
-    return plan
+    if plan.settings.journal.listen and not keeps(plan.settings.run.records):
+        yield "journal.listen needs a file as run.records: a copy is acknowledged when its record is on disk"
 
 
 def pipeline_of(plan: Plan) -> Pipeline:
     """Classifier, ledger and pairing."""
-    organisation = plan.organisation
     transaction_type, session_type = transaction_types()
-    return Pipeline(
-        organisation,
-        Ledger(watches=organisation.owns if organisation.known else None, limits=plan.own_limits),
+    return pipeline_for(
+        organisation_of(plan.settings),
         transaction_type=transaction_type,
         session_type=session_type,
         table=plan.table,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from sensor.app.build import plan_of, taps_of
+from sensor.app.build import lacks_of, read_plan, taps_of
 from sensor.app.common import settings_of
 from sensor.app.console import print_text
 from sensor.app.probing import ProbeOptions, probe_of
@@ -17,6 +19,9 @@ from sensor.check.probe import ProbeMail, look
 from sensor.errors import UserError
 from sensor.log import Log, printable
 from sensor.settings import Settings
+
+WIDTH = 100
+_EVERY_KEY = "docs/settings.md has every key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +70,17 @@ def _told(options: CheckOptions, environment: Mapping[str, str], probe: ProbeMai
 
 
 def _settings(path: str | None, environment: Mapping[str, str]) -> tuple[Settings | None, Sequence[Line]]:
-    """The settings, none if they can't be used, and what is to be said of them."""
+    """The settings, none if they can't be read, and what is to be said of them."""
     try:
         if path is None:
             settings = settings_of(None, environment)
             return settings, [warn("file", "none was named: looked at with what is usual", "name it: --config FILE")]
-        plan = plan_of(path, environment)
+        plan = read_plan(path, environment)
+        lacks = [fail("file", f"{path}: {lack}", _EVERY_KEY) for lack in lacks_of(plan)]
+        sources = ", ".join(taps_of(plan, set()))
     except UserError as error:
-        return None, [fail("file", str(error), "docs/settings.md has every key")]
-    return plan.settings, [ok("file", f"{path}: reads from {', '.join(taps_of(plan, set()))}")]
+        return None, [fail("file", str(error), _EVERY_KEY)]
+    return plan.settings, lacks or [ok("file", f"{path}: reads from {sources}")]
 
 
 def _become(settings: Settings) -> Iterator[Line]:
@@ -81,7 +88,7 @@ def _become(settings: Settings) -> Iterator[Line]:
     try:
         Rights(settings.run, log=Log()).become()
     except UserError as error:
-        yield fail("run.user", str(error), "deploy/install.sh makes the user")
+        yield fail("run.user", str(error), f"then check again: what follows was looked at as user {os.geteuid()}")
 
 
 def _looked(each: Check, subject: Subject) -> Iterator[Line]:
@@ -106,8 +113,16 @@ def _as_text(told: Sequence[Told]) -> str:
     for each in told:
         line = each.line
         said = line.said if line.said.startswith(line.what) else f"{line.what}: {line.said}"
-        lines.append(f"{line.status.upper():<5} {each.check:<{width}}  {printable(said)}")
+        lines += textwrap.wrap(
+            printable(said),
+            WIDTH,
+            initial_indent=f"{line.status.upper():<5} {each.check:<{width}}  ",
+            subsequent_indent=" " * (width + 8),
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
         if line.fix:
+            # Not wrapped: it may be a command.
             lines.append(f"{'':<{width + 8}}-> {printable(line.fix)}")
     return "\n".join([*lines, "", _sum(told)]) + "\n"
 

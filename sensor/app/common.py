@@ -6,13 +6,15 @@ import gc
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, islice
 
-from sensor.classify import ArtifactError, Table, load_table
+from sensor.classify import ArtifactError, Organisation, Table, load_table
 from sensor.classify.inference import infer_domains
 from sensor.detect import LIMITS as DETECT_LIMITS
 from sensor.detect import known_options
 from sensor.ledger import LIMITS as LEDGER_LIMITS
-from sensor.model import Transaction
+from sensor.ledger import Ledger
+from sensor.model import TlsSession, Transaction
 from sensor.pairing import LIMITS as PAIRING_LIMITS
+from sensor.pipeline import Pipeline
 from sensor.settings import Limit, Settings, load_settings
 from sensor.taps.base import Batch
 
@@ -63,6 +65,31 @@ def split_limits(limits: Mapping[str, int], core: Sequence[Limit]) -> tuple[dict
     names = {name for name, _, _ in core}
     ours = {name: value for name, value in limits.items() if name not in names}
     return {name: value for name, value in limits.items() if name in names}, ours
+
+
+def organisation_of(settings: Settings, inferred_domains: Sequence[str] = ()) -> Organisation:
+    """Who we are, by the settings; where they name no domain, *inferred_domains* are ours."""
+    ours = settings.organisation
+    return Organisation(ours.internal_domains or inferred_domains, ours.internal_networks)
+
+
+def pipeline_for(
+    organisation: Organisation,
+    *,
+    transaction_type: type[Transaction],
+    session_type: type[TlsSession],
+    table: Table | None,
+    limits: Mapping[str, int] | None,
+) -> Pipeline:
+    """Classifier, ledger and pairing. Where no domain is known to be ours, every mailbox has an account."""
+    return Pipeline(
+        organisation,
+        Ledger(watches=organisation.owns if organisation.known else None, limits=limits),
+        transaction_type=transaction_type,
+        session_type=session_type,
+        table=table,
+        limits=limits,
+    )
 
 
 # Mails from which domains are worked out: enough to tell an organisation from its partners, and read in milliseconds.

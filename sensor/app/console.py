@@ -32,6 +32,12 @@ def print_text(text: str, *, to_stderr: bool = False) -> None:
     out.flush()
 
 
+def print_octets(octets: bytes) -> None:
+    """To standard output as they are: what says its own encoding is not to be put into the terminal's."""
+    sys.stdout.buffer.write(octets)
+    sys.stdout.buffer.flush()
+
+
 @contextmanager
 def records_to(target: str | None, option: str = "--events") -> Iterator[BinaryIO | None]:
     """Where records go: a file, standard output, or nowhere. *option* is what the user said it with."""
@@ -60,7 +66,7 @@ class _Target(io.FileIO):
         try:
             return super().write(octets)
         except OSError as error:
-            raise OSError(error.errno, f"{error.strerror}; what it holds is not whole", self._said) from None
+            raise OSError(error.errno, f"{error.strerror}; the file is incomplete", self._said) from None
 
 
 def check_outputs(targets: Mapping[str, str | None], read: Iterable[str] = ()) -> None:
@@ -78,7 +84,9 @@ def check_outputs(targets: Mapping[str, str | None], read: Iterable[str] = ()) -
             continue
         place = os.path.realpath(target)
         if place in captures:
-            raise SettingsError(f"{option} {target}: is what is to be read, and would be lost; give another file")
+            raise SettingsError(
+                f"{option} {target}: is also what is to be read, and would be overwritten; give another file"
+            )
         if place in taken and not _is_device(place):
             raise SettingsError(f"{taken[place]} and {option} {target}: each needs a file of its own")
         taken[place] = option

@@ -13,7 +13,7 @@ from sensor.app.common import collect_seldom, settings_of, split_limits, table_i
 from sensor.app.console import Progress, check_outputs
 from sensor.app.keeping import Keeper
 from sensor.app.reading import AlertWriter, Run, Sink, run_tap
-from sensor.app.telling import alert_writer, print_summary
+from sensor.app.telling import alert_writer, alerts_kept_in, print_summary
 from sensor.classify import Table
 from sensor.log import hiding
 from sensor.privacy import Veil, veil_of
@@ -115,11 +115,19 @@ def run_endless(
     return replace(run, interrupted=False)
 
 
-def print_end(run: Run, tap: Tap, setup: Setup, options: EndlessOptions) -> None:
+def print_end(run: Run, tap: Tap, setup: Setup, options: EndlessOptions, store: str | None = None) -> None:
     """Print the summary, if one is wanted: to standard error where standard output has carried something else."""
     if not options.quiet:
         taken = "-" in (options.events, options.alerts)
-        print_summary(run, tap, setup.settings, Found(), as_json=options.json, to_stderr=taken)
+        print_summary(
+            run,
+            tap,
+            setup.settings,
+            Found(),
+            as_json=options.json,
+            to_stderr=taken,
+            alerts_in=alerts_kept_in(run, setup.settings, options.alerts, options.alerts_format, store),
+        )
 
 
 class AtOnce:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
+from typing import TYPE_CHECKING
 
 from sensor.app.common import (
     READ_NOTHING,
     READ_WHOLE,
     READ_WITH_DAMAGE,
     inferred_from,
+    organisation_of,
     settings_of,
     split_limits,
     table_in_force,
@@ -22,12 +25,18 @@ from sensor.model import Event
 from sensor.settings import Settings, SettingsError
 from sensor.taps.base import Batch, Tap
 
+if TYPE_CHECKING:
+    from sensor.taps.mailfiles import MailEnvelope
+
 ALONE = """\
   note: this is what the mail says by itself. A copy without marks shows only beside its original, whose transaction
     stands in the alert's evidence.
 
 """
 """Told under a mail of a capture that is no forward: an alert may rest on it all the same."""
+
+# RFC 5321 4.1.2, but that a part may be of any length and hold what is seen in the wild: a quoted string, or no blank.
+_MAILBOX = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^\s<>"@]+)@[^\s<>@]+')
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +75,12 @@ def explain(options: ExplainOptions, environment: Mapping[str, str]) -> int:
 def _explain_files(options: ExplainOptions, settings: Settings, table: Table) -> int:
     from sensor.explain import Explainer
     from sensor.report.explain import as_json_line, render_explanation
-    from sensor.taps.mailfiles import MailEnvelope, find_mails
+    from sensor.taps.mailfiles import find_mails
 
     explainer = Explainer(
         table,
-        Organisation(settings.organisation.internal_domains, settings.organisation.internal_networks),
-        MailEnvelope(options.mail_from, tuple(options.rcpt_to), options.helo, _address(options.client_ip)),
+        organisation_of(settings),
+        _envelope(options),
     )
     render = as_json_line if options.json else render_explanation
     read = problems = 0
@@ -85,6 +94,30 @@ def _explain_files(options: ExplainOptions, settings: Settings, table: Table) ->
     if not read:
         return READ_NOTHING
     return READ_WITH_DAMAGE if problems else READ_WHOLE
+
+
+def _envelope(options: ExplainOptions) -> MailEnvelope:
+    """The envelope as it is given. Raises ``SettingsError`` for what no client could have said."""
+    from sensor.taps.mailfiles import MailEnvelope
+
+    sender = None if options.mail_from is None else _mailbox("--mail-from", options.mail_from)
+    if options.helo is not None and not re.fullmatch(r"\S+", options.helo):
+        raise SettingsError(f'--helo: "{options.helo}" is no name of a host')
+    return MailEnvelope(
+        sender,
+        tuple(_mailbox("--rcpt-to", each) for each in options.rcpt_to),
+        options.helo,
+        _address(options.client_ip),
+    )
+
+
+def _mailbox(option: str, text: str) -> str:
+    """An address as in MAIL or RCPT, with or without its angle brackets; "" for the null reverse-path."""
+    bare = text[1:-1] if text.startswith("<") and text.endswith(">") else text
+    if _MAILBOX.fullmatch(bare) or (option == "--mail-from" and not bare) or bare.lower() == "postmaster":
+        return bare
+    null = ', or "<>" for the null reverse-path' if option == "--mail-from" else ""
+    raise SettingsError(f'{option}: "{text}" is no address; write it as ann@corp.example{null}')
 
 
 def _address(client_ip: str | None) -> str | None:
@@ -138,7 +171,7 @@ def _organisation_of(settings: Settings, tap: Tap) -> tuple[Organisation, Iterat
             print_text(
                 f"mailsensor: taken for yours: {told} (by the traffic; --internal-domain says it)\n", to_stderr=True
             )
-    return Organisation(domains, settings.organisation.internal_networks), batches
+    return organisation_of(settings, domains), batches
 
 
 def _events_by_id(tap: Tap, batches: Iterator[Batch], wanted: set[str]) -> Iterator[Event]:

@@ -10,6 +10,7 @@ from sensor.alert.record import AlertRecord, record_of
 from sensor.settings import Settings
 from sensor.taps.base import Tap, TapError
 from sensor.taps.files import STDIN, Found, capture_digest
+from sensor.version import version
 
 if TYPE_CHECKING:
     from sensor.app.reading import Run
@@ -44,7 +45,7 @@ def _facts(run: Run, tap: Tap, settings: Settings, found: Found, paths: Sequence
 
     return RunFacts(
         sensor=settings.sensor.name,
-        version=_version(),
+        version=version(),
         domains=run.veil.domains(settings.organisation.internal_domains or run.inferred_domains),
         domains_inferred=not settings.organisation.internal_domains,
         captures=[_capture(path) for path in paths],
@@ -81,12 +82,3 @@ def _records(run: Run, sensor: str) -> Iterator[AlertRecord]:
     held: dict[str, Alert] = {alert.id: alert for alert in run.analysis.policy.alerts()}
     for alert in (held | dict(run.alerts)).values():
         yield record_of(alert, sensor=sensor)
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("mailflow-sensor")
-    except PackageNotFoundError:
-        return "(not installed)"

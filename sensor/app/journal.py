@@ -8,7 +8,7 @@ from typing import Self, TypeVar
 
 from sensor.app.common import READ_WHOLE, READ_WITH_DAMAGE
 from sensor.app.endless import EndlessOptions, alerts_to, print_end, run_endless, set_up, until_told
-from sensor.app.recordfile import RecordFile
+from sensor.app.recordfile import RecordFile, keeps
 from sensor.log import Log
 from sensor.model import InterestSpec
 from sensor.settings import JournalSettings, Settings, SettingsError
@@ -51,6 +51,11 @@ def _with_options(options: JournalOptions, settings: Settings) -> Settings:
     """The settings with what the command line says."""
     if options.events is None:
         raise SettingsError("--events FILE is needed: a copy is acknowledged when its record is written there")
+    if not keeps(options.events):
+        raise SettingsError(
+            f"--events {options.events}: is no file; a copy is acknowledged when its record is on disk, and a pipe or "
+            "device keeps none. Name a file; tail -F shows it as it grows"
+        )
     ours = settings.journal
     if options.listen is not None:
         ours = replace(ours, listen=_checked("--listen", options.listen, listen))

@@ -1,10 +1,9 @@
-"""Tells systemd how the service is: ready, reloading, alive, stopping (sd_notify(3)); nothing where systemd is not."""
+"""Tells systemd how the service is: ready, alive, stopping (sd_notify(3)); nothing where systemd is not."""
 
 from __future__ import annotations
 
 import os
 import socket
-import time
 from collections.abc import Mapping
 
 
@@ -21,9 +20,6 @@ class Notifier:
 
     def ready(self) -> None:
         self._send("READY=1")
-
-    def reloading(self) -> None:
-        self._send(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def stopping(self) -> None:
         self._send("STOPPING=1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -10,6 +11,7 @@ from typing import Self
 
 from sensor.alert.alert import Alert
 from sensor.alert.out import AlertWriter, open_alerts
+from sensor.alert.sinks.rotating import file_identity
 from sensor.app.reading import ForwardingBlocks
 from sensor.app.recordfile import RecordFile
 from sensor.app.retention import AgingFile
@@ -29,7 +31,7 @@ class Output:
     """
     Files of records and alerts, as ``[run]`` names them. Raises ``UserError`` where one can't be opened.
 
-    A record file that was moved away (logrotate) is made anew on ``reopen``.
+    Files that were moved away (logrotate) are made anew on ``reopen``.
     """
 
     def __init__(self, settings: Settings, counts: Counts, log: Log, veil: Veil) -> None:
@@ -39,6 +41,7 @@ class Output:
         self._records: RecordFile | None = None
         self._alerts: AlertWriter | None = None
         self._alert_file = ExitStack()
+        self._alerts_identity: tuple[int, int] | None = None
         self._failing = False
         with ExitStack() as undo:
             undo.push(self._opened)
@@ -67,9 +70,10 @@ class Output:
         lines = self._veil.lines(lines)
         try:
             # Before and not after: what was just written is synced in the file that it was written to.
-            self._rotate(self._aging(self._settings.run.records), self.reopen)
+            self._rotate(self._aging(self._settings.run.records), self._reopen_records)
             self._records.append(lines)
         except (OSError, UserError) as error:
+            self._counts.add("records_unwritten", lines.count(b"\n"))
             self._records_failed(error)
             return False
         self._failing = False
@@ -107,14 +111,22 @@ class Output:
             self._counts.set("sink_alerts_owed", courier.owed, _FILE)
 
     def reopen(self) -> None:
-        """Open the record file anew, under the name that it was given. Raises ``UserError``."""
-        if self._records is not None:
-            before, self._records = self._records, _appending(self._settings.run.records)
-            before.close()
+        """
+        Open the files anew that were moved away, under the names that they were given. Raises ``UserError``; then those
+        that are open go on.
+        """
+        path = self._settings.run.alerts
+        has_moved = self._alerts is not None and path != "-" and file_identity(path) != self._alerts_identity
+        if has_moved:
+            # Its spool lets nobody else in, so the old one has to be closed before: not where the new one can't be had.
+            _check_appendable(path)
+        self._reopen_records()
+        if has_moved:
+            self._open_alerts()
 
     def expire(self, first_day: int) -> None:
         """Delete files of records and alerts that end before a day, and begin those anew that were begun long ago."""
-        reopening = {self._settings.run.records: self.reopen, self._settings.run.alerts: self._open_alerts}
+        reopening = {self._settings.run.records: self._reopen_records, self._settings.run.alerts: self._open_alerts}
         # A sink that writes to files finds out by itself that its file was moved.
         sinks = (each for each in self._settings.alerts.sinks if isinstance(each, FileSinkSettings))
         files = [self._aging(path) for path in reopening if path not in ("", "-")]
@@ -127,6 +139,11 @@ class Output:
                 self._log.error("file_not_expired", path=file.path, why=error)
 
     # ---- inside
+
+    def _reopen_records(self) -> None:
+        if self._records is not None:
+            before, self._records = self._records, _appending(self._settings.run.records)
+            before.close()
 
     def _open(self) -> None:
         run = self._settings.run
@@ -150,6 +167,7 @@ class Output:
                 append=True,
             )
         )
+        self._alerts_identity = file_identity(self._settings.run.alerts)
 
     def _aging(self, path: str, *, keep_files: int | None = None) -> AgingFile:
         store = self._settings.store
@@ -183,6 +201,13 @@ class Output:
 
 def _nothing() -> None:
     """Whoever writes there finds out by itself."""
+
+
+def _check_appendable(path: str) -> None:
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise SettingsError(f"run.alerts: {path}: can't be written: {error.strerror}") from None
 
 
 def _appending(path: str) -> RecordFile:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -12,7 +12,7 @@ import msgspec
 from sensor.alert.alert import Alert
 from sensor.alert.policy import Policy
 from sensor.analysis import Analysis
-from sensor.app.common import inferred_from
+from sensor.app.common import inferred_from, organisation_of, pipeline_for
 from sensor.app.console import Progress, stop_on_interrupt
 from sensor.app.keeping import Keeper
 from sensor.app.quiet import QuietTime
@@ -20,13 +20,13 @@ from sensor.app.retention import Retention
 from sensor.classify import NONE, Organisation, Table
 from sensor.database import DatabaseError
 from sensor.detect import Runner, detectors
-from sensor.ledger import Ledger, LedgerView
+from sensor.ledger import LedgerView
 from sensor.log import Log, hiding
 from sensor.model import Direction, Forwarding
 from sensor.pipeline import Pipeline
 from sensor.privacy import CLEAR, Veil, veil_of
 from sensor.settings import Settings
-from sensor.taps.base import Tap
+from sensor.taps.base import Batch, Tap
 
 # Alerts remembered for summary and report, some kilobytes each; all are told to the sink.
 ALERTS_REMEMBERED = 10_000
@@ -102,14 +102,8 @@ def run_tap(
     keeping = _Keeping(keeper, settings, alerts, is_endless=is_endless)
     veil = veil or veil_of(settings.privacy, settings.organisation.internal_domains)
     with hiding(veil.log), stop_on_interrupt(tap.stop) as interrupted:
-        domains, batches = settings.organisation.internal_domains, tap.batches()
-        inferred: tuple[str, ...] = ()
-        if infers_domains and not domains:
-            # What was taken for ours before stays ours: the first mails of another day may tell less.
-            inferred = keeper.internal_domains() if keeper is not None else ()
-            if not inferred:
-                inferred, batches = inferred_from(batches, tap.transaction_type)
-        organisation = Organisation(domains or inferred, settings.organisation.internal_networks)
+        inferred, batches = _inferred(tap, settings, keeper) if infers_domains else ((), tap.batches())
+        organisation = organisation_of(settings, inferred)
         analysis = analysis_of(tap, settings, organisation, table=table, own_limits=own_limits, veil=veil)
         states_lost = keeping.begin(analysis)
         for batch in batches:
@@ -127,6 +121,15 @@ def run_tap(
         alerts.take(analysis.finish())
         not_kept = keeping.end(analysis, interrupted=interrupted.is_set())
     return Run(analysis, interrupted.is_set(), veil, inferred, alerts.latest, alerts.dropped, states_lost, not_kept)
+
+
+def _inferred(tap: Tap, settings: Settings, keeper: Keeper | None) -> tuple[tuple[str, ...], Iterator[Batch]]:
+    """The domains that are taken for ours, none where the settings name some; and all batches of *tap*."""
+    if settings.organisation.internal_domains:
+        return (), tap.batches()
+    # What was taken for ours before stays ours: the first mails of another day may tell less.
+    before = keeper.internal_domains() if keeper is not None else ()
+    return (before, tap.batches()) if before else inferred_from(tap.batches(), tap.transaction_type)
 
 
 def _as_time_passes(analysis: Analysis, quiet: QuietTime | None, *, mails: int) -> Sequence[Alert]:
@@ -202,9 +205,8 @@ def analysis_of(
     veil: Veil = CLEAR,
 ) -> Analysis:
     """Pipeline, detectors and policy as the settings have them."""
-    pipeline = Pipeline(
+    pipeline = pipeline_for(
         organisation,
-        Ledger(watches=organisation.owns if organisation.known else None, limits=own_limits),
         transaction_type=tap.transaction_type,
         session_type=tap.session_type,
         table=table,

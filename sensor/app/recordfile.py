@@ -78,3 +78,8 @@ class RecordFile:
         end = start + tail.rfind(b"\n") + 1
         if end < size and (start == 0 or end > start):
             os.ftruncate(self._file, end)
+
+
+def keeps(path: str) -> bool:
+    """Whether what is written to *path* stays there: a file, or none yet. No pipe, no device, no standard output."""
+    return path not in ("", "-") and (os.path.isfile(path) or not os.path.exists(path))

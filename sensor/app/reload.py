@@ -67,7 +67,8 @@ def change_between(before: Plan, after: Plan) -> Change:
         runner=own_limits or old.detect != new.detect,
         policy=old.alerts != new.alerts,
         workers=_changed_workers(before, after),
-        output=old.run != new.run,
+        # The store's section says when files of records and alerts are moved aside.
+        output=old.run != new.run or old.store != new.store,
     )
 
 

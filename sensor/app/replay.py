@@ -18,12 +18,12 @@ from sensor.app.common import (
 )
 from sensor.app.console import check_outputs, print_text, progress_bar, records_to
 from sensor.app.incident import report_page
-from sensor.app.keeping import once_only, open_keeper
+from sensor.app.keeping import Keeper, once_only, open_keeper
 from sensor.app.reading import Run, run_tap
-from sensor.app.telling import alert_writer, print_summary
+from sensor.app.telling import alert_writer, alerts_kept_in, print_summary
 from sensor.log import Log, hiding, printable
 from sensor.privacy import veil_of
-from sensor.settings import SettingsError
+from sensor.settings import Settings, SettingsError
 from sensor.taps.base import Tap
 from sensor.taps.files import Found
 
@@ -81,12 +81,10 @@ def replay(options: ReplayOptions, environment: Mapping[str, str]) -> int:
     veil = veil_of(settings.privacy, settings.organisation.internal_domains)
     with ExitStack() as opened:
         opened.enter_context(hiding(veil.log))
-        keeper = None
-        if options.store is not None:
-            keeper = opened.enter_context(open_keeper(options.store, settings.privacy))
-        paths = found.paths
-        if keeper is not None:
-            paths = once_only(keeper, found) if options.once else keeper.note_captures(paths)
+        keeper = (
+            opened.enter_context(open_keeper(options.store, settings.privacy)) if options.store is not None else None
+        )
+        paths = _noted(found, keeper, once=options.once)
         if not paths:
             _tell_nothing_left(found)
             return READ_WHOLE
@@ -102,28 +100,53 @@ def replay(options: ReplayOptions, environment: Mapping[str, str]) -> int:
             append=options.store is not None,
             sinks=options.sinks,
         )
-        run = run_tap(
-            tap,
-            settings,
-            table=table,
-            own_limits=own,
-            veil=veil,
-            sink=opened.enter_context(records_to(options.events)),
-            tell=tell,
-            keeper=keeper,
-            progress=opened.enter_context(progress_bar(quiet=options.quiet)),
-            infers_domains=True,
-        )
+        sink = opened.enter_context(records_to(options.events))
+        with progress_bar(quiet=options.quiet) as progress:
+            run = run_tap(
+                tap,
+                settings,
+                table=table,
+                own_limits=own,
+                veil=veil,
+                sink=sink,
+                tell=tell,
+                keeper=keeper,
+                progress=progress,
+                infers_domains=True,
+            )
+        if sink is not None:
+            sink.flush()  # of records that could not be written there is no summary
+        _print_end(run, tap, settings, found, options)
         if page is not None:
+            # Last: where the disk has no room for it, the summary is there all the same.
             page.write(report_page(run, tap, settings, found, paths, continued=keeper is not None))
+    alerts_lost = tell.lost() if tell is not None else 0
+    return exit_status(run, tap, len(paths), fell_short=bool(found.problems or alerts_lost))
+
+
+def _noted(found: Found, keeper: Keeper | None, *, once: bool) -> list[str]:
+    """The captures to be read, noted with *keeper*: with *once* those that it does not know as counted."""
+    if keeper is None:
+        return list(found.paths)
+    return once_only(keeper, found) if once else keeper.note_captures(found.paths)
+
+
+def _print_end(run: Run, tap: Tap, settings: Settings, found: Found, options: ReplayOptions) -> None:
+    """The summary or, where none is wanted, what went wrong; and why the run was not kept, if it was not."""
     if options.quiet:
         _log_problems(Log(), tap, found.problems)
     else:
-        print_summary(run, tap, settings, found, as_json=options.json, to_stderr=options.output_is_taken)
+        print_summary(
+            run,
+            tap,
+            settings,
+            found,
+            as_json=options.json,
+            to_stderr=options.output_is_taken,
+            alerts_in=alerts_kept_in(run, settings, options.alerts, options.alerts_format, options.store),
+        )
     if run.not_kept is not None:
         print_text(f"mailsensor: {printable(run.not_kept)}\n", to_stderr=True)
-    alerts_lost = tell.lost() if tell is not None else 0
-    return exit_status(run, tap, len(paths), fell_short=bool(found.problems or alerts_lost))
 
 
 def _tell_nothing_left(found: Found) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from sensor.app.common import READ_NOTHING, READ_WHOLE, READ_WITH_DAMAGE
 from sensor.app.console import print_text
@@ -12,6 +13,14 @@ from sensor.log import printable
 from sensor.pseudonym import KeyRing, Pseudonyms, RevealError, add_key, key_ring
 
 STDIN = "-"
+
+PART_OCTETS = 4 << 20
+"""So much of a line is held at once: a text of one line may be of any length."""
+
+NAME_OCTETS = 8_192
+"""More than any name has: that of a Message-ID at RFC 5322's 998 characters has some 1,600."""
+
+_OF_NAMES = bytes(each for each in range(256) if each > 0x7F or chr(each).isalnum() or chr(each) in "_-.@")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +39,9 @@ def reveal(options: RevealOptions) -> int:
     """
     pseudonyms = Pseudonyms(key_ring(options.key_file, makes=False))
     if list(options.names) == [STDIN]:
-        for line in sys.stdin.buffer:
+        for text in _in_parts(sys.stdin.buffer):
             # Octets that are no text come out as they went in.
-            told = pseudonyms.reveal_all(line.decode("utf-8", "surrogateescape"))
+            told = pseudonyms.reveal_all(text.decode("utf-8", "surrogateescape"))
             sys.stdout.buffer.write(told.encode("utf-8", "surrogateescape"))
         return READ_WHOLE
     problems = 0
@@ -47,6 +56,20 @@ def reveal(options: RevealOptions) -> int:
     if problems == len(options.names):
         return READ_NOTHING
     return READ_WITH_DAMAGE if problems else READ_WHOLE
+
+
+def _in_parts(file: BinaryIO) -> Iterator[bytes]:
+    """
+    The text of *file* by lines, those longer than ``PART_OCTETS`` in parts that end behind no octet of a name: one that
+    stands at a seam is whole in the next.
+    """
+    rest = b""
+    while read := file.readline(PART_OCTETS):
+        text = rest + read
+        seam = len(text) if text.endswith(b"\n") else max(len(text.rstrip(_OF_NAMES)), len(text) - NAME_OCTETS)
+        yield text[:seam]
+        rest = text[seam:]
+    yield rest
 
 
 def show_keys(path: str, *, adds: bool) -> int:

@@ -82,7 +82,9 @@ def _account(run: RunSettings, stand_ins: Sequence[str]) -> Account | None:
     if not privileges.is_root():
         account = privileges.account_of(wanted, run.group) if wanted else None
         if wanted and (account is None or account.uid != os.geteuid()):
-            raise PrivilegeError(f"run.user: {wanted}: only root can become it; this process is of user {os.geteuid()}")
+            raise PrivilegeError(
+                f"run.user: {wanted}: only root can become it; this process runs as user {os.geteuid()}"
+            )
         return None
     account = privileges.account_of(wanted or USER, run.group)
     if account is None and stand_ins and not wanted:

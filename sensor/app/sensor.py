@@ -3,39 +3,32 @@ The running sensor: workers' batches through one analysis, states to the store, 
 
 One thread owns it and calls ``turn`` again and again. Other threads reach it by four things that are made for that:
 ``counts.snapshot``, ``health``, ``ask`` and ``request_reload``.
-
-Saves fall between batches, every ``store.checkpoint_s`` seconds, which is what a kill may cost. Captures that are read
-from files are saved when they have been read to their end: a sensor that was killed reads them again, and counts
-nothing twice. Where other sources are at work meanwhile, their saves do not wait for that: with them is saved how far
-the captures were read, so that the next process goes on from there and counts nothing twice either.
 """
 
 from __future__ import annotations
 
-import os
 import queue
 import time
-from collections.abc import Callable, Collection, Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass
-from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Self, TypeVar
 
 from sensor.alert.alert import Alert
 from sensor.alert.dispatch import open_sinks
-from sensor.analysis import ALERT, DETECTOR, Analysis
-from sensor.app.build import Plan, pipeline_of, policy_of, runner_of, taps_of
+from sensor.app.build import Plan
 from sensor.app.counting import Meter
+from sensor.app.crew import Crew
 from sensor.app.desk import Desk
-from sensor.app.keeping import Keeper, open_keeper
+from sensor.app.handover import Handover
+from sensor.app.keeping import open_keeper
 from sensor.app.output import Output
 from sensor.app.quiet import QuietTime
 from sensor.app.reload import Change, change_between
-from sensor.app.retention import Retention
-from sensor.app.worker import INBOX_BATCHES, Inbox, Parcel, Worker
-from sensor.database import DatabaseError
+from sensor.app.saving import Saver
+from sensor.app.worker import Parcel
 from sensor.errors import UserError
 from sensor.log import Log, hiding
 from sensor.metrics import Counts, Snapshot, families
@@ -44,7 +37,7 @@ from sensor.recent import RecentRecords
 from sensor.settings import SettingsError
 from sensor.taps.awaited import AwaitedBatch
 from sensor.taps.counters import tap_counters
-from sensor.taps.folder import EndOfCaptures, Reading, StartOfCaptures
+from sensor.taps.folder import EndOfCaptures, StartOfCaptures
 from sensor.version import version
 from sensor.view import View
 
@@ -62,7 +55,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """``alive``: turns are made. ``ready``: and every worker reads. ``problems`` says what lacks, a line each."""
+    """
+    ``alive``: turns are made. ``ready``: and every worker reads, and every interface is captured. ``problems`` says
+    what is missing, a line each.
+    """
 
     alive: bool
     ready: bool
@@ -102,16 +98,10 @@ class Sensor:
         self._keeper = None
         if settings.store.path:
             self._keeper = self._opened.enter_context(open_keeper(settings.store.path, settings.privacy, self._keys))
-        self._resumes = self._keeper.readings() if self._keeper is not None else {}
 
     def _open_taps(self, plan: Plan) -> None:
-        self._begun: set[str] = set()
-        self._workers: dict[str, Worker] = {}
-        # Names of the workers that see mail as it passes.
-        self._live: set[str] = set()
-        self._quiet = QuietTime()
-        self._inbox: Inbox = queue.Queue(INBOX_BATCHES)
-        self._workers = self._workers_of(plan)
+        resumes = self._keeper.readings() if self._keeper is not None else {}
+        self._crew = Crew(plan, resumes=resumes, keys=self._keys, log=self._log)
 
     def _open(self, plan: Plan) -> None:
         settings = plan.settings
@@ -121,9 +111,16 @@ class Sensor:
         self.counts = Counts(self.families)
         self._meter = Meter(self.counts, top=settings.web.top_mailboxes, name_of=self._veil.label)
         self._meter.build(version(), settings.sensor.name)
-        self._retention = Retention(settings.store.keep_days)
-        self._passing: Keeper | None = None
-        self._analysis = self._analysis_of(plan)
+        self._saver = Saver(self._keeper, settings, self.counts, self._log)
+        self._handover = Handover(
+            self._keeper,
+            privacy=settings.privacy,
+            keys=self._keys,
+            veil=self._veil,
+            observe=self._observe,
+            opened=self._opened,
+        )
+        self._analysis = self._handover.first(plan)
         if self._keeper is not None:
             self._keeper.restore(self._analysis)
         self._view = View(self._analysis, RecentRecords(settings.web.recent_records, self._veil.record), self._veil)
@@ -139,10 +136,10 @@ class Sensor:
         self._sinks.remember(self._analysis.policy.alerts())
         self._desk: Desk[View] = Desk()
         self._reloads: queue.SimpleQueue[Future[str | None]] = queue.SimpleQueue()
-        self._readings: dict[str, Reading] = {}
+        self._quiet = QuietTime()
         self._finished = False
         self._turned_at_s = time.monotonic()
-        self._publish_due_s = self._save_due_s = 0.0
+        self._publish_due_s = 0.0
 
     def __enter__(self) -> Self:
         return self
@@ -150,8 +147,7 @@ class Sensor:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        for worker in self._workers.values():
-            worker.abandon()
+        self._crew.abandon()
         self._opened.close()
 
     def _close_output(self) -> None:
@@ -162,7 +158,7 @@ class Sensor:
 
     @property
     def worker_names(self) -> Sequence[str]:
-        return tuple(self._workers)
+        return self._crew.names
 
     @property
     def snapshot(self) -> Snapshot:
@@ -178,11 +174,7 @@ class Sensor:
         stuck_s = time.monotonic() - self._turned_at_s
         if stuck_s > STUCK_S:
             return Health(alive=False, ready=False, problems=(f"no turn for {stuck_s:.0f} seconds",))
-        problems = tuple(
-            f"{worker.name}: {worker.problem or 'has ended'}"
-            for worker in list(self._workers.values())
-            if not worker.is_up
-        )
+        problems = tuple(f"{worker.name}: {problem}" for worker in self._crew for problem in worker.problems())
         return Health(alive=True, ready=not problems, problems=problems)
 
     def ask(self, question: Callable[[View], Generator[None, None, T]]) -> Future[T]:
@@ -199,16 +191,15 @@ class Sensor:
 
     def start(self) -> None:
         """Begin to read."""
-        for worker in self._workers.values():
-            worker.start()
+        self._crew.start()
         self._quiet.mail(self._analysis.runner.clock_ms)
-        self._save_due_s = time.monotonic() + self._plan.settings.store.checkpoint_s
+        self._saver.wait()
         self._publish()
 
     def turn(self, wait_s: float = TURN_S) -> None:
         """Take one batch, if one comes in *wait_s* seconds, then do what is due."""
         try:
-            parcel = self._inbox.get(timeout=wait_s)
+            parcel = self._crew.inbox.get(timeout=wait_s)
         except queue.Empty:
             self._finish_files()
             self._pass_time()
@@ -219,34 +210,34 @@ class Sensor:
         now_s = self._turned_at_s = time.monotonic()
         if now_s >= self._publish_due_s:
             self._publish()
-        if now_s >= self._save_due_s and self._may_save():
+        if self._saver.is_due(self._crew):
             self._save()
         while not self._reloads.empty():
             self._reload(self._reloads.get())
 
     def drain(self, meanwhile: Callable[[], None] = lambda: None) -> None:
         """Stop reading, take what was read, within ``run.drain_s`` seconds, and save."""
-        until_s = time.monotonic() + self._plan.settings.run.drain_s
-        if self._readings and self._may_save():
+        crew, inbox = (*self._crew, *self._crew.leaving), self._crew.inbox
+        drain_s = self._plan.settings.run.drain_s
+        until_s = time.monotonic() + drain_s
+        if self._saver.readings and self._saver.may_save(self._crew):
             # The last save: what a capture gives when it is broken off is not what it gives when it is read on.
             self._save()
-        workers = tuple(self._workers.values())
-        for worker in workers:
-            worker.stop()
-        while (any(worker.is_alive for worker in workers) or not self._inbox.empty()) and time.monotonic() < until_s:
+        self._crew.stop()
+        while (any(worker.is_alive for worker in crew) or not inbox.empty()) and time.monotonic() < until_s:
             meanwhile()
             try:
-                self._take(self._inbox.get(timeout=TURN_S))
+                self._take(inbox.get(timeout=TURN_S))
             except queue.Empty:
                 continue
-        for worker in workers:
+        for worker in crew:
             if worker.is_alive:
-                self._log.warning("not_drained", worker=worker.name, seconds=self._plan.settings.run.drain_s)
+                self._log.warning("not_drained", worker=worker.name, seconds=drain_s)
                 worker.abandon()
         # Captures that were read in part are read again from their beginning: none of them may be saved.
-        if not self._readings:
+        if not self._saver.readings:
             self._tell_rest()
-            self._save()
+            self._save(is_last=True)
         elif self._keeper is not None:
             self._log.warning("read_again", why="a capture was read in part; the next start goes on from the last save")
 
@@ -254,15 +245,15 @@ class Sensor:
 
     def _take(self, parcel: Parcel) -> None:
         batch = parcel.batch
-        if isinstance(batch, EndOfCaptures):
-            self._end_captures(parcel.worker, batch)
-            return
         if isinstance(batch, StartOfCaptures):
-            if self._keeper is not None:
-                self._readings[parcel.worker] = batch.reading
+            self._saver.begin(parcel.worker, batch.reading)
             return
-        if parcel.worker in self._readings:
-            self._readings[parcel.worker] = self._readings[parcel.worker].after(batch)
+        if isinstance(batch, EndOfCaptures):
+            self._saver.end(parcel.worker, batch.paths)
+            if not self._saver.readings:
+                self._save()
+            return
+        self._saver.follow(parcel.worker, batch)
         began = time.perf_counter()
         drawn = batch.tally(classify_all=self._analysis.pipeline.classifies_all)
         step = self._analysis.take(drawn)
@@ -277,38 +268,16 @@ class Sensor:
 
     def _pass_time(self) -> None:
         """No mail is waiting, so none has come since: packet time goes on."""
-        is_live = all(name in self._live or worker.has_ended for name, worker in self._workers.items())
-        at_ms = self._quiet.passed(is_live=is_live)
+        at_ms = self._quiet.passed(is_live=self._crew.is_live)
         if at_ms is None:
             return
         step = self._analysis.wake(at_ms)
         self._meter.see_events(step.events)
         self._tell_alerts(step.alerts)
 
-    def _end_captures(self, worker: str, captures: EndOfCaptures) -> None:
-        self._readings.pop(worker, None)
-        if self._keeper is None:
-            return
-        try:
-            self._keeper.note_captures(captures.paths)
-        except (UserError, OSError) as error:
-            self._log.error("capture_not_noted", why=error)
-        if not self._readings:
-            self._save()
-
-    def _may_save(self) -> bool:
-        """
-        True if no capture is being read, or if others would wait for its end: then with how far it was read. Of
-        captures alone nothing would be gained: read again as a whole, they give what they would have given.
-        """
-        others = (worker for name, worker in self._workers.items() if name not in self._readings)
-        return not self._readings or (
-            any(worker.goes_on for worker in others) and all(each.can_be_resumed for each in self._readings.values())
-        )
-
     def _finish_files(self) -> None:
         """When every worker has read to its end and nothing more comes, what waits for its order has its turn."""
-        if not self._finished and all(worker.has_ended and not worker.is_alive for worker in self._workers.values()):
+        if not self._finished and self._crew.has_ended:
             self._finished = True
             self._tell_rest()
             self._save()
@@ -328,77 +297,22 @@ class Sensor:
     def _publish(self) -> None:
         now_s = time.monotonic()
         self._publish_due_s = now_s + PUBLISH_EVERY_S
-        self._meter.gather(self._analysis, tuple(self._workers.values()), waiting=self._inbox.qsize(), now_s=now_s)
+        self._meter.gather(self._analysis, self._crew, waiting=self._crew.inbox.qsize(), now_s=now_s)
         self._output.gather()
         self._meter.gather_sinks(self._sinks.statistics())
         self.counts.publish()
 
-    def _save(self) -> None:
-        self._save_due_s = time.monotonic() + self._plan.settings.store.checkpoint_s
-        if self._keeper is None:
-            return
-        began = time.perf_counter()
-        try:
-            self._keeper.keep(
-                self._analysis,
-                self._view.unsaved_alerts(),
-                sensor=self._plan.settings.sensor.name,
-                readings=self._readings,
-            )
-            self._expire(self._keeper)
-        except DatabaseError as error:
-            # What was not written is held for the next save.
-            self.counts.add("store_saves", 1, "failed")
-            self._log.error("not_saved", why=error)
-        else:
-            self.counts.add("store_saves", 1, "good")
-            self.counts.set("store_last_save_timestamp_seconds", time.time())
-        self.counts.observe("store_save_duration_seconds", time.perf_counter() - began)
-
-    def _expire(self, keeper: Keeper) -> None:
-        """Delete what is older than ``store.keep_days``. Raises ``DatabaseError``."""
-        first_day = self._retention.due()
-        if self._retention.was_set:
-            self._log.warning("clock_was_set", so="nothing is deleted by its age for a day")
-        if first_day is not None:
-            self._view.forget_alerts(keeper.expire(self._analysis, first_day))
-            self._output.expire(first_day)
-
-    def _analysis_of(self, plan: Plan) -> Analysis:
-        return Analysis(pipeline_of(plan), runner_of(plan, self._observe), policy_of(plan, self._veil))
+    def _save(self, *, is_last: bool = False) -> None:
+        self._saver.save(self._analysis, self._view, self._output, is_last=is_last)
 
     def _observe(self, detector: str, seconds: float) -> None:
         self.counts.observe("detector_duration_seconds", seconds, detector)
 
-    def _workers_of(self, plan: Plan, names: Collection[str] | None = None) -> dict[str, Worker]:
-        """Workers for the taps of *plan* (for those in *names*), their taps open and not read yet."""
-        workers = {}
-        with ExitStack() as undo:
-            for name, tap in taps_of(plan, self._begun, self._resumes, self._keys).items():
-                if names is None or name in names:
-                    before = self._workers.get(name)
-                    (self._live.add if tap.is_live else self._live.discard)(name)
-                    fresh = Worker(name, tap.open, self._inbox, goes_on=tap.goes_on, log=self._log, before=before)
-                    undo.callback(fresh.discard)
-                    workers[name] = fresh
-            undo.pop_all()
-        return workers
-
-    def _replace_worker(self, name: str, fresh: Worker | None) -> None:
-        """Let the worker of that name finish, and *fresh* begin, if there is one."""
-        old = self._workers.get(name)
-        if old is not None:
-            old.stop()
-        workers = {each: worker for each, worker in self._workers.items() if each != name}
-        if fresh is not None:
-            fresh.start()
-            workers[name] = fresh
-            self._finished = False
-        self._workers = workers
-
     # ---- reloading
 
     def _reload(self, answer: Future[str | None]) -> None:
+        if not answer.set_running_or_notify_cancel():
+            return  # whoever asked has stopped waiting, and was told that nothing came of it
         problem = None
         try:
             plan = self._load()
@@ -420,58 +334,28 @@ class Sensor:
         """
         Make the parts of *change* anew and put them in place together. Raises ``UserError``; then all is as it was.
         """
-        reading = self._readings.keys() & change.workers
+        reading = self._saver.readings.keys() & change.workers
         if reading:
             raise SettingsError(f"{', '.join(reading)}: a capture is being read; reload again when it has been")
-        analysis = self._analysis_after(plan, change)
+        analysis = self._handover.after(self._analysis, plan, change, self._view, self._saver.readings)
         with ExitStack() as undo:
             output = Output(plan.settings, self.counts, self._log, self._veil) if change.output else None
             if output is not None:
                 undo.callback(output.close)
-            workers = self._workers_of(plan, change.workers)
+            workers = self._crew.opened(plan, change.workers)
+            for worker in workers.values():
+                undo.callback(worker.discard)
+            if output is None:
+                self._output.reopen()
             undo.pop_all()
         # From here on nothing fails.
         self._plan = plan
+        self._saver.checkpoint_s = plan.settings.store.checkpoint_s
         if output is not None:
             self._output.close()
             self._output = output
-        else:
-            self._output.reopen()
         if analysis is not self._analysis:
             self._meter.rebase()
             self._analysis = self._view.analysis = analysis
-        for name in change.workers:
-            self._replace_worker(name, workers.get(name))
-
-    def _analysis_after(self, plan: Plan, change: Change) -> Analysis:
-        """The analysis with those parts new that have to be, holding the states of the old ones."""
-        old = self._analysis
-        if not (change.pipeline or change.runner or change.policy):
-            return old
-        analysis = Analysis(
-            pipeline_of(plan) if change.pipeline else old.pipeline,
-            runner_of(plan, self._observe) if change.runner else old.runner,
-            policy_of(plan, self._veil) if change.policy else old.policy,
-        )
-        states = self._states()
-        states.keep(old, self._view.unsaved_alerts(), sensor=plan.settings.sensor.name, readings=self._readings)
-        states.restore(analysis, lambda kind: _is_part_of(kind, change))
-        return analysis
-
-    def _states(self) -> Keeper:
-        """The store, or where there is none, a file of the moment to move states by."""
-        if self._keeper is not None:
-            return self._keeper
-        if self._passing is None:
-            folder = self._opened.enter_context(TemporaryDirectory(prefix="mailsensor-"))
-            self._passing = self._opened.enter_context(
-                open_keeper(os.path.join(folder, "states.db"), self._plan.settings.privacy, self._keys)
-            )
-        return self._passing
-
-
-def _is_part_of(kind: str, change: Change) -> bool:
-    """True if states of that kind belong to a part that is made anew."""
-    if kind == ALERT:
-        return change.policy
-    return change.runner if kind.startswith(DETECTOR) else change.pipeline
+        self._crew.replace(change.workers, workers)
+        self._finished = self._finished and not workers

@@ -68,7 +68,7 @@ def sniff(options: SniffOptions, environment: Mapping[str, str]) -> int:
             keeper=keeper,
             progress=opened.enter_context(progress_bar(quiet=options.quiet)),
         )
-    print_end(run, tap, setup, options)
+    print_end(run, tap, setup, options, options.store)
     if run.not_kept is not None:
         print_text(f"mailsensor: {printable(run.not_kept)}\n", to_stderr=True)
         return READ_NOTHING

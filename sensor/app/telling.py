@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -85,8 +85,28 @@ def _open_alert_writer(target: str, settings: Settings, *, form: str, append: bo
         yield writer
 
 
-def print_summary(run: Run, tap: Tap, settings: Settings, found: Found, *, as_json: bool, to_stderr: bool) -> None:
-    """Print what the run came to, for people or as one JSON object."""
+def alerts_kept_in(
+    run: Run, settings: Settings, alerts: str | None, form: str, store: str | None = None
+) -> Sequence[str]:
+    """What ``mailsensor alerts`` is to be given to read the alerts of *run*: a file, and the key of a sealed store."""
+    if alerts is not None and alerts != "-" and form == "jsonl":
+        return (alerts,)
+    if store is None or run.not_kept is not None:
+        return ()
+    return (store,) if settings.privacy.mode == "clear" else (store, "--key", settings.privacy.key_file)
+
+
+def print_summary(
+    run: Run,
+    tap: Tap,
+    settings: Settings,
+    found: Found,
+    *,
+    as_json: bool,
+    to_stderr: bool,
+    alerts_in: Sequence[str] = (),
+) -> None:
+    """Print what the run came to, for people or as one JSON object. *alerts_in* is as ``alerts_kept_in`` has it."""
     from sensor.report.summary import summarise
 
     summary = summarise(
@@ -113,5 +133,5 @@ def print_summary(run: Run, tap: Tap, settings: Settings, found: Found, *, as_js
     else:
         from sensor.report.terminal import render
 
-        text = render(summary)
+        text = render(summary, alerts_in=alerts_in)
     print_text(text, to_stderr=to_stderr)

@@ -11,9 +11,11 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from sensor.errors import UserError
 from sensor.log import Log
 from sensor.taps.base import Batch, Tap
 from sensor.taps.folder import EndOfCaptures, StartOfCaptures
@@ -80,12 +82,19 @@ def interface_counts(tap: Tap) -> dict[tuple[str, str], int]:
     return {(each.name, count): getattr(each, count) for each in statuses for count in counts}
 
 
+def unread_interfaces(tap: Tap | None) -> tuple[str, ...]:
+    """A text for each interface that is not captured now, with the reason if one is known; nothing of other taps."""
+    told = getattr(tap, "interfaces", None)
+    lacking = (each for each in (told() if callable(told) else ()) if each.state != "up")
+    return tuple(each.problem or f"{each.name} is {each.state}" for each in lacking)
+
+
 class Worker:
     """
     Reads the tap that *open_tap* gives, again and again where it *goes_on*, into *inbox*, until ``stop``.
 
     *before* is the worker whose place it takes: its counts go on. ``restarts`` counts how often it died. ``is_up``
-    while it reads, or, where it does not go on, has read to the end.
+    while it reads, or, where it does not go on, has read to the end. ``is_live``: its taps show mail when it passes.
     """
 
     def __init__(
@@ -96,11 +105,13 @@ class Worker:
         *,
         goes_on: bool,
         log: Log,
+        is_live: bool = True,
         before: Worker | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = name
         self.goes_on = goes_on
+        self.is_live = is_live
         self.restarts: int = 0 if before is None else before.restarts
         self.problem: str | None = None
         self.has_ended = False
@@ -117,6 +128,10 @@ class Worker:
     def is_up(self) -> bool:
         return self.problem is None and not (self.has_ended and self.goes_on)
 
+    def problems(self) -> tuple[str, ...]:
+        """What is not read now, a text each. An interface that is away leaves a worker up that waits for it."""
+        return unread_interfaces(self._tap) if self.is_up else (self.problem or "has ended",)
+
     @property
     def is_alive(self) -> bool:
         """True until its thread has put its last batch into the inbox."""
@@ -126,6 +141,16 @@ class Worker:
     def tap(self) -> Tap | None:
         """The tap that is open now."""
         return self._tap
+
+    def take_over(self) -> None:
+        """
+        Let clients find its tap in the place of another's, before that goes and it starts: nobody is to meet a closed
+        port. What can't be opened now is told when it has started.
+        """
+        opened = getattr(self._tap, "take_over", None)
+        if callable(opened):
+            with suppress(UserError):
+                opened()
 
     def start(self) -> None:
         self._thread.start()
@@ -138,10 +163,12 @@ class Worker:
             tap.stop()
 
     def discard(self) -> None:
-        """It is not started after all: a tap that opened something at its making lets it go."""
-        discard = getattr(self._tap, "discard", None)
-        if callable(discard):
+        """It is not started after all: what its tap opened is let go, so that nobody is kept waiting at its address."""
+        tap = self._tap
+        if tap is not None:
+            discard = getattr(tap, "discard", tap.stop)
             discard()
+            self._tap = None
 
     def abandon(self) -> None:
         """Nobody takes batches any more: end without waiting for a place in the inbox."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import fields
 
 from sensor.alert.secret import check_private, read_secret
 from sensor.alert.sinks.base import SinkError
 from sensor.check.base import Check, Line, Subject, fail, ok
 from sensor.check.facts import nearest_folder
+from sensor.pseudonym import KeyFileError, key_ring
 from sensor.settings import SecretSource, Settings, SinkSettings
 
 _SECRETS = ("password", "token", "secret", "pseudonym_key")
@@ -20,10 +20,13 @@ def _look(subject: Subject) -> Iterator[Line]:
     yield from _pseudonym_key(subject.settings)
     for sink in subject.settings.alerts.sinks:
         yield from _of_sink(sink, subject)
-    for section in fields(subject.settings):
-        key_file = getattr(getattr(subject.settings, section.name), "tls_key_file", "")
+    settings = subject.settings
+    for what, key_file in (
+        ("relay.tls_key_file", settings.relay.tls_key_file),
+        ("journal.key_file", settings.journal.key_file),
+    ):
         if key_file:
-            yield _key(f"{section.name}.tls_key_file", key_file)
+            yield _key(what, key_file)
 
 
 def _pseudonym_key(settings: Settings) -> Iterator[Line]:
@@ -50,7 +53,17 @@ def _pseudonym_key(settings: Settings) -> Iterator[Line]:
     elif not os.access(path, os.R_OK, effective_ids=True):
         yield fail(what, f"{path}: user {os.geteuid()} can't read it", f"chown {os.geteuid()}:{os.getegid()} {path}")
     else:
-        yield ok(what, path)
+        yield _keys_in(what, path)
+
+
+def _keys_in(what: str, path: str) -> Line:
+    try:
+        key_ring(path, makes=False)
+    except KeyFileError as error:
+        return fail(
+            what, str(error), f"take out what is no key, or put it elsewhere; mailsensor key {path} --add makes one"
+        )
+    return ok(what, path)
 
 
 def _of_sink(sink: SinkSettings, subject: Subject) -> Iterator[Line]:

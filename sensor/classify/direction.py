@@ -2,7 +2,7 @@
 Whose mail is it: which domains and networks are the organisation's own, and which way a mail goes.
 
 A domain in the settings stands for itself alone; with a leading dot, ``.corp.example``, for itself and everything
-below it.
+below it. It may be written in letters or as it stands in the DNS, and so may the mail's.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address
 
+from sensor.domains import same_form
 from sensor.model import Direction, Transaction
 
 Network = IPv4Network | IPv6Network
@@ -23,12 +24,13 @@ class Organisation:
     """The protected organisation: decides what is inside. With no domains set nothing is known to be."""
 
     def __init__(self, internal_domains: Iterable[str] = (), internal_networks: Iterable[Network] = ()) -> None:
-        domains = [domain.lower().rstrip(".") for domain in internal_domains]
+        named = [domain.lower().rstrip(".") for domain in internal_domains]
+        domains = [same_form(domain) for domain in named]
         self._exact = frozenset(domain.lstrip(".") for domain in domains)
         self._suffixes = tuple(domain for domain in domains if domain.startswith("."))
         self._networks = tuple(internal_networks)
         self._cache: dict[str, bool] = {}
-        self.domains = tuple(sorted(set(domains)))
+        self.domains = tuple(sorted(set(named)))
         self.known = bool(self._exact)
         self.knows_networks = bool(self._networks)
 
@@ -38,14 +40,14 @@ class Organisation:
         if inside is None:
             if len(self._cache) >= ADDRESS_CACHE:
                 self._cache.clear()
-            domain = address[address.rfind("@") + 1 :].lower().rstrip(".")
+            domain = same_form(address[address.rfind("@") + 1 :])
             inside = domain in self._exact or domain.endswith(self._suffixes)
             self._cache[address] = inside
         return inside
 
     def owns_host(self, name: str) -> bool:
         """True if a host of that name is, or is below, one of the organisation's domains."""
-        return below_any(name, self._exact)
+        return below_any(same_form(name), self._exact)
 
     def owns_ip(self, ip: str | None) -> bool:
         """True if *ip* is in one of the organisation's networks; false for what is no address."""

@@ -62,6 +62,11 @@ _HOSTS_OF = {domain: hosts for hosts, domains in _PROVIDERS_HOSTS for domain in 
 _INNER_DOMAINS = frozenset(
     ("local", "localdomain", "internal", "intranet", "intra", "private", "corp", "home", "lan", "arpa", "docker")
 )
+# Below a country's domain these belong to nobody: what stands before them is registered. Where a country has others,
+# two owners look like one; but only of clients with a private address is it asked, and strangers have none.
+_SHARED_SECOND_LABELS = frozenset(
+    ("ac", "co", "com", "edu", "go", "gob", "gouv", "gov", "gv", "mil", "ne", "net", "nom", "or", "org")
+)
 # Pairs of names remembered, some MB at most: a mail compares its few names many times, and those of a house come again.
 _PAIRS = 4_096
 # Addresses remembered, as above: to read one, and to look for its network, costs more than all else about a hop.
@@ -90,6 +95,18 @@ def routes_to(mailbox: str, recipient: str) -> bool:
         return True
     tenant = routing.removesuffix(".onmicrosoft.com").removesuffix(".mail")
     return routing.endswith(".onmicrosoft.com") and tenant in (domain.partition(".")[0], domain.replace(".", ""))
+
+
+def is_inner_domain(domain: str) -> bool:
+    """
+    True if mail for *domain* stays in the house: a bare host, a name that the Internet has none of, a private address.
+
+    A relay hands the mail of ``ann@corp.example`` to ``ann@corp.local`` or ``ann@[10.1.1.5]``.
+    """
+    if domain.startswith("["):
+        address = _address(domain.strip("[]").lower().removeprefix("ipv6:"))
+        return address is not None and (address.is_loopback or _is_private(address))
+    return _is_inner_name(domain.lower().rstrip("."), None)
 
 
 def is_own_hop(line: ReceivedView, domains: Sequence[str], organisation: Organisation) -> bool:
@@ -140,8 +157,8 @@ def _is_submission(line: ReceivedView) -> bool:
 
 
 def _are_neighbours(line: ReceivedView) -> bool:
-    """True if the client's name is one inside a house, or in the receiver's domain, which is no service of many."""
-    here, there = _parent(line.by), _parent(line.from_)
+    """True if the client's name is one inside a house, or of the receiver's domain, which is no service of many."""
+    here, there = _registered(line.by), _registered(line.from_)
     if _is_inner_name((line.from_ or "").lower().rstrip("."), line.from_ip):
         return True
     return here is not None and here == there and not is_shared(here)
@@ -155,9 +172,12 @@ def _is_inner_name(name: str, ip: str | None) -> bool:
     return last in _INNER_DOMAINS or (not last.startswith("xn--") and not last.isalpha())
 
 
-def _parent(host: str | None) -> str | None:
-    parent = (host or "").lower().rstrip(".").partition(".")[2]
-    return parent if "." in parent else None
+def _registered(host: str | None) -> str | None:
+    """The domain that somebody registered, as far as two or three labels tell: a provider's own machines share it."""
+    labels = (host or "").lower().rstrip(".").split(".")
+    under_shared = len(labels) > 1 and len(labels[-1]) == 2 and labels[-2] in _SHARED_SECOND_LABELS
+    wanted = 3 if under_shared else 2
+    return ".".join(labels[-wanted:]) if len(labels) >= wanted else None
 
 
 @lru_cache(_ADDRESSES)

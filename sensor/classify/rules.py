@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from sensor.classify.artifacts import Match
 from sensor.classify.context import Context, own_hops_above
 from sensor.classify.direction import below_any, sender_inside
-from sensor.classify.road import related, routes_to
+from sensor.classify.road import is_inner_domain, related, routes_to
 from sensor.classify.rows import languages
 from sensor.classify.text import domain_of, split_subject
 
 REACH = "out_of_senders_reach"
 LEANS = "leans_on_other_evidence"
+_SOMETHING = "something_passed_on"
+# Encrypted (RFC 3156 4, RFC 8551 3.3): nothing of the body shows.
+_UNREADABLE = frozenset(("multipart/encrypted", "application/pkcs7-mime", "application/x-pkcs7-mime"))
 
 
 # ---- rules for every marker
@@ -52,7 +55,9 @@ def _never_alone(match: Match, context: Context) -> bool:
 
 def _same_side(one: str, other: str, context: Context) -> bool:
     owns = context.organisation.owns
-    return related(domain_of(one), domain_of(other)) or (owns(one) and owns(other)) or routes_to(other, one)
+    if related(domain_of(one), domain_of(other)) or (owns(one) and owns(other)):
+        return True
+    return routes_to(other, one) or is_inner_domain(domain_of(one))
 
 
 def _mailbox_is_not_recipient(match: Match, context: Context) -> bool:
@@ -85,7 +90,16 @@ def _recipient_elsewhere(match: Match, context: Context) -> bool:
     if match.mailbox is not None:
         mailbox = match.mailbox
         return any(not _same_side(recipient, mailbox, context) for recipient in context.recipients)
-    return not context.organisation.known or not all(map(context.organisation.owns, context.recipients))
+    inside = (context.organisation.owns(each) or is_inner_domain(domain_of(each)) for each in context.recipients)
+    return not context.organisation.known or not all(inside)
+
+
+def _came_from_elsewhere(match: Match, context: Context) -> bool:
+    """A stranger's mail came by a hop from outside. Where all hops are the house's own, a program wrote it."""
+    lines, mailbox = context.transaction.received, match.mailbox
+    if not lines or mailbox is None or any(_same_side(author, mailbox, context) for author in context.authors):
+        return True
+    return context.own_hops(mailbox) < len(lines)
 
 
 def _forward_shape(match: Match, context: Context) -> bool:
@@ -100,12 +114,17 @@ def _looks_forwarded(context: Context) -> bool:
     visible = [other for other in context.matches if other.row.kind == "visible"]
     if any(other.row.evidence != "weak" and _requirements_hold(other, context) for other in visible):
         return True
+    # The rule wrote the prefix, so it is no word: a flat to share, a camper.
+    if any(
+        _SOMETHING in other.row.requires and _requirements_hold(other, context, but=_SOMETHING) for other in visible
+    ):
+        return True
     unknown_prefix = any(other.row.shape == "topic_behind_prefix" for other in visible)
     return unknown_prefix and any(other.row.place == "body" for other in visible)
 
 
-def _requirements_hold(match: Match, context: Context) -> bool:
-    return all(RULES[name].holds(match, context) for name in match.row.requires)
+def _requirements_hold(match: Match, context: Context, but: str | None = None) -> bool:
+    return all(RULES[name].holds(match, context) for name in match.row.requires if name != but)
 
 
 def _no_resent_to(match: Match, context: Context) -> bool:
@@ -114,6 +133,22 @@ def _no_resent_to(match: Match, context: Context) -> bool:
 
 def _resent_block(match: Match, context: Context) -> bool:
     return match.mailbox is not None and context.has_field("resent-date")
+
+
+def _loop_guard_beside(match: Match, context: Context) -> bool:
+    """Resent-From and X-Loop name the mailbox at one place of the mail's road: one hand wrote both."""
+    resent, guarded = (_places_naming(match.mailbox, name, context) for name in ("resent-from", "x-loop"))
+    return not resent.isdisjoint(guarded)
+
+
+def _places_naming(mailbox: str | None, name: str, context: Context) -> set[int]:
+    """How many Received lines stand above each field of that name (lower case) that names the mailbox."""
+    named = (each for each in context.transaction.fields if each.name.lower() == name)
+    return {each.received_above for each in named if mailbox is not None and mailbox in each.value.lower()}
+
+
+def _no_loop_guard_beside(match: Match, context: Context) -> bool:
+    return not _loop_guard_beside(match, context)
 
 
 def _from_its_hosts(match: Match, context: Context) -> bool:
@@ -144,6 +179,15 @@ def _forward_language(match: Match, context: Context) -> bool:
     codes = [language.code for language in languages()]
     written = {codes[number] for number in context.transaction.label_languages if number < len(codes)}
     return not written.isdisjoint(match.row.languages) or _forward_sign(match, context)
+
+
+def _something_passed_on(match: Match, context: Context) -> bool:
+    """A quoted mail, in whatever language, or a thread that goes on; what cannot be read may hold any of them."""
+    transaction, seen = context.transaction, context.transaction.completeness
+    if transaction.content_type in _UNREADABLE or seen.missing_octets or seen.truncated:
+        return True
+    # A line of hyphens or underscores alone may be a signature's.
+    return bool(transaction.label_languages) or _thread_sign(match, context)
 
 
 def _label_block(match: Match, context: Context) -> bool:
@@ -236,6 +280,11 @@ RULES: Mapping[str, Rule] = {
         "the recipient is of another side than the mailbox",
         "the recipient is on the mailbox's own side: an alias or a hop inside the house",
     ),
+    "came_from_elsewhere": Rule(
+        _came_from_elsewhere,
+        "the author is of the mailbox's own side, or a hop from outside brought the mail",
+        "a stranger is its author, and no hop from outside brought it: a program of the house wrote it in his name",
+    ),
     "forward_shape": Rule(
         _forward_shape,
         "somebody else wrote the mail, or it looks forwarded",
@@ -250,6 +299,16 @@ RULES: Mapping[str, Rule] = {
         _resent_block,
         "Resent-From and Resent-Date stand with it",
         "Resent-From or Resent-Date is missing: no client's resend",
+    ),
+    "loop_guard_beside": Rule(
+        _loop_guard_beside,
+        "Resent-From names the mailbox at the same place",
+        "no Resent-From names the mailbox at the same place",
+    ),
+    "no_loop_guard_beside": Rule(
+        _no_loop_guard_beside,
+        "no X-Loop of the mailbox stands with it, as where a rule resends",
+        "an X-Loop of the mailbox stands with it: a rule resent the mail, no person",
     ),
     "from_its_hosts": Rule(
         _from_its_hosts,
@@ -270,6 +329,11 @@ RULES: Mapping[str, Rule] = {
         _forward_language,
         "the quoted block is in a language in which the prefix means a forward, or there is a sign that replies lack",
         "in one language the prefix is a reply's, and nothing shows another",
+    ),
+    _SOMETHING: Rule(
+        _something_passed_on,
+        "the mail quotes another one, goes on a thread, or cannot be read",
+        "nothing is passed on: no quoted mail, no thread; the prefix may be a word",
     ),
     "label_block": Rule(
         _label_block,

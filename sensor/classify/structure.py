@@ -70,12 +70,16 @@ def _received_for(
     written_to: list[str],
     shapes: dict[str, Shape],
 ) -> None:
-    """The topmost Received line with a ``for`` clause names another address than the one recipient."""
+    """
+    The topmost Received line whose ``for`` clause names another address than the one recipient.
+
+    Those of gateways that the mail left by name the recipient of now, and stand above it.
+    """
     if len(forward_to) != 1:
         return
-    lines = enumerate(transaction.received)
-    at, received_for = next(((at, line.for_address.lower()) for at, line in lines if line.for_address), (0, None))
-    if received_for is None or received_for in forward_to:
+    named = ((at, line.for_address.lower()) for at, line in enumerate(transaction.received) if line.for_address)
+    at, received_for = next((each for each in named if each[1] not in forward_to), (0, None))
+    if received_for is None:
         return
     names_addressee = received_for in written_to and forward_to[0] not in written_to
     name = "received_for_addressee" if names_addressee else "received_for_another"

@@ -1,27 +1,21 @@
 """
 Runs the detectors in this process: live states in bounded memory, events put in order, checkpoints of what changed.
 
-Time is that of the events. Each detector is a stage with a queue of its own: an event waits there until the clock has
-moved on by the stage's lag (``lags``), and so meets the detector in order.
-
-Beside each live state stands its latest blob. It is what a detector that raises goes back to, what bounds the memory,
-and what a checkpoint writes; making it costs a few microseconds, and mails that show forwarding are few.
+Time is that of the events. Each detector is a stage with a queue of its own (``stage``): an event waits there until
+the clock has moved on by the stage's lag (``lags``), and so meets the detector in order.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from heapq import heappop, heappush
 from typing import Any
 
-import msgspec
-
-from sensor.detect.base import DAY_MS, MAX_TIME_MS, BlobError, Detector, Out, order
+from sensor.detect.base import DAY_MS, MAX_TIME_MS, Detector
 from sensor.detect.drive import lags
 from sensor.detect.events import DetectorEvent
-from sensor.detect.shards import Entry, shard_of
+from sensor.detect.held import HELD, decode_held
+from sensor.detect.shards import Entry
+from sensor.detect.stage import Stage
 from sensor.model import Finding
 
 LIMITS: tuple[tuple[str, str, int], ...] = (
@@ -42,16 +36,11 @@ LIMITS: tuple[tuple[str, str, int], ...] = (
     ),
 )
 
-HELD = "held"
-"""The name under which checkpoints keep waiting events, beside the detectors'."""
-
 MAX_LEAP_MS = DAY_MS
 """
 How far the clock moves on the word of one event. Damaged captures hold times of any year, and one of those would make
 all states look expired; so a leap, forward or back, takes two times in a row that agree to within as much.
 """
-
-_HELD_FORMAT = 1
 
 
 class Runner:
@@ -75,7 +64,7 @@ class Runner:
         self._max_octets = bounds["detector_octets"]
         stages = tuple(detectors)
         most = max(1, bounds["detector_events_held"])
-        self._stages = tuple(_Stage(each, lag_ms, most) for each, lag_ms in zip(stages, lags(stages), strict=True))
+        self._stages = tuple(Stage(each, lag_ms, most) for each, lag_ms in zip(stages, lags(stages), strict=True))
         self._by_name = {stage.name: stage for stage in self._stages}
         self._on_derived = on_derived
         self._clock_ms: int | None = None
@@ -155,7 +144,7 @@ class Runner:
         """
         if not blob:
             return
-        stage_name, event = _decode_held(blob) if detector == HELD else (detector, None)
+        stage_name, event = decode_held(blob) if detector == HELD else (detector, None)
         stage = self._by_name.get(stage_name)
         if stage is None:
             return
@@ -198,7 +187,7 @@ class Runner:
         if self._clock_ms is not None and (self._latest_ms is None or self._clock_ms > self._latest_ms):
             self._latest_ms = self._clock_ms
 
-    def _offer(self, event: DetectorEvent, stages: Sequence[_Stage]) -> None:
+    def _offer(self, event: DetectorEvent, stages: Sequence[Stage]) -> None:
         for stage in stages:
             stage.offer(event)
 
@@ -216,7 +205,7 @@ class Runner:
         self._evict()
         return findings
 
-    def _collect(self, at: int, stage: _Stage) -> list[Finding]:
+    def _collect(self, at: int, stage: Stage) -> list[Finding]:
         """What a stage found in its turn; what it derived goes on."""
         found, derived = stage.findings, stage.derived
         stage.findings, stage.derived = [], []
@@ -228,215 +217,5 @@ class Runner:
     def _evict(self) -> None:
         octets = sum(stage.octets for stage in self._stages)
         while self.states > self._max_states or octets > self._max_octets:
-            oldest = min((stage for stage in self._stages if stage.live), key=_Stage.oldest_ms)
+            oldest = min((stage for stage in self._stages if stage.live), key=Stage.oldest_ms)
             octets -= oldest.evict()
-
-
-@dataclass(slots=True)
-class _Live:
-    """One key's state, as it is and as it was last encoded."""
-
-    state: Any
-    blob: bytes
-    last_ms: int
-    wake_at_ms: int | None = None
-
-
-@dataclass(slots=True)
-class _Stage:
-    """A detector with its queue and its live states, the ones longest without an event first."""
-
-    detector: Detector[Any]
-    lag_ms: int
-    max_held: int
-    live: OrderedDict[str, _Live] = field(default_factory=OrderedDict)
-    findings: list[Finding] = field(default_factory=list)
-    derived: list[DetectorEvent] = field(default_factory=list)
-    octets: int = 0
-    failures: int = 0
-    evicted: int = 0
-    released_early: int = 0
-    _queue: list[tuple[tuple[int, int], str, int, DetectorEvent]] = field(default_factory=list)
-    _offered: int = 0
-    _wakes: list[tuple[int, str]] = field(default_factory=list)
-    _changed: set[str] = field(default_factory=set)
-    _held_written: dict[str, None] = field(default_factory=dict)
-
-    @property
-    def name(self) -> str:
-        return self.detector.name
-
-    def offer(self, event: DetectorEvent) -> None:
-        """Queue *event* if it concerns this detector."""
-        try:
-            key = self.detector.key(event)
-        except Exception:  # noqa: BLE001 - a detector's fault is counted while the others go on
-            self.failures += 1
-            return
-        if key is not None:
-            # The count keeps events out of the comparison, and equal places in the order of their coming.
-            heappush(self._queue, (order(event), key, self._offered, event))
-            self._offered += 1
-
-    def take_ready(self, watermark_ms: int) -> None:
-        """Let the detector step over those waiting events whose turn has come, in order."""
-        queue = self._queue
-        while queue and (queue[0][0][0] <= watermark_ms or len(queue) > self.max_held):
-            self.released_early += queue[0][0][0] > watermark_ms
-            _, key, _, event = heappop(queue)
-            self._step(key, event)
-
-    def wake(self, watermark_ms: int) -> None:
-        """Wake those states that asked for it."""
-        while self._wakes and self._wakes[0][0] <= watermark_ms:
-            wake_at_ms, key = heappop(self._wakes)
-            live = self.live.get(key)
-            if live is not None and live.wake_at_ms == wake_at_ms:
-                self._wake_one(key, live, watermark_ms)
-
-    def expire(self, watermark_ms: int) -> None:
-        """Forget what is older than the detector looks back."""
-        while self.live:
-            key, live = next(iter(self.live.items()))
-            if watermark_ms - live.last_ms <= self.detector.ttl_ms:
-                return
-            self._drop(key)
-
-    def evict(self) -> int:
-        """Forget the state longest without an event; the octets it had."""
-        key = next(iter(self.live))
-        octets = len(self.live[key].blob)
-        self._drop(key)
-        self.evicted += 1
-        return octets
-
-    def forget(self, key: str) -> None:
-        """Forget one state, if it is live."""
-        self._drop(key)
-
-    def oldest_ms(self) -> int:
-        return next(iter(self.live.values())).last_ms
-
-    def restore(self, key: str, blob: bytes) -> int:
-        """Make the state in *blob* live; the time of its latest event."""
-        state = self.detector.decode(blob)
-        last_ms = self.detector.last_ms(state)
-        # When it asked to be woken is not in the blob: it is asked at once.
-        self._put(key, _Live(state, blob, last_ms), last_ms if self.detector.needs_timers else None)
-        return last_ms
-
-    def restore_held(self, name: str, event: DetectorEvent) -> int:
-        """Let *event* wait again, which is at rest under *name*; its time."""
-        self._held_written[name] = None
-        self.offer(event)
-        return event.at_ms
-
-    def changed(self) -> Iterator[Entry]:
-        for key in sorted(self._changed):
-            live = self.live.get(key)
-            yield self.name, key, b"" if live is None else live.blob
-        self._changed.clear()
-        yield from self._changed_held()
-
-    def mark_changed(self, keys: set[str]) -> None:
-        """Have *keys*, and all that waits, told by ``changed``."""
-        self._changed |= keys
-        self._held_written.clear()
-
-    def take(self, shard: int) -> Iterator[Entry]:
-        """Give up what lives in *shard*."""
-        for key in [key for key in self.live if shard_of(key) == shard]:
-            yield self.name, key, self.live[key].blob
-            self._drop(key)
-        stay = []
-        for waiting in self._queue:
-            if shard_of(waiting[1]) == shard:
-                yield HELD, _held_name(self.name, waiting[0]), _encode_held(self.name, waiting[3])
-            else:
-                stay.append(waiting)
-        self._queue[:] = sorted(stay)
-
-    def _step(self, key: str, event: DetectorEvent) -> None:
-        live = self.live.get(key)
-        if live is not None and live.wake_at_ms is not None and live.wake_at_ms <= event.at_ms:
-            self._wake_one(key, live, event.at_ms)
-            live = self.live.get(key)
-        try:
-            self._keep(key, self.detector.step(None if live is None else live.state, event))
-        except Exception:  # noqa: BLE001 - as above
-            self._go_back(key)
-
-    def _wake_one(self, key: str, live: _Live, at_ms: int) -> None:
-        live.wake_at_ms = None
-        try:
-            self._keep(key, self.detector.wake(live.state, key, at_ms), earliest_ms=at_ms + 1)
-        except Exception:  # noqa: BLE001 - as above
-            self._go_back(key)
-
-    def _keep(self, key: str, out: Out[Any], *, earliest_ms: int = -MAX_TIME_MS) -> None:
-        """Keep what a step or wake-up gave; it is not woken before *earliest_ms*."""
-        if out.state is None:
-            self._drop(key)
-        else:
-            blob = self.detector.encode(out.state)
-            wake_at_ms = None if out.wake_at_ms is None else max(out.wake_at_ms, earliest_ms)
-            self._put(key, _Live(out.state, blob, self.detector.last_ms(out.state)), wake_at_ms)
-            self._changed.add(key)
-        self.findings += out.findings
-        self.derived += out.derived
-
-    def _put(self, key: str, live: _Live, wake_at_ms: int | None) -> None:
-        """Set a key's state; it moves to the end, as the one seen last."""
-        before = self.live.pop(key, None)
-        self.octets += len(live.blob) - (0 if before is None else len(before.blob))
-        self.live[key] = live
-        live.wake_at_ms = wake_at_ms
-        if wake_at_ms is not None and (before is None or before.wake_at_ms != wake_at_ms):
-            heappush(self._wakes, (wake_at_ms, key))
-
-    def _drop(self, key: str) -> None:
-        live = self.live.pop(key, None)
-        if live is not None:
-            self.octets -= len(live.blob)
-            self._changed.add(key)
-
-    def _go_back(self, key: str) -> None:
-        """Undo whatever a step that raised did to the state."""
-        self.failures += 1
-        live = self.live.get(key)
-        if live is None:
-            return
-        try:
-            live.state = self.detector.decode(live.blob)
-        except Exception:  # noqa: BLE001 - a state that can't be read back is no state
-            self._drop(key)
-
-    def _changed_held(self) -> Iterator[Entry]:
-        waiting = {_held_name(self.name, place): event for place, _, _, event in self._queue}
-        for name in [name for name in self._held_written if name not in waiting]:
-            del self._held_written[name]
-            yield HELD, name, b""
-        for name, event in waiting.items():
-            if name not in self._held_written:
-                self._held_written[name] = None
-                yield HELD, name, _encode_held(self.name, event)
-
-
-# ---- waiting events at rest
-
-
-def _held_name(stage: str, place: tuple[int, int]) -> str:
-    return f"{stage}/{place[0]}/{place[1]}"
-
-
-def _encode_held(stage: str, event: DetectorEvent) -> bytes:
-    return bytes((_HELD_FORMAT,)) + msgspec.msgpack.encode((stage, event))
-
-
-def _decode_held(blob: bytes) -> tuple[str, DetectorEvent]:
-    if blob[:1] != bytes((_HELD_FORMAT,)):
-        raise BlobError("not a waiting event of a known format")
-    try:
-        return msgspec.msgpack.decode(blob[1:], type=tuple[str, DetectorEvent])
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise BlobError(f"a damaged waiting event: {error}") from error

@@ -52,6 +52,7 @@ class Judge:
         self._counters = dict.fromkeys(COUNTERS, 0)
         self._told_at_s: float | None = None
         self._untold = 0
+        self._tell_rules_without_directions()
 
     @property
     def strips(self) -> bytes | None:
@@ -89,6 +90,12 @@ class Judge:
 
     def _verdict(self, transaction: Transaction) -> Verdict:
         return self._policy.verdict(classify(transaction, self._organisation, self._table))
+
+    def _tell_rules_without_directions(self) -> None:
+        """A rule about a direction meets no mail while none is known, and whoever wrote it believes that it does."""
+        for rule in () if self._organisation.known else self._settings.rules:
+            if rule.directions and "unknown" not in rule.directions:
+                self._log.warning("rule_meets_nothing", rule=rule.name, why="organisation.internal_domains is empty")
 
     def _failed(self, counter: str, why: str) -> Verdict:
         self._counters[counter] += 1

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from sensor.domains import same_form
 from sensor.inline.tag import tag_value
 from sensor.model import Forwarding
 from sensor.settings import Action, InlineRule, InlineSettings
@@ -104,18 +105,18 @@ class _Listed:
     Addresses and domains, as settings name them: ``corp.example`` is itself alone, ``.corp.example`` also all below.
 
     Case does not matter, in local parts neither: servers that tell ``Ann`` from ``ann`` are hard to find, and a rule
-    that is passed by writing ``Ann`` is none.
+    that is passed by writing ``Ann`` is none. Nor does it whether a domain is written in letters or as in the DNS.
     """
 
     def __init__(self, entries: Iterable[str]) -> None:
-        lowered = [each.lower() for each in entries]
+        lowered = [same_form(each) for each in entries]
         self._addresses = frozenset(each for each in lowered if "@" in each)
         domains = [each for each in lowered if "@" not in each]
         self._exact = frozenset(each.lstrip(".") for each in domains)
         self._above = frozenset(each[1:] for each in domains if each.startswith("."))
 
     def __contains__(self, address: str) -> bool:
-        address = address.lower().rstrip(".")
+        address = same_form(address)
         if address in self._addresses:
             return True
         domain = address[address.rfind("@") + 1 :]

@@ -46,7 +46,7 @@ def render_list(file: AlertFile, *, mailbox: str | None = None, destination: str
         if in_cases and number:
             lines.append("")
         lines += [_line(each) for each in case]
-    lines += ["", *_not_read(file)] if file.problems else []
+    lines += ["", *_not_read(file)] if file.unread else []
     return "\n".join(lines) + "\n"
 
 
@@ -85,12 +85,12 @@ def render_alert(told: Told, file: AlertFile | None = None) -> str:
 
 def render_verification(file: AlertFile) -> tuple[str, bool]:
     """What looking through all evidence found, and whether all of it holds."""
-    lines, whole = [], not file.problems
+    lines, whole = [], not file.unread
     for alert_id, told in file.alerts.items():
         problems = told.problems()
         whole = whole and not problems
-        exhibits = told.latest.evidence.length
-        verdict = "; ".join(problems) if problems else f"whole: {exhibits} exhibits, {len(told.records)} tellings"
+        exhibits, tellings = _number(told.latest.evidence.length, "exhibit"), _number(len(told.records), "telling")
+        verdict = "; ".join(problems) if problems else f"whole: {exhibits}, {tellings}"
         lines += _wrapped([f"{alert_id[:ID_SHOWN]}  {printable(verdict)}"], further=" " * (ID_SHOWN + 2))
     lines += _not_read(file)
     return "\n".join(
@@ -100,7 +100,7 @@ def render_verification(file: AlertFile) -> tuple[str, bool]:
 
 def _not_read(file: AlertFile) -> list[str]:
     shown = [f"not read: {printable(each)}" for each in file.problems[:PROBLEMS_SHOWN]]
-    more = len(file.problems) - len(shown)
+    more = file.unread - len(shown)
     return [*_wrapped(shown), *([f"and {more:,} more that were not read"] if more else [])]
 
 

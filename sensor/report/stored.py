@@ -14,7 +14,7 @@ from sensor.alert.record import AlertRecord, rfc3339
 from sensor.ledger import DAY, WEEK, Account, Forwards, LedgerView
 from sensor.log import printable
 from sensor.model import Confidence, Evidence, Level, Severity
-from sensor.report.words import is_pseudonym
+from sensor.report.words import columns_of, is_pseudonym, percent
 
 Form = Literal["table", "json", "csv"]
 FORMS: tuple[str, ...] = get_args(Form)
@@ -32,6 +32,7 @@ class MailboxRow(Row, frozen=True, kw_only=True):
     A mailbox that forwards: in all and to outside by a rule, the four cells, and the share of ``auto_only`` in them.
 
     ``share_low`` and ``share_high`` bound it by its 95 % Jeffreys interval. The windows end at the latest mail seen.
+    ``to`` names the destination that most went to, of ``destinations`` in all.
     """
 
     mailbox: str
@@ -51,6 +52,7 @@ class MailboxRow(Row, frozen=True, kw_only=True):
     received: int
     sent: int
     destinations: int
+    to: str | None
     octets: int
     first_seen: str
     last_seen: str
@@ -89,13 +91,22 @@ TABLE_COLUMNS: Mapping[type[Row], Sequence[str]] = MappingProxyType(
     {
         MailboxRow: (
             "mailbox", "level", "auto_only", "auto_visible", "visible_only", "paired", "external", "forwards_7d",
-            "share", "destinations", "first_seen", "last_seen",
+            "share", "first_seen", "last_seen", "to",
         ),
         DestinationRow: ("destination", "outside", "mailboxes", "forwards", "by", "first_seen", "last_seen"),
         AlertRow: ("id", "status", "severity", "detector", "mailbox", "destination", "first_fired"),
     }
 )  # fmt: skip
 """What a table shows of a row; a terminal has no room for all."""
+
+_HEADINGS: Mapping[str, str] = MappingProxyType(
+    {
+        "auto_only": "AUTO", "auto_visible": "BOTH", "visible_only": "HAND", "external": "OUTSIDE",
+        "forwards_7d": "7 DAYS", "share": "AUTO SHARE", "first_seen": "SINCE", "last_seen": "LATEST",
+        "first_fired": "SINCE", "by": "MOST BY",
+    }
+)  # fmt: skip
+"""Columns that the other commands head otherwise than by the name of the field."""
 
 
 def mailbox_rows(ledger: LedgerView, *, at_ms: int, since_ms: int | None = None) -> list[MailboxRow]:
@@ -141,6 +152,7 @@ def render_rows(rows: Sequence[Row], kind: type[Row], form: Form) -> str:
 def mailbox_row(name: str, account: Account, forwards: Forwards, *, at_ms: int) -> MailboxRow:
     """The row of a mailbox that forwards; its windows end at *at_ms*."""
     share = forwards.auto_share()
+    destinations = forwards.destinations
     return MailboxRow(
         mailbox=name,
         level=forwards.level,
@@ -158,7 +170,8 @@ def mailbox_row(name: str, account: Account, forwards: Forwards, *, at_ms: int) 
         attempts=forwards.attempts,
         received=account.received,
         sent=account.sent,
-        destinations=len(forwards.destinations) + forwards.other_destinations,
+        destinations=len(destinations) + forwards.other_destinations,
+        to=min(destinations, key=lambda each: (-destinations[each].count, each), default=None),
         octets=forwards.counted().octets,
         first_seen=rfc3339(forwards.first_seen_ms),
         last_seen=rfc3339(forwards.last_seen_ms),
@@ -203,21 +216,21 @@ def _alert(record: AlertRecord) -> AlertRow:
 def _table(rows: Sequence[Row], columns: Sequence[str]) -> str:
     lines = [[_heading(column) for column in columns]]
     lines += [[_cell(row, column) for column in columns] for row in rows]
-    widths = [max(len(line[at]) for line in lines) for at in range(len(columns))]
+    widths = [max(columns_of(line[at]) for line in lines) for at in range(len(columns))]
     right = [bool(rows) and isinstance(getattr(rows[0], column), int | float) for column in columns]
     return "".join(_aligned(line, widths, right) for line in lines)
 
 
 def _aligned(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
     padded = [
-        cell.rjust(width) if is_right else cell.ljust(width)
+        f"{' ' * (width - columns_of(cell))}{cell}" if is_right else f"{cell}{' ' * (width - columns_of(cell))}"
         for cell, width, is_right in zip(cells, widths, right, strict=True)
     ]
     return "  ".join(padded).rstrip() + "\n"
 
 
 def _heading(column: str) -> str:
-    return column.upper().replace("_", " ")
+    return _HEADINGS.get(column, column.upper().replace("_", " "))
 
 
 def _cell(row: Row, column: str) -> str:
@@ -227,11 +240,14 @@ def _cell(row: Row, column: str) -> str:
     if column == "id":
         return str(value)[:12]
     if column == "share" and isinstance(row, MailboxRow):
-        return f"{value:.0%} ({row.share_low or 0:.0%}-{row.share_high or 0:.0%})"
+        return f"{percent(value)}% ({percent(row.share_low or 0)}-{percent(row.share_high or 0)}%)"
     if column in ("first_seen", "last_seen", "first_fired"):
         return str(value)[:16].replace("T", " ")
     text = printable(str(value)) if not isinstance(value, bool) else ("yes" if value else "no")
-    return text if len(text) <= WIDEST or is_pseudonym(text) else f"{text[: WIDEST - 3]}..."
+    shown = text if len(text) <= WIDEST or is_pseudonym(text) else f"{text[: WIDEST - 3]}..."
+    if column == "to" and isinstance(row, MailboxRow) and row.destinations > 1:
+        return f"{shown} and {row.destinations - 1:,} more"
+    return shown
 
 
 def _csv(rows: Sequence[Row], kind: type[Row]) -> str:

@@ -8,8 +8,8 @@ escaped; addresses are cut only where they are longer than a line, and the cut i
 from __future__ import annotations
 
 import textwrap
-import unicodedata
 from collections.abc import Iterator, Sequence
+from shlex import join
 
 from sensor.log import printable
 from sensor.report.summary import (
@@ -21,7 +21,7 @@ from sensor.report.summary import (
     PairingSummary,
     Summary,
 )
-from sensor.report.words import DAMAGE, LEVELS, LOOK_ALIKES, counted, is_pseudonym, octets, percent
+from sensor.report.words import DAMAGE, LEVELS, LOOK_ALIKES, columns_of, counted, is_pseudonym, octets, percent
 
 WIDTH = 80
 _LABEL = 13
@@ -30,13 +30,18 @@ ID_SHOWN = 12
 INFERRED_SHOWN = 5
 COUNTED_SHOWN = 5
 _MAILBOX = 20
+_TIE = "\0"
+"""A blank at which no line is broken. Nothing that is printed holds it: control characters are escaped."""
 _HEADINGS = ("LEVEL", "AUTO", "BOTH", "HAND", "PAIRED", "AUTO SHARE", "SINCE")
 _COLUMNS = (7, 5, 5, 5, 6, 15, 10)
 
 
-def render(summary: Summary) -> str:
-    """The summary as text, ending in a line end."""
-    blocks = [_opening(summary), list(_alerts(summary.alerts))]
+def render(summary: Summary, *, alerts_in: Sequence[str] = ()) -> str:
+    """
+    The summary as text, ending in a line end. *alerts_in* is what ``mailsensor alerts`` is to be given to read its
+    alerts, nothing where no file holds them.
+    """
+    blocks = [_opening(summary), list(_alerts(summary.alerts)), list(_next(summary.alerts, alerts_in))]
     if summary.mailboxes:
         blocks += [list(_table(summary)), list(_sentences(summary.mailboxes))]
     blocks.append(list(_account(summary)))
@@ -117,7 +122,7 @@ def _mailbox(mailbox: MailboxSummary) -> Iterator[str]:
         mailbox.first_seen[:10],
     )
     name = _shown(mailbox.mailbox, WIDTH)
-    if _cells(name) > _MAILBOX:
+    if columns_of(name) > _MAILBOX:
         yield name
         name = ""
     yield _row(name, cells)
@@ -127,7 +132,8 @@ def _mailbox(mailbox: MailboxSummary) -> Iterator[str]:
         yield f"  -> and {mailbox.destinations_not_shown:,} more"
     if mailbox.attempts:
         yield f"  {counted(mailbox.attempts, 'attempt')} refused or given up"
-    slugs = ", ".join(f"{slug} {count:,}" for slug, count in mailbox.artifacts.items())
+    # A count stays on the line of its mark.
+    slugs = ", ".join(f"{slug}{_TIE}{count:,}" for slug, count in mailbox.artifacts.items())
     yield from _wrap(f"{mailbox.evidence}: {slugs}", indent="  ")
 
 
@@ -213,6 +219,15 @@ def _alerts(alerts: AlertsSummary) -> Iterator[str]:
         yield f"Detector {name} failed on {counted(count, 'event')}; the other detectors saw them."
 
 
+def _next(alerts: AlertsSummary, kept_in: Sequence[str]) -> Iterator[str]:
+    """How to go on from an alert. Commands are not wrapped: a line of the terminal is not a line of the shell."""
+    if not alerts.shown:
+        return
+    keeping = "" if kept_in else ", where --alerts FILE keeps them"
+    yield f"Evidence and next steps of each{keeping}:"
+    yield f"  mailsensor alerts {printable(join(kept_in or ('FILE',)))} --show {alerts.shown[0].id[:ID_SHOWN]}"
+
+
 def _allowed(allowed: AllowedSummary) -> str:
     if allowed.expired:
         return f"expired on {allowed.expires}, allows nothing: {printable(allowed.entry)} ({printable(allowed.reason)})"
@@ -225,13 +240,10 @@ def _allowed(allowed: AllowedSummary) -> str:
 
 def _account(summary: Summary) -> Iterator[str]:
     coverage = summary.coverage
-    if coverage.mails or coverage.tls_sessions:
-        yield from _labelled("Seen", _seen(coverage))
-        yield from _labelled("In TLS", _in_tls(coverage))
-        yield from _labelled("Not seen", _not_seen(coverage))
-    for label, text in (("Not counted", _left_out(coverage)), ("Not paired", _unpaired(summary.pairing))):
-        if text:
-            yield from _labelled(label, text)
+    yield from coverage_lines(coverage)
+    unpaired = _unpaired(summary.pairing)
+    if unpaired:
+        yield from _labelled("Not paired", unpaired)
     if coverage.mailboxes_evicted or coverage.forwarders_evicted:
         lost = coverage.mailboxes_evicted + coverage.forwarders_evicted
         yield from _labelled("Dropped", f"accounts of {counted(lost, 'mailbox')}, as limits.ledger_* were reached")
@@ -240,6 +252,17 @@ def _account(summary: Summary) -> Iterator[str]:
     if summary.inferred_domains:
         yield from _labelled("Direction", _inferred(summary.inferred_domains))
     yield from _captures(summary)
+
+
+def coverage_lines(coverage: CoverageSummary) -> Iterator[str]:
+    """What was seen, what could not be, and what was not counted, under labels."""
+    if coverage.mails or coverage.tls_sessions:
+        yield from _labelled("Seen", _seen(coverage))
+        yield from _labelled("In TLS", _in_tls(coverage))
+        yield from _labelled("Not seen", _not_seen(coverage))
+    left_out = _left_out(coverage)
+    if left_out:
+        yield from _labelled("Not counted", left_out)
 
 
 def _captures(summary: Summary) -> Iterator[str]:
@@ -310,7 +333,7 @@ def _unpaired(pairing: PairingSummary) -> str:
     """Where pairing was short of room or misled, copies may have gone unseen."""
     parts = [
         f"{pairing.forgotten:,} fingerprints of incoming mail forgotten early" if pairing.forgotten else "",
-        f"{pairing.ambiguous:,} that too many mails share" if pairing.ambiguous else "",
+        f"{pairing.ambiguous:,} fingerprints that too many mails share" if pairing.ambiguous else "",
         f"{pairing.judged_early:,} copies judged early" if pairing.judged_early else "",
     ]
     told = ", ".join(part for part in parts if part)
@@ -338,7 +361,7 @@ def _labelled(label: str, text: str) -> list[str]:
 
 
 def _wrap(text: str, indent: str = "") -> list[str]:
-    return textwrap.wrap(
+    lines = textwrap.wrap(
         text,
         WIDTH,
         initial_indent=indent,
@@ -346,6 +369,7 @@ def _wrap(text: str, indent: str = "") -> list[str]:
         break_long_words=False,
         break_on_hyphens=False,
     )
+    return [line.replace(_TIE, " ") for line in lines]
 
 
 def _when(rfc3339: str) -> str:
@@ -355,20 +379,11 @@ def _when(rfc3339: str) -> str:
 def _shown(text: str, width: int) -> str:
     """Text of a mail: escaped, with its middle cut out where it has more than *width* columns and is no pseudonym."""
     text = printable(text)
-    if _cells(text) <= width or is_pseudonym(text):
+    if columns_of(text) <= width or is_pseudonym(text):
         return text
     half = (width - 3) // 4
     return f"{text[:half]}...{text[-half:]}"
 
 
 def _pad(text: str, width: int) -> str:
-    return text + " " * (width - _cells(text))
-
-
-def _cells(text: str) -> int:
-    """Columns that a terminal draws the text in: wide characters take two, combining ones none (UAX 11)."""
-    if text.isascii():
-        return len(text)
-    return sum(
-        0 if unicodedata.combining(each) else 2 if unicodedata.east_asian_width(each) in "WF" else 1 for each in text
-    )
+    return text + " " * (width - columns_of(text))

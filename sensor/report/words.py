@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 LOOK_ALIKES = {
     "journal": "journal reports",
@@ -72,7 +73,7 @@ def octets(number: float) -> str:
     size = float(number)
     for unit in ("octets", "kB", "MB", "GB"):
         if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "octets" else f"{size:.1f} {unit}"
+            return counted(round(size), "octet") if unit == "octets" else f"{size:.1f} {unit}"
         size /= 1000
     return f"{size:.1f} TB"
 
@@ -84,3 +85,12 @@ def percent(share: float) -> str:
     if 0.99 < share < 1:
         return ">99"
     return f"{share * 100:.0f}"
+
+
+def columns_of(text: str) -> int:
+    """Columns that a terminal draws *text* in: wide characters take two, combining ones none (UAX 11)."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(each) else 2 if unicodedata.east_asian_width(each) in "WF" else 1 for each in text
+    )

@@ -103,8 +103,8 @@ def domains(value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
         raise ValueError(rule)
     for each in value:
-        if not re.fullmatch(r"\.?[^\s@./:\[\]*]+(\.[^\s@./:\[\]*]+)*\.?", each):
-            raise ValueError(f'{rule}; "{each}" is none')
+        if not re.fullmatch(DOMAIN, each):
+            raise ValueError(f'{rule}; "{each}" is not one')
     return tuple(each.lower() for each in value)
 
 

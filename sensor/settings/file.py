@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 from sensor.settings.errors import RowSettingsError, SettingsError
 from sensor.settings.rows import meant
 from sensor.settings.schema import DETECT, Schema, Values, take
+
+FILE_OCTETS = 4 << 20
+"""More than ten thousand entries of the allow-list take. A larger file is another one, named by mistake."""
 
 
 def take_file(path: str, schema: Schema, values: Values) -> None:
@@ -45,7 +47,11 @@ def _sections(document: Mapping[str, object]) -> Iterator[tuple[str, object]]:
 
 def _read(path: str) -> str:
     try:
-        return Path(path).read_text(encoding="utf-8")
+        with open(path, "rb") as file:
+            octets = file.read(FILE_OCTETS + 1)
+        if len(octets) > FILE_OCTETS:
+            raise SettingsError(f"{path}: has more than {FILE_OCTETS >> 20} MiB: no settings file is that large")
+        return octets.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
     except OSError as error:
         raise SettingsError(f"{path}: settings file not read: {error.strerror}") from None
     except UnicodeDecodeError as error:

@@ -33,7 +33,7 @@ def checked_row(index: int, row: Mapping[str, object], keys: Mapping[str, Check]
 
 
 def naming(known: Collection[str], check: Callable[[object], Any]) -> Callable[[object], Any]:
-    """*check*, and that the detectors named are among the *known*, where those are: a typing error would do nothing."""
+    """*check*, and that the detectors named are *known*, if any are: a misspelt one would do nothing."""
 
     def checked(value: object) -> Any:
         result = check(value)
@@ -41,7 +41,7 @@ def naming(known: Collection[str], check: Callable[[object], Any]) -> Callable[[
         names = list(result) if is_table else [each.detector for each in result]
         for index, name in enumerate(names):
             if known and name is not None and name not in known:
-                rule = f'names a detector that there is none of, "{name}"{meant(name, list(known))}'
+                rule = f'names an unknown detector "{name}"{meant(name, list(known))}'
                 raise ValueError(rule) if is_table else RowError(index, rule)
         return result
 

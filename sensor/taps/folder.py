@@ -114,7 +114,7 @@ class CapturesTap(CoreEvents):
     says which captures were counted before; they are passed over. *resumes* is a reading that was broken off: if its
     captures are there as they were, they come first, without the events that were taken.
 
-    Raises ``TapError`` where a path does not exist.
+    Raises ``TapError`` where a path does not exist; ``batches`` does where a watched folder can't be read any more.
     """
 
     def __init__(
@@ -228,12 +228,22 @@ class CapturesTap(CoreEvents):
         return fresh
 
     def _found(self) -> Found:
+        if self._watches:
+            self._check_folders()
         try:
             return find_captures(self._paths)
         except TapError:
             if self._watches:
                 return Found()
             raise
+
+    def _check_folders(self) -> None:
+        """A folder that is gone (unmounted, moved) is not to look like one that waits for captures."""
+        for path in self._paths:
+            try:
+                os.scandir(path).close()
+            except OSError as error:
+                raise TapError(f"capture.folder: {path}: can't be read: {error.strerror}") from None
 
     def _is_settled(self, path: str) -> bool:
         try:

@@ -94,8 +94,7 @@ class Web:
         return await _as_json(document(version()))
 
     async def page(self, _request: Request) -> Response:
-        mailboxes, alerts, mails, latest_ms = await self._ask(page.overview)
-        text = page.render(mailboxes, alerts, mails, latest_ms, self._face.health())
+        text = page.render(await self._ask(page.overview), self._face.health())
         return HTMLResponse(text.encode("utf-8", "backslashreplace"))
 
     async def _ask(self, question: Callable[[View], Generator[None, None, T]]) -> T:
@@ -103,7 +102,7 @@ class Web:
         try:
             return await asyncio.wait_for(asyncio.wrap_future(self._face.ask(question)), ANSWER_S)
         except (TimeoutError, BusyError):
-            raise HTTPException(503, "too much is asked at once\n", {"retry-after": "5"}) from None
+            raise HTTPException(503, "too many requests at once\n", {"retry-after": "5"}) from None
 
     async def healthy(self, _request: Request) -> Response:
         health = self._face.health()
@@ -116,7 +115,10 @@ class Web:
     async def reload(self, _request: Request) -> Response:
         if not self._allow_reload():
             return PlainTextResponse("set web.allow_reload = true, or send SIGHUP\n", 403)
-        problem = await asyncio.wait_for(asyncio.wrap_future(self._face.request_reload()), RELOAD_S)
+        try:
+            problem = await asyncio.wait_for(asyncio.wrap_future(self._face.request_reload()), RELOAD_S)
+        except TimeoutError:
+            return PlainTextResponse(f"not applied within {RELOAD_S:g} seconds: the sensor is busy, try again\n", 503)
         return PlainTextResponse("applied\n" if problem is None else f"refused: {problem}\n", 400 if problem else 200)
 
 

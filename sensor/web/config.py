@@ -12,7 +12,8 @@ The web config file: certificates and users, in the format of Prometheus's expor
 
 Paths are relative to the file. A key of that format that we do not know is an error rather than silently without
 effect. The file is read anew when it, or a file that it names, changes; one that can't be used then leaves the last
-good one in force.
+good one in force. So does one without the TLS or the users that there were: an empty or half-written file reads like
+that, and would let everybody in.
 """
 
 from __future__ import annotations
@@ -121,10 +122,18 @@ class WatchedConfig:
             return False
         self._marks = marks
         fresh = load_web_config(self._path)
+        self._check_that_it_guards(fresh)
         context = fresh.tls.context() if fresh.tls is not None else None
         self.current, self.context = fresh, context
         self._marks = _marks(fresh.files)
         return True
+
+    def _check_that_it_guards(self, fresh: WebConfig) -> None:
+        """Raise ``WebConfigError`` where *fresh* does without what guards the face now."""
+        lacks_tls = self.current.tls is not None and fresh.tls is None
+        if lacks_tls or (self.current.asks_who and not fresh.asks_who):
+            lost = "TLS" if lacks_tls else "anybody who has to say who they are"
+            raise WebConfigError(f"{self._path}: is without {lost} now; restart the sensor if that is meant")
 
 
 def _document(path: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ class BusyError(Exception):
 
 
 class HealthView(Protocol):
-    """``alive``: it works. ``ready``: and every source is read. ``problems`` says what lacks, a line each."""
+    """``alive``: it works. ``ready``: and every source is read. ``problems`` says what is missing, a line each."""
 
     @property
     def alive(self) -> bool: ...

@@ -72,7 +72,7 @@ class Guard:
         if users:
             verdict = await self._doorkeeper.check(headers.get("authorization", ""), users)
             if verdict == "busy":
-                return PlainTextResponse("too many are being checked\n", 503, {"retry-after": "5"})
+                return PlainTextResponse("too many logins are being checked\n", 503, {"retry-after": "5"})
             if verdict == "unknown":
                 return PlainTextResponse("unauthorized\n", 401, {"www-authenticate": 'Basic realm="mailsensor"'})
         length = headers.get("content-length", "0")

@@ -76,9 +76,9 @@ def _json(meaning: str, schema: object) -> dict[str, Any]:
 
 _MEANINGS = {
     "400": "A parameter is wrong; the text says which.",
-    "401": "Nobody known asks.",
-    "404": "There is none, or not any more.",
-    "503": "Too much is asked at once; come back later.",
+    "401": "Credentials are missing or wrong.",
+    "404": "Not found, or no longer kept.",
+    "503": "Too many requests at once; try again later.",
 }
 
 

@@ -1,4 +1,4 @@
-"""What may stand behind the ? of an API's address: names, checks, and how each is described."""
+"""The query parameters of the API: their names, their checks, and how each is described."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ Query = Mapping[str, Any]
 
 
 def read_query(octets: bytes, allowed: Sequence[Parameter]) -> Query:
-    """The parameters in an address's query. Raises ``QueryError`` for one unknown, wrong, said twice or lacking."""
+    """The parameters of a request. Raises ``QueryError`` for one that is unknown, wrong, repeated or missing."""
     if len(octets) > QUERY_OCTETS:
         raise QueryError(f"a query has at most {QUERY_OCTETS} octets")
     known = {each.name: each for each in allowed}

@@ -153,9 +153,6 @@ class WebServer:
 
     # ---- connections
 
-    def _protocol(self, *arguments: Any, **named: Any) -> Patient:
-        return Patient(self, *arguments, **named)
-
     def admit(self, connection: Patient) -> None:
         """A connection came; where there is no room, one goes."""
         self._open.add(connection)
@@ -299,7 +296,7 @@ def open_web(settings: WebSettings, face: Face, log: Log, *, listener: Listener 
     host, _ = split_listen(settings.listen)
     if not host.startswith(LOOPBACK) and not config.current.asks_who and not settings.allow_without_auth:
         raise SettingsError(
-            f"web.listen: {settings.listen} can be reached by others, and nobody would have to say who they are; set "
+            f"web.listen: {settings.listen} can be reached from other machines, without authentication; set "
             "web.config_file to a file with basic_auth_users, or web.allow_without_auth = true"
         )
     server = WebServer(listener or bound(settings), settings, face, config, log)

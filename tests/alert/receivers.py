@@ -7,22 +7,10 @@ import socket
 import ssl
 import subprocess
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-
-PATIENCE_S = 20.0
-"""How long something may take that should come at once: the machine may be busy."""
-
-
-def wait_for(what: Callable[[], object], patience_s: float = PATIENCE_S) -> None:
-    """Return once *what* holds; fail if it never does."""
-    end = time.monotonic() + patience_s
-    while not what():
-        assert time.monotonic() < end, "what was waited for did not come"
-        time.sleep(0.01)
 
 
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:

@@ -21,8 +21,9 @@ from sensor.alert.sinks.base import Delivered
 from sensor.log import Log
 from sensor.settings import AlertmanagerSettings, SecretSource
 from tests.alert.findings import NOW_MS, finding, settings
-from tests.alert.receivers import Reply, free_port, receiving, wait_for
+from tests.alert.receivers import Reply, free_port, receiving
 from tests.running import needs
+from tests.waiting import until
 
 (ALERT,) = Policy(settings()).take([finding()], NOW_MS)
 RECORD = record_of(ALERT, sensor="test")
@@ -197,7 +198,7 @@ class Server:
     def start(self) -> None:
         with (self._folder / "log").open("ab") as log:
             process = self._process = start_alertmanager(self._program, self._folder, self._port, log.fileno())
-        wait_for(lambda: answers(self.url) or process.poll() is not None)
+        until(lambda: answers(self.url) or process.poll() is not None)
         assert process.poll() is None, (self._folder / "log").read_text()
 
     def stop(self) -> None:
@@ -298,9 +299,9 @@ def test_a_real_alertmanager_that_was_restarted_knows_again_what_fires(tmp_path:
         sink = AlertmanagerSettings(name="am", url=server.url, resend_s=0.2)
         with open_sinks(settings(sinks=(sink,)), {}, sensor="test", log=Log(io.StringIO())) as dispatch:
             dispatch.write([ALERT])
-            wait_for(lambda: known(server.url))
+            until(lambda: known(server.url))
             server.stop()
-            wait_for(lambda: dispatch.statistics()[0].problem)
+            until(lambda: dispatch.statistics()[0].problem)
             server.start()
-            wait_for(lambda: known(server.url))
+            until(lambda: known(server.url))
             assert dispatch.statistics()[0].delivered == 1

@@ -34,8 +34,10 @@ from sensor.settings import (
     WebhookSettings,
 )
 from tests.alert.findings import NOW_MS, finding, settings
-from tests.alert.receivers import Receiver, Reply, free_port, receiving, wait_for
+from tests.alert.receivers import Receiver, Reply, free_port, receiving
+from tests.alert.test_spool import FullDisk
 from tests.running import ROOT
+from tests.waiting import PATIENCE_S, until
 
 (ALERT,) = Policy(settings()).take([finding()], NOW_MS)
 RECORD = record_of(ALERT, sensor="test")
@@ -80,7 +82,7 @@ def test_every_sink_gets_every_alert_in_order(kept: dict[str, Any], tmp_path: Pa
             dispatch.write(alerts(1, 2))
             dispatch.write([])
             dispatch.write(alerts(3))
-            wait_for(lambda: [each.delivered for each in dispatch.statistics()] == [3, 3, 3])
+            until(lambda: [each.delivered for each in dispatch.statistics()] == [3, 3, 3])
             assert {(each.owed, each.failures, each.problem) for each in dispatch.statistics()} == {(0, 0, None)}
     assert numbers(arrived(one)) == numbers(arrived(other)) == [1, 2, 3]
     assert numbers([read_alert(line) for line in path.read_bytes().splitlines()]) == [1, 2, 3]
@@ -104,8 +106,8 @@ def test_a_dead_or_slow_sink_stalls_neither_the_caller_nor_the_others(
             begun = time.monotonic()
             for number in range(50):
                 dispatch.write(alerts(number))
-            assert time.monotonic() - begun < 5.0, "fifty alerts take milliseconds"
-            wait_for(lambda: dispatch.statistics()[1].delivered == 50)
+            assert time.monotonic() - begun < PATIENCE_S, "fifty alerts take milliseconds, the sink takes minutes"
+            until(lambda: dispatch.statistics()[1].delivered == 50)
             assert dispatch.statistics()[0].owed == 50
     assert numbers(arrived(good)) == list(range(50))
 
@@ -115,11 +117,11 @@ def test_what_a_dead_sink_is_owed_comes_when_it_is_back_and_its_failing_is_told_
     port = free_port()
     with running(hook(f"http://127.0.0.1:{port}/PLANTED"), log=log, spool_dir=str(tmp_path)) as dispatch:
         dispatch.write(alerts(1, 2))
-        wait_for(lambda: dispatch.statistics()[0].failures >= 2)
+        until(lambda: dispatch.statistics()[0].failures >= 2)
         with receiving(port=port) as receiver:
-            wait_for(lambda: dispatch.statistics()[0].delivered == 2)
+            until(lambda: dispatch.statistics()[0].delivered == 2)
             dispatch.write(alerts(3))
-            wait_for(lambda: dispatch.statistics()[0].delivered == 3)
+            until(lambda: dispatch.statistics()[0].delivered == 3)
     records = arrived(receiver)
     assert numbers(records) == [1, 2, 3]
     assert not any(record.redelivered for record in records), "it surely had none of them"
@@ -133,11 +135,41 @@ def test_what_a_run_owes_the_next_one_delivers(tmp_path: Path) -> None:
     sink = hook(f"http://127.0.0.1:{port}")
     with running(sink, log=log, spool_dir=str(tmp_path)) as dispatch:
         dispatch.write(alerts(1, 2))
-        wait_for(lambda: dispatch.statistics()[0].failures)
+        until(lambda: dispatch.statistics()[0].failures)
     assert "sink_is_owed sink=hook alerts=2" in log.getvalue()
     with receiving(port=port) as receiver, running(sink, spool_dir=str(tmp_path)) as dispatch:
-        wait_for(lambda: dispatch.statistics()[0].delivered == 2)
+        until(lambda: dispatch.statistics()[0].delivered == 2)
     assert numbers(arrived(receiver)) == [1, 2]
+
+
+def test_a_full_disk_keeps_no_alert_from_a_sink_that_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = io.StringIO()
+    with receiving() as good, running(hook(good.url), log=log, spool_dir=str(tmp_path)) as dispatch:
+        FullDisk(monkeypatch)
+        dispatch.write(alerts(1))
+        until(lambda: dispatch.statistics()[0].delivered == 1)
+        dispatch.write(alerts(2))
+        until(lambda: dispatch.statistics()[0].delivered == 2)
+    assert numbers(arrived(good)) == [1, 2]
+    assert "spool_fails sink=hook" in log.getvalue()
+    assert "lost" not in log.getvalue()
+    assert dispatch.statistics()[0].lost == 0
+
+
+def test_what_neither_the_sink_nor_the_disk_took_is_told_as_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = io.StringIO()
+    with running(hook(f"http://127.0.0.1:{free_port()}"), log=log, spool_dir=str(tmp_path), drain_s=0.1) as dispatch:
+        dispatch.write(alerts(1))
+        FullDisk(monkeypatch)
+        dispatch.write(alerts(2))
+        dispatch.write(alerts(3))
+        assert dispatch.statistics()[0].owed == 3
+    assert log.getvalue().count("spool_fails") == 1
+    assert "warning sink_is_owed sink=hook alerts=1" in log.getvalue()
+    assert "error alerts_lost sink=hook alerts=2" in log.getvalue()
+    assert dispatch.statistics()[0].lost == 2
 
 
 def test_without_a_spool_what_no_sink_took_is_told_as_lost() -> None:
@@ -171,7 +203,7 @@ def test_a_record_that_is_refused_holds_up_no_other_and_is_kept(tmp_path: Path) 
         running(hook(receiver.url), log=log, spool_dir=str(tmp_path)) as dispatch,
     ):
         dispatch.write(alerts(1, 2, 3))
-        wait_for(lambda: dispatch.statistics()[0].delivered == 2)
+        until(lambda: dispatch.statistics()[0].delivered == 2)
         (told,) = dispatch.statistics()
         assert (told.refused, told.owed, told.lost) == (1, 0, 0)
     assert numbers(arrived(receiver)) == [1, *[2] * MOST_REFUSALS, 3]
@@ -186,7 +218,7 @@ def test_what_is_wrong_with_the_whole_way_sets_nothing_aside(tmp_path: Path) -> 
         running(hook(receiver.url), spool_dir=str(tmp_path)) as dispatch,
     ):
         dispatch.write(alerts(1))
-        wait_for(lambda: dispatch.statistics()[0].delivered == 1)
+        until(lambda: dispatch.statistics()[0].delivered == 1)
         assert dispatch.statistics()[0].refused == 0
     assert len(receiver.requests) == MOST_REFUSALS
 
@@ -196,12 +228,12 @@ def test_what_fires_is_sent_again_by_itself_and_after_a_restart() -> None:
         sink = AlertmanagerSettings(name="am", url=receiver.url, resend_s=0.1)
         with running(sink) as dispatch:
             dispatch.write(alerts(1))
-            wait_for(lambda: len(receiver.requests) >= 4)
+            until(lambda: len(receiver.requests) >= 4)
         with running(sink) as dispatch:
             seen = len(receiver.requests)
             resolved = msgspec.structs.replace(ALERT, status="resolved", resolved_at_ms=NOW_MS)
             dispatch.remember([*alerts(7), resolved])
-            wait_for(lambda: len(receiver.requests) > seen)
+            until(lambda: len(receiver.requests) > seen)
             assert dispatch.statistics()[0].delivered == 0
     (again,) = json.loads(receiver.requests[-1].body)
     assert int(again["labels"]["alert_id"], 16) == 7
@@ -225,8 +257,8 @@ def test_a_sink_that_is_broken_itself_is_counted_while_the_others_go_on(monkeypa
         running(hook(receiver.url, "broken"), hook(receiver.url, "good"), drain_s=0.5) as dispatch,
     ):
         dispatch.write(alerts(1))
-        wait_for(lambda: dispatch.statistics()[1].delivered == 1)
-        wait_for(lambda: dispatch.statistics()[0].failures)
+        until(lambda: dispatch.statistics()[1].delivered == 1)
+        until(lambda: dispatch.statistics()[0].failures)
         assert dispatch.statistics()[0].problem == "the sink itself failed: ZeroDivisionError"
 
 
@@ -287,7 +319,7 @@ def test_after_kill_minus_nine_nothing_is_lost_and_doubles_are_marked(reply: Rep
             last = killed_after(30, receiver.url, tmp_path)
             before = arrived(receiver)
     with receiving(port=port) as receiver, running(hook(receiver.url), spool_dir=str(tmp_path)) as dispatch:
-        wait_for(lambda: dispatch.statistics()[0].owed == 0, 60)
+        until(lambda: dispatch.statistics()[0].owed == 0)
     after = arrived(receiver)
     assert set(range(last + 1)) <= {*numbers(before), *numbers(after)}
     assert numbers(after) == sorted(numbers(after))

@@ -1,5 +1,6 @@
 """The spool: what was taken is owed until it is delivered, whatever ends the process or damages the file."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sensor.alert import spool as module
 from sensor.alert.policy import Policy
 from sensor.alert.record import AlertRecord, record_of, to_line
 from sensor.alert.spool import MAGIC, TIDY_OCTETS, Spool, SpoolError, SpoolFullError
@@ -203,9 +205,41 @@ def test_any_octets_behind_the_magic_are_no_trouble(tail: bytes) -> None:
 def test_a_file_that_is_no_spool_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("dear diary, ...")
-    with pytest.raises(SpoolError, match="left as it is"):
+    with pytest.raises(SpoolError, match=r"notes\.txt: is no spool of ours, and is left as it is"):
         opened(path)
     assert path.read_text() == "dear diary, ..."
+
+
+def test_a_file_system_without_locks_is_not_taken_for_another_process(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_file: int, _how: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("sensor.alert.spool.fcntl.flock", refuse)
+    with pytest.raises(SpoolError, match=f"can't be locked: {os.strerror(errno.ENOLCK)}"):
+        opened(path)
+
+
+def test_a_folder_that_the_disk_does_not_sync_costs_nothing_that_is_added_later(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file was replaced by then: what is added has to go into the new one."""
+
+    def refuse(_path: str) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    spool = opened(path)
+    for number in range(1 + TIDY_OCTETS // len(to_line(record(0)))):
+        spool.add(record(number))
+    batch = spool.owed(1_000)
+    with monkeypatch.context() as patched:
+        patched.setattr("sensor.alert.spool.sync_folder", refuse)
+        with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+            spool.settle(batch, len(batch), 0)
+    spool.add(record(1_000))
+    spool.close()
+    assert numbers(opened(path)) == [1_000]
 
 
 def test_a_folder_that_cannot_be_made_is_an_error_with_its_name() -> None:
@@ -259,6 +293,59 @@ def test_a_full_disk_costs_the_record_that_hit_it_and_no_other(path: Path) -> No
     assert error == "OSError"
     assert path.stat().st_size == int(octets)
     assert numbers(opened(path)) == list(range(int(kept)))
+
+
+class FullDisk:
+    """In place of what writes: refuses while it is full."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.is_full = True
+        self._write = module._write_all  # noqa: SLF001 - a disk that is full can't be had otherwise
+        monkeypatch.setattr(module, "_write_all", self)
+
+    def __call__(self, file: int, octets: bytes) -> None:
+        if self.is_full:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._write(file, octets)
+
+
+def add_refused(spool: Spool, *added: int) -> None:
+    for number in added:
+        with pytest.raises(OSError, match="No space left"):
+            spool.add(record(number))
+
+
+def test_what_a_full_disk_refuses_is_owed_and_written_once_there_is_room(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = opened(path)
+    spool.add(record(0))
+    disk = FullDisk(monkeypatch)
+    add_refused(spool, 1, 2, 3)
+    assert (numbers(spool), spool.unkept) == ([0, 1, 2, 3], 3)
+    with pytest.raises(OSError, match="No space left"):
+        spool.settle(spool.owed(2), 2, 0)
+    assert (numbers(spool), spool.unkept) == ([2, 3], 2)
+    disk.is_full = False
+    spool.trying(spool.owed(1))
+    assert spool.unkept == 0
+    spool.add(record(4))
+    spool.close()
+    again = opened(path).owed(10)
+    assert [int(each.record.id, 16) for each in again] == [2, 3, 4]
+    assert [each.maybe_delivered for each in again] == [True, False, False]
+
+
+def test_what_a_full_disk_refuses_takes_no_more_memory_than_the_spool_may_have(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = opened(path, max_octets=10 * len(to_line(RECORD)))
+    FullDisk(monkeypatch)
+    add_refused(spool, *range(9))
+    with pytest.raises(SpoolFullError):
+        spool.add(record(9))
+    assert len(spool) == spool.unkept == 9
+    assert spool.counters.refused == 1
 
 
 def test_after_kill_minus_nine_nothing_is_lost_and_doubles_are_marked(path: Path) -> None:

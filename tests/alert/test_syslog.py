@@ -8,6 +8,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,14 @@ from sensor.alert.dispatch import open_sinks
 from sensor.alert.policy import Policy
 from sensor.alert.record import AlertRecord, record_of
 from sensor.alert.sinks.base import Delivered
-from sensor.alert.sinks.syslog import SyslogSink
+from sensor.alert.sinks.syslog import FRESH_WAIT_S, SyslogSink
 from sensor.alert.sinks.syslog_message import Form
 from sensor.log import Log
 from sensor.settings import SyslogSettings, TlsSettings
 from tests.alert.findings import NOW_MS, finding, settings
-from tests.alert.receivers import Certificates, free_port, make_certificates, wait_for
+from tests.alert.receivers import Certificates, free_port, make_certificates
 from tests.running import needs
+from tests.waiting import PATIENCE_S, until
 
 (ALERT,) = Policy(settings()).take([finding()], NOW_MS)
 RECORD = record_of(ALERT, sensor="test")
@@ -122,7 +124,7 @@ def delivered(*batches: list[AlertRecord], between: Any = None, **options: Any) 
     """What a sink makes of each batch; *between* is called after each."""
 
     async def work() -> list[Delivered]:
-        sink = SyslogSink(SyslogSettings(name="s", host="127.0.0.1", **({"timeout_s": 5.0} | options)))
+        sink = SyslogSink(SyslogSettings(name="s", host="127.0.0.1", **({"timeout_s": 30.0} | options)))
         told = []
         for batch in batches:
             told.append(await sink.deliver(batch))
@@ -204,7 +206,7 @@ def test_over_tcp_messages_are_framed_by_their_octets_on_one_connection() -> Non
     with listening() as listener:
         batches = [[record(1, summary="ü\nü"), record(2)], [record(3)]]
         assert delivered(*batches, transport="tcp", port=listener.port) == [Delivered(2), Delivered(1)]
-        wait_for(lambda: len(unframed(bytes(listener.received))) == 3)
+        until(lambda: len(unframed(bytes(listener.received))) == 3)
     ids = [dict(read(message)[1])["id"] for message in unframed(bytes(listener.received))]
     assert [int(each, 16) for each in ids] == [1, 2, 3]
     assert listener.connections == 1
@@ -217,7 +219,7 @@ def test_a_connection_that_ended_meanwhile_is_made_anew_before_anything_is_sent(
         def until_closed() -> None:
             nonlocal count
             count += 1
-            wait_for(lambda: len(listener.received) > 0 and listener.connections == count)
+            until(lambda: len(listener.received) > 0 and listener.connections == count)
             threading.Event().wait(0.2)
 
         batches = [[record(number)] for number in range(3)]
@@ -225,6 +227,33 @@ def test_a_connection_that_ended_meanwhile_is_made_anew_before_anything_is_sent(
     # That the connection ended right behind the message is a doubt, and never a loss.
     assert all(each.count + each.unsure == 1 for each in told)
     assert len(unframed(bytes(listener.received))) == 3
+
+
+def test_a_receiver_that_ends_a_new_connection_while_it_is_looked_at_has_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nothing is sent before, and the looking ends with the connection: it is far shorter than the time for it."""
+    monkeypatch.setitem(FRESH_WAIT_S, "tcp", 3_600.0)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def end_soon() -> None:
+            connection, _ = server.accept()
+            threading.Event().wait(0.3)
+            connection.close()
+
+        ending = threading.Thread(target=end_soon)
+        ending.start()
+        port = server.getsockname()[1]
+        (told,) = delivered([record()], transport="tcp", port=port, timeout_s=4 * PATIENCE_S)
+        ending.join()
+    assert (told.count, told.unsure) == (0, 0)
+    assert "closes the connection as soon as it stands" in str(told.problem)
+
+
+def test_a_short_time_for_a_batch_is_not_spent_on_looking_alone() -> None:
+    with listening() as listener:
+        options = {"transport": "tcp", "port": listener.port, "timeout_s": 0.1}
+        until(lambda: delivered([record()], **options) == [Delivered(1)], "a delivery within a tenth of a second")
 
 
 def test_a_receiver_that_does_not_read_is_given_up_in_time_and_doubted() -> None:
@@ -295,7 +324,7 @@ class Rsyslog:
                 [self.program, "-n", "-f", str(self.folder / "rsyslog.conf"), "-i", str(self.folder / "pid")],
                 stdout=log, stderr=log,
             )  # fmt: skip
-        wait_for(self._listens)
+        until(self._listens)
 
     def stop(self) -> None:
         if self.process is not None:
@@ -335,7 +364,7 @@ def test_a_real_rsyslog_takes_messages_over_tls(tmp_path: Path, certificates: Ce
         options = {"transport": "tls", "port": server.port, "tls": TlsSettings(ca_file=str(certificates.authority))}
         batches = [[record(1), record(2, mailboxes=[odd], summary="fäy")], [record(3)]]
         assert delivered(*batches, **options) == [Delivered(2), Delivered(1)]
-        wait_for(lambda: len(server.lines) >= 3)
+        until(lambda: len(server.lines) >= 3)
     assert server.ids == [1, 2, 3]
     host = re.escape(socket.gethostname())
     assert re.match(rf"132 {host} mailsensor new_forwarder \[alert@32473 id=", server.lines[0])
@@ -358,11 +387,12 @@ def test_a_syslog_that_wants_a_certificate_has_nothing_without_and_everything_wi
     ours = {"cert_file": str(certificates.certificate), "key_file": str(certificates.key)}
     authority = {"ca_file": str(certificates.authority)}
     with rsyslog(tmp_path, certificates, checks_clients=True) as server:
-        (without,) = delivered([record(1)], transport="tls", port=server.port, tls=TlsSettings(**authority))
-        assert without.count == 0
+        # A receiver that is slow to say so has taken the message by then, as far as TCP tells.
+        refused = partial(delivered, [record(1)], transport="tls", port=server.port, tls=TlsSettings(**authority))
+        until(lambda: refused()[0].count == 0, "the refusal")
         (with_one,) = delivered([record(2)], transport="tls", port=server.port, tls=TlsSettings(**authority, **ours))
         assert with_one == Delivered(1)
-        wait_for(lambda: server.lines)
+        until(lambda: server.lines)
     assert server.ids == [2]
 
 
@@ -375,13 +405,13 @@ def test_what_a_real_rsyslog_is_owed_comes_when_it_is_back(tmp_path: Path, certi
         alerts = [msgspec.structs.replace(ALERT, id=f"{number:032x}") for number in range(6)]
         with open_sinks(spooling, {}, sensor="test", log=Log(io.StringIO())) as dispatch:
             dispatch.write(alerts[:2])
-            wait_for(lambda: len(server.lines) == 2)
+            until(lambda: len(server.lines) == 2)
             server.stop()
             for alert in alerts[2:]:
                 dispatch.write([alert])
-            wait_for(lambda: dispatch.statistics()[0].failures)
+            until(lambda: dispatch.statistics()[0].failures)
             server.start()
-            wait_for(lambda: dispatch.statistics()[0].owed == 0)
-        wait_for(lambda: set(server.ids) == set(range(6)))
+            until(lambda: dispatch.statistics()[0].owed == 0)
+        until(lambda: set(server.ids) == set(range(6)))
     marked = {number for line, number in zip(server.lines, server.ids, strict=True) if 'redelivered="true"' in line}
     assert {number for number in server.ids if server.ids.count(number) > 1} <= marked

@@ -28,7 +28,7 @@ def test_a_clock_that_is_set_loses_nothing(tmp_path: Path, monkeypatch: pytest.M
     # Looked at in every turn, and with the clock that is set.
     monkeypatch.setattr(retention, "EVERY_S", 0.0)
     with Sensor(plan_of(str(path), {}), load=lambda: plan_of(str(path), {}), log=Log(level="error")) as sensor:
-        sensor._retention = Retention(30, wall=lambda: time.time())  # noqa: PLW0108, SLF001 - as it is then
+        sensor._saver._retention = Retention(30, wall=lambda: time.time())  # noqa: PLW0108, SLF001 - as it is then
         sensor.start()
         until = time.monotonic() + 30
         while not sensor._finished and time.monotonic() < until:  # noqa: SLF001

@@ -142,8 +142,11 @@ def test_a_full_disk_stops_no_capture_and_what_was_not_saved_is_saved_when_there
             service.until(lambda: service.metric("mailsensor_store_saves_total", result="good") >= 1, "a first save")
             filler = disk / "filler"
             fill(filler)
-            service.until(lambda: service.metric("mailsensor_store_saves_total", result="failed") >= 1, "a failed save")
+            service.until(lambda: service.metric("mailsensor_store_saves_total", result="failed") >= 3, "failed saves")
             service.until(lambda: service.metric("mailsensor_record_failures_total") >= 1, "a record that fails")
+            assert service.log.count("not_saved") < service.metric("mailsensor_store_saves_total", result="failed")
+            unwritten = service.metric("mailsensor_records_unwritten_total")
+            assert unwritten >= service.metric("mailsensor_record_failures_total")
             seen = service.metric("mailsensor_transactions_total")
             service.until(lambda: service.metric("mailsensor_transactions_total") > seen + 50, "capture goes on")
             assert service.ask("/-/healthy").status == 200
@@ -152,6 +155,7 @@ def test_a_full_disk_stops_no_capture_and_what_was_not_saved_is_saved_when_there
             filler.unlink()
             good = service.metric("mailsensor_store_saves_total", result="good")
             service.until(lambda: service.metric("mailsensor_store_saves_total", result="good") > good, "a good save")
+            assert "saved_again" in service.log
             traffic.stop()
             time.sleep(0.5)
             assert service.end() == 0

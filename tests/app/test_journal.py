@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import resource
 import signal
@@ -182,12 +183,11 @@ def test_no_mail_is_kept(tmp_path: Path) -> None:
     ("arguments", "words"),
     [
         ((), "--events FILE is needed"),
-        (("--events", "-", "--alerts", "-"), "only one can have standard output"),
-        (("--events", "-"), "journal.listen"),
-        (("--events", "-", "--listen", "127.0.0.1:0"), "journal.addresses"),
-        (("--events", "-", "--listen", "nowhere"), "must be an address and port"),
+        (("--events", "x"), "journal.listen"),
+        (("--events", "x", "--listen", "127.0.0.1:0"), "journal.addresses"),
+        (("--events", "x", "--listen", "nowhere"), "must be an address and port"),
         (
-            ("--events", "-", "--listen", "127.0.0.1:0", "--address", OURS, "--peer", "x"),
+            ("--events", "x", "--listen", "127.0.0.1:0", "--address", OURS, "--peer", "x"),
             "--peer must be a list of networks",
         ),
         (("--events", "/nowhere/x", "--listen", "127.0.0.1:0", "--address", OURS), "can't be written"),
@@ -198,6 +198,20 @@ def test_what_is_wrong_is_said_in_a_line(arguments: tuple[str, ...], words: str)
     assert ended.status == 1
     assert words in ended.words
     assert "Traceback" not in ended.words
+
+
+def test_records_go_to_a_file_and_to_nothing_that_keeps_none(tmp_path: Path) -> None:
+    """A copy is acknowledged, and its sender forgets it: what a pipe's reader has not read when it dies is nowhere."""
+    os.mkfifo(tmp_path / "pipe")
+    for place in ("-", tmp_path / "pipe", "/dev/null", tmp_path):
+        ended = mailsensor("journal", "--events", place, "--listen", "127.0.0.1:0", "--address", OURS)
+        assert ended.status == 1
+        assert f"--events {place}: is no file" in ended.words
+    settings = tmp_path / "sensor.toml"
+    settings.write_text(f'[journal]\nlisten = "127.0.0.1:0"\naddresses = ["{OURS}"]\n[run]\nrecords = "-"\n')
+    ended = mailsensor("run", "--config", settings)
+    assert ended.status == 1
+    assert "journal.listen needs a file as run.records" in ended.words
 
 
 def test_a_port_that_an_mta_shares_is_refused(tmp_path: Path) -> None:
@@ -232,4 +246,4 @@ def test_without_records_the_service_takes_no_copies(tmp_path: Path) -> None:
     settings.write_text(f'[journal]\nlisten = "127.0.0.1:0"\naddresses = ["{OURS}"]\n')
     ended = mailsensor("run", "--config", settings)
     assert ended.status == 1
-    assert "journal.listen needs run.records" in ended.words
+    assert "journal.listen needs a file as run.records" in ended.words

@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from sensor import _core
-from sensor.app import build
-from sensor.app import sensor as module
+from sensor.app import build, crew
 from sensor.app.build import Plan, TapPlan, plan_of
 from sensor.app.sensor import Sensor
 from sensor.classify import builtin_table
@@ -80,7 +79,7 @@ def beside(monkeypatch: pytest.MonkeyPatch) -> None:
     def taps_of(plan: Plan, begun: set[str], resumes: dict[str, Reading], keys: None) -> dict[str, TapPlan]:
         return {**build.taps_of(plan, begun, resumes, keys), "quiet": TapPlan(Quiet, goes_on=True, what="quiet")}
 
-    monkeypatch.setattr(module, "taps_of", taps_of)
+    monkeypatch.setattr(crew, "taps_of", taps_of)
 
 
 def sensor(folder: Path) -> Sensor:
@@ -99,7 +98,7 @@ def turn_until(running: Sensor, batches: int) -> int:
     until = time.monotonic() + 30
     while time.monotonic() < until:
         taken = int(running.counts.value("batches", ()))
-        if taken >= batches or (not running._readings and taken):  # noqa: SLF001
+        if taken >= batches or (not running._saver.readings and taken):  # noqa: SLF001
             return taken
         running.turn(0.05)
     raise AssertionError("it never came so far")
@@ -131,7 +130,7 @@ def test_a_kill_at_any_batch_counts_every_mail_once(tmp_path: Path, whole: tuple
         folder.mkdir()
         with sensor(folder) as killed:
             turn_until(killed, number)
-            assert killed._may_save()  # noqa: SLF001
+            assert killed._saver.may_save(killed._crew)  # noqa: SLF001
             killed._save()  # noqa: SLF001
             # What is read after the last save is lost with the process, and read again.
             turn = int(killed.counts.value("batches", ()))
@@ -140,7 +139,7 @@ def test_a_kill_at_any_batch_counts_every_mail_once(tmp_path: Path, whole: tuple
         with sensor(folder) as again:
             turn_until(again, 10**9)
             again.drain()
-            assert not again._readings  # noqa: SLF001
+            assert not again._saver.readings  # noqa: SLF001
         assert counted(folder) == expected
 
 
@@ -159,7 +158,7 @@ def test_of_captures_alone_nothing_is_saved_before_their_end(tmp_path: Path) -> 
     """Read again as a whole they give what they would have given, copies across the break included."""
     with sensor(tmp_path) as running:
         turn_until(running, 5)
-        assert not running._may_save()  # noqa: SLF001
+        assert not running._saver.may_save(running._crew)  # noqa: SLF001
 
 
 def test_captures_that_changed_meanwhile_are_read_from_their_beginning(tmp_path: Path) -> None:

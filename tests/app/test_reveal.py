@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from sensor.app.reveal import PART_OCTETS
 from sensor.pseudonym import Pseudonyms, key_ring
 from tests.running import mailsensor
 
@@ -60,3 +61,12 @@ def test_a_key_that_is_not_there_or_that_others_can_read_is_told(key: Path, tmp_
     ended = mailsensor("reveal", name, "--key", key)
     assert (ended.status, ended.out) == (1, b"")
     assert f"chmod 600 {key}" in ended.words
+
+
+def test_a_text_of_one_endless_line_is_revealed_in_parts_and_no_name_is_cut(key: Path) -> None:
+    name = name_of(FAY, key)
+    for pad in (PART_OCTETS - 5, PART_OCTETS - len(name), PART_OCTETS - 1, PART_OCTETS):
+        for filler in ("x ", "xx"):
+            before = (filler * pad)[: pad - 1] + " "
+            ended = mailsensor("reveal", "--key", key, "-", stdin=f"{before}{name} {name}".encode())
+            assert ended.out.decode() == f"{before}{FAY} {FAY}"

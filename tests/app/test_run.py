@@ -8,10 +8,12 @@ import socket
 import sqlite3
 import subprocess
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from tests.netns import namespace
 from tests.running import ROOT, mailsensor, needs
 from tests.service import SIEVE, Service, free_port, running, settings_text
 
@@ -175,7 +177,8 @@ def test_a_changed_settings_file_is_applied_on_sighup(tmp_path: Path) -> None:
         change(service, f'{capture}[alerts]\nmin_severity = "critical"\n[detect.new_forwarder]\nenabled = false')
         service.send(signal.SIGHUP)
         service.until(lambda: service.metric("mailsensor_settings_reloads_total", result="applied") == 1, "the reload")
-        time.sleep(1.2)
+        applied_at = time.time()
+        service.until(lambda: service.metric("mailsensor_published_timestamp_seconds") > applied_at, "the counts after")
         after = service.metrics()
         assert "settings_reloaded" in service.log
         assert after["mailsensor_settings_reload_successful"] == 1
@@ -309,3 +312,20 @@ def test_an_interface_is_captured_while_it_is_scraped(tmp_path: Path) -> None:
         assert service.metric("mailsensor_interface_dropped_total", interface="lo") == 0
         assert service.ask("/-/ready").status == 200
         assert service.end() == 0
+
+
+def test_it_is_not_ready_while_an_interface_is_away(tmp_path: Path) -> None:
+    with namespace() as net, ExitStack() as ending:
+        net.veth("a0", "b0")
+        service = net.call(lambda: ending.enter_context(running(tmp_path, '[live]\ninterfaces = ["b0"]\n')))
+
+        def told() -> str:
+            return net.call(lambda: service.ask("/-/ready").text)
+
+        service.until(lambda: told() == "ok\n", "that it captures")
+        net.ip("link", "set", "b0", "down")
+        service.until(lambda: told() == "live: b0 is down\n", "that it is down")
+        net.ip("link", "del", "b0")
+        service.until(lambda: "live: b0: no such interface" in told(), "that it is gone")
+        assert net.call(lambda: service.ask("/-/ready").status) == 503
+        assert net.call(lambda: service.ask("/-/healthy").status) == 200

@@ -2,7 +2,6 @@
 
 import json
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 from tests.netns import Namespace, namespace
 from tests.running import mailsensor
 from tests.service import SIEVE
+from tests.waiting import until
 
 PATIENCE_S = 30.0
 
@@ -42,15 +42,14 @@ def forwards(store: Path) -> int:
 def sniffed(net: Namespace, folder: Path, number: signal.Signals) -> int:
     """Capture one forward, end in that way once it is told, and tell what is kept."""
     store, records = folder / "kept.db", folder / "records"
+    before = forwards(store) if store.exists() else 0
     process = net.sniff(
         "-i", "b0", "--store", str(store), "--events", str(records), "--settings", str(settings(folder))
     )
     net.send_frames("a0", frames())
-    until = time.monotonic() + PATIENCE_S
-    while (not records.exists() or b'"auto"' not in records.read_bytes()) and time.monotonic() < until:
-        time.sleep(0.05)
+    until(lambda: records.exists() and b'"auto"' in records.read_bytes(), "the forward's record")
     if number == signal.SIGKILL:
-        time.sleep(2.5)
+        until(lambda: forwards(store) > before, "the save after it")
     process.send_signal(number)
     _, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == (0 if number != signal.SIGKILL else -signal.SIGKILL), err

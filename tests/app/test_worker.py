@@ -14,6 +14,7 @@ from sensor.taps.base import Batch, DamageView
 from sensor.taps.folder import EndOfCaptures
 from tests.mails import Batch as Mails
 from tests.mails import Mail, Tls
+from tests.waiting import until
 
 
 class Brittle:
@@ -63,13 +64,6 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "FIRST_PAUSE_S", 0.01)
     monkeypatch.setattr(module, "LONGEST_PAUSE_S", 0.02)
     monkeypatch.setattr(module, "_TURN_S", 0.01)
-
-
-def until(holds: Callable[[], bool]) -> None:
-    end = time.monotonic() + 10
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.005)
 
 
 def started(open_tap: Callable[[], Brittle], inbox: Inbox, **more: object) -> Worker:

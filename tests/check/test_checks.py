@@ -27,9 +27,11 @@ from sensor.settings import (
     AlertSettings,
     CaptureSettings,
     FileSinkSettings,
+    JournalSettings,
     LiveSettings,
     OrganisationSettings,
     PrivacySettings,
+    RelaySettings,
     RunSettings,
     SecretSource,
     Settings,
@@ -107,7 +109,9 @@ def test_giving_the_right_up_is_said_with_what_it_costs(monkeypatch: pytest.Monk
 
 def test_staying_root_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    assert worst(look("rights")) == "warn"
+    assert worst(look("rights", run=RunSettings(user="root"))) == "warn"
+    # Where there is nobody to become, that is told already.
+    assert look("rights") == []
 
 
 # ---- interfaces
@@ -302,6 +306,25 @@ def test_the_key_of_pseudonyms_may_lack_where_it_can_be_made(tmp_path: Path) -> 
         path.write_text("0" * 64)
         path.chmod(mode)
         assert worst(look("secrets", privacy=PrivacySettings(key_file=str(path)))) == status
+
+
+@pytest.mark.parametrize("text", ["", "open sesame"])
+def test_a_file_without_a_key_of_pseudonyms_is_refused(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    path.write_text(text)
+    path.chmod(0o600)
+    (line,) = look("secrets", privacy=PrivacySettings(key_file=str(path)))
+    assert line.status == "fail"
+    assert "sesame" not in line.said
+
+
+def test_the_key_of_a_listener_that_others_can_read_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "key.pem"
+    path.write_text("open sesame")
+    for mode, status in ((0o640, "ok"), (0o644, "fail")):
+        path.chmod(mode)
+        assert worst(look("secrets", relay=RelaySettings(tls_key_file=str(path)))) == status
+        assert worst(look("secrets", journal=JournalSettings(key_file=str(path)))) == status
 
 
 # ---- the store

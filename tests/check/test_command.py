@@ -57,6 +57,16 @@ def test_settings_that_cannot_be_read_end_it(tmp_path: Path) -> None:
     assert "sensor.toml:1" in ended.words
 
 
+def test_settings_with_nothing_to_read_are_looked_at_all_the_same(tmp_path: Path) -> None:
+    """Whoever puts them right is not to find the next fault only then."""
+    path = tmp_path / "sensor.toml"
+    path.write_text(f'[store]\npath = "{tmp_path}/none/ledger.db"\n[web]\nlisten = ""\n')
+    ended = mailsensor("check", "--config", path)
+    assert ended.status == 2
+    assert re.search(r"FAIL settings file: .*nothing to read: set live\.interfaces", ended.words)
+    assert re.search(r"FAIL files store\.path: .*none", ended.words)
+
+
 def test_without_settings_it_looks_at_the_machine() -> None:
     ended = mailsensor("check")
     assert ended.status in (1, 2)

@@ -59,6 +59,29 @@ they were run. What writing them down brought to mind was mended before the run,
   Exchange behind a gateway, and by Dovecot beside Postfix in containers, were missed
 
 Of those that were run, two labels were wrong (a look-alike, a direction), and one mail got a look-alike that it is not.
+
+Then 147 (`*_unseen_*`) by an author who had read neither rules nor table nor cases: whole mails with their envelopes,
+as some forty servers and as many clients write them, in 25 languages; 44 automatic forwards, 48 by hand, 55 neither. At
+first sight the kind was right for 130 (88 %): 35 automatic, 46 by hand, 49 neither; the mailbox for 81 of 92 forwards,
+the level for 21 of 44, the whole block for 104 (71 %). None of the 103 others was told to be an automatic forward.
+
+| what was wrong at first sight | mails |
+|---|---:|
+| forwards behind the house's own gateway, out of a provider's inner network, and of blind copies were missed | 3 |
+| `WG:`, `RV:` and `ENC:` that mean something else were taken for forwards | 3 |
+| forwards by hand under a Korean and a Hungarian prefix were missed | 2 |
+| no row for Kopano's rules; Zendesk's tickets and an organiser's own invitation not told by name | 3 |
+| labels: a level that the mail does not tell, or that the table gives to another | 10 |
+| labels: a look-alike for mail that shows no mark of a forward, and so gets none | 10 |
+| labels: a kind or a direction by other rules than the records' (foreign forwards, a typed `Fwd:`) | 3 |
+| mails as no system writes them: a field or a hop in the wrong place, an envelope not whole, a made-up mark | 7 |
+| nothing in the mail tells: Domino's forwarding address, hMailServer's | 2 |
+
+The rules of the first four lines were mended, labels and mails of the next four put right (one mail taken out). The
+last two stay missed. After that 35 more (`*_second_*`) were written by the same author, who knew the rules by then,
+some to mislead the mended ones: all were right at first sight. Then seven (`*_inner_*`) of a relay that hands mail to
+the house's own mail store, as `ann@corp.local` or `ann@[10.1.1.5]`: all seven were taken for forwards to the outside.
+That was mended as well.
 """
 
 

@@ -30,6 +30,16 @@ def test_a_domain_is_exact_and_a_leading_dot_takes_in_all_below(address: str, in
     assert CORP.owns(address) is inside
 
 
+@pytest.mark.parametrize("ours", ["m\u00fcnchen.example", "xn--mnchen-3ya.example", ".m\u00fcnchen.example"])
+def test_a_domain_is_ours_in_letters_and_as_it_stands_in_the_dns(ours: str) -> None:
+    organisation = Organisation([ours])
+    assert organisation.owns("ann@xn--mnchen-3ya.example")
+    assert organisation.owns("ann@M\u00fcnchen.example")
+    assert organisation.owns_host("mx1.XN--mnchen-3ya.example")
+    assert not organisation.owns("ann@munchen.example")
+    assert organisation.domains == (ours,)
+
+
 @pytest.mark.parametrize(
     ("sender", "recipients", "expected"),
     [

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.alert.receivers import Receiver, free_port, receiving, wait_for
+from tests.alert.receivers import Receiver, free_port, receiving
 from tests.running import ROOT, needs
+from tests.waiting import until
 
 SAMPLE = ROOT / "deploy" / "alertmanager" / "alertmanager.yml"
 SENSOR = {"job": "mailsensor", "instance": "span-1"}
@@ -61,7 +62,7 @@ def alertmanager(tmp_path: Path, receiver: Receiver) -> Iterator[int]:
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        wait_for(lambda: is_ready(port) or process.poll() is not None)
+        until(lambda: is_ready(port) or process.poll() is not None)
         assert process.poll() is None
         yield port
     finally:
@@ -89,7 +90,7 @@ def test_each_alert_reaches_whom_it_concerns_and_no_consequence_beside_its_cause
         ("/operators", "MailsensorInterfaceSilent", "eth2"),
         ("/analysts-at-once", "silent_copy", ""),
     }
-    wait_for(lambda: told(receiver) >= expected)
+    until(lambda: told(receiver) >= expected)
     assert told(receiver) == expected
     known = json.loads(asked(alertmanager, "GET", "/api/v2/alerts")[1])
     kept_back = [each["labels"] for each in known if each["status"]["inhibitedBy"]]

@@ -16,7 +16,7 @@ PROMETHEUS = ROOT / "deploy" / "prometheus"
 RUNBOOKS = ROOT / "docs" / "runbooks"
 ALERTMANAGER = ROOT / "deploy" / "alertmanager" / "alertmanager.yml"
 
-HEADINGS = ["## First look", "## Causes and mending"]
+HEADINGS = ["## First look", "## Causes and fixes"]
 SUMS = ("_sum", "_count", "")
 
 

@@ -10,7 +10,7 @@ from sensor.detect import Runner
 from sensor.detect.base import DAY_MS, BlobError
 from sensor.detect.drive import drive, lags
 from sensor.detect.events import ForwardSeen
-from sensor.detect.runner import HELD
+from sensor.detect.held import HELD
 from sensor.detect.shards import SHARDS, pack, shard_of, unpack
 from sensor.model import Finding
 from tests.detect.probe import Deriver, Probe, seen

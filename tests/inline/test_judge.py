@@ -17,6 +17,7 @@ from sensor.log import Log
 from sensor.model import Transaction
 from sensor.settings import InlineRule, InlineSettings
 from tests.mails import Mail, Path, mail
+from tests.waiting import until
 
 REJECT = InlineRule(name="no", action="reject", reply=(550, "5.7.1", "no"))
 TAG = InlineRule(name="mark", action="tag")
@@ -118,20 +119,12 @@ def test_a_verdict_that_hangs_holds_no_mail(monkeypatch: pytest.MonkeyPatch) -> 
     others = threads_for_verdicts()
     began = time.monotonic()
     assert {inspector.judge(FORWARD).action for _ in range(50)} == {"defer"}
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30, "none waits for the one that hangs"
     assert inspector.counters()["verdicts_late"] == 50
     assert threads_for_verdicts() - others <= 8
     let_go.set()
-    assert until(lambda: inspector.judge(FORWARD).action == "reject")
+    until(lambda: inspector.judge(FORWARD).action == "reject", "a verdict in time")
     inspector.close()
-
-
-def until(holds: Any) -> bool:
-    for _ in range(200):
-        if holds():
-            return True
-        time.sleep(0.02)
-    return False
 
 
 def test_failures_are_told_once_a_minute_with_their_number(monkeypatch: pytest.MonkeyPatch) -> None:

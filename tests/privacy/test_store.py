@@ -84,6 +84,18 @@ def test_a_rotation_seals_all_with_the_new_key(path: str) -> None:
         assert dict(database.states("account")) == {FAY: BLOB}
 
 
+def test_a_damaged_state_that_is_not_sealed_anew_is_named(path: str) -> None:
+    """It is left out for good, so nobody would hear of it later."""
+    with Database(path) as database:
+        database.save([Change("account", "a", b"1"), Change("account", "b", b"2")])
+    with sqlite3.connect(path) as other:
+        other.execute("UPDATE state SET blob = x'33' WHERE key = 'a'")
+    other.close()
+    with Database(path, keys=KeyRing([OLD]), sealed=True) as database:
+        assert dict(database.states("account")) == {"b": b"2"}
+        assert database.damaged == [("account", "a")]
+
+
 @pytest.mark.parametrize("writes", [True, False])
 def test_without_its_key_a_sealed_file_is_refused_and_not_touched(path: str, tmp_path: Path, writes: bool) -> None:
     keep(path, keys=KeyRing([OLD]), sealed=True)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sensor.log import printable
 from sensor.pseudonym import Key, KeyRing, Pseudonyms
 from sensor.report.stored import TABLE_COLUMNS, DestinationRow, Row, render_rows
+from sensor.report.words import columns_of
 
 ROW = DestinationRow(
     destination="x@dst.example",
@@ -28,11 +29,18 @@ def test_a_table_is_aligned() -> None:
     assert (
         render_rows([ROW, other], DestinationRow, "table")
         == """\
-DESTINATION              OUTSIDE  MAILBOXES  FORWARDS  BY                FIRST SEEN        LAST SEEN
+DESTINATION              OUTSIDE  MAILBOXES  FORWARDS  MOST BY           SINCE             LATEST
 x@dst.example                yes          2        12  ann@corp.example  2026-11-20 10:00  2026-11-21 10:00
 longer.name@dst.example       no          2         3  ann@corp.example  2026-11-20 10:00  2026-11-21 10:00
 """
     )
+
+
+def test_a_table_is_aligned_where_letters_are_wide() -> None:
+    wide = msgspec.structs.replace(ROW, destination="概要@dst.example")
+    heading, row, other = render_rows([wide, ROW], DestinationRow, "table").splitlines()
+    assert columns_of(row[: row.index("yes")]) == heading.index("OUTSIDE") + len("OUTSIDE") - len("yes")
+    assert columns_of(row) == len(other)
 
 
 @given(st.text(max_size=80))

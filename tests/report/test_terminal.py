@@ -18,6 +18,7 @@ from sensor.report.summary import (
     Summary,
 )
 from sensor.report.terminal import WIDTH, render
+from sensor.report.words import octets
 
 COVERAGE = CoverageSummary(
     mails=1_234,
@@ -177,10 +178,39 @@ def test_alerts_of_one_case_stand_together() -> None:
     assert lines[lines.index("    another") - 2] == ""
 
 
+def test_how_to_go_on_from_an_alert_is_one_line_of_the_shell() -> None:
+    alerts = msgspec.structs.replace(NO_ALERTS, by_severity={"high": 1}, cases=1, shown=[alert()])
+    place = "/srv/alerts of " + "x" * 80 + "\x1b.jsonl"
+    lines = render(summary(alerts=alerts), alerts_in=(place,)).splitlines()
+    command = lines[lines.index("Evidence and next steps of each:") + 1]
+    assert command.startswith("  mailsensor alerts '/srv/alerts of xxx")
+    assert command.endswith(f"--show {alert().id[:12]}")
+    assert "\x1b" not in command
+    sealed = render(summary(alerts=alerts), alerts_in=("ledger.db", "--key", "my key"))
+    assert "  mailsensor alerts ledger.db --key 'my key' --show " in sealed
+    unkept = render(summary(alerts=alerts))
+    assert "where --alerts FILE keeps them" in unkept
+    assert f"  mailsensor alerts FILE --show {alert().id[:12]}\n" in unkept
+    assert "next steps" not in render(summary())
+
+
+def test_a_count_stands_beside_its_mark() -> None:
+    box = msgspec.structs.replace(mailbox(), artifacts={f"mark_number_{each}": 1 for each in range(40)})
+    text = render(summary(box))
+    assert all(f"mark_number_{each} 1" in text for each in range(40))
+
+
 def test_what_pairing_could_not_see_is_told() -> None:
     pairing = PairingSummary(forgotten=1_200, ambiguous=3)
     words = " ".join(render(summary(mailbox(), pairing=pairing)).split())
-    assert "Not paired 1,200 fingerprints of incoming mail forgotten early, 3 that too many mails share:" in words
+    assert "Not paired 1,200 fingerprints of incoming mail forgotten early, 3 fingerprints that too many" in words
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(0, "0 octets"), (1, "1 octet"), (999, "999 octets"), (1_000, "1.0 kB"), (10**13, "10.0 TB")]
+)
+def test_octets_are_told_in_the_largest_unit(number: int, text: str) -> None:
+    assert octets(number) == text
 
 
 def test_markup_is_text() -> None:

@@ -73,3 +73,19 @@ def test_what_does_not_exist_is_an_error(tmp_path: Path, watches: bool) -> None:
 def test_a_file_is_no_folder() -> None:
     with pytest.raises(TapError, match="is no folder"):
         tap_of(SIEVE, watches=True)
+
+
+def test_a_folder_that_is_gone_ends_the_reading_and_is_read_on_when_it_is_back(tmp_path: Path) -> None:
+    folder, away = tmp_path / "in", tmp_path / "away"
+    folder.mkdir()
+    shutil.copyfile(SIEVE, folder / "a.pcap")
+    begun: set[str] = set()
+    batches = tap_of(folder, watches=True, settle_s=0, begun=begun).batches()
+    while not isinstance(next(batches), EndOfCaptures):
+        continue
+    folder.rename(away)
+    with pytest.raises(TapError, match="can't be read: No such file"):
+        next(batches)
+    away.rename(folder)
+    shutil.copyfile(SIEVE, folder / "b.pcap")
+    assert read(tap_of(folder, watches=True, settle_s=0, begun=begun))[1] == [str(folder / "b.pcap")]

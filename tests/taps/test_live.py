@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from sensor import privileges
 from sensor.app.reading import run_tap
 from sensor.classify import builtin_table
 from sensor.settings import LiveSettings, Settings
@@ -27,7 +28,7 @@ from sensor.taps.live import InterfaceStatus, LiveTap
 from tests.builders import Capture, Dialogue, Endpoint, Flow, capture, frames, frames_of, message
 from tests.mailserver import mail_server
 from tests.netns import CLIENT, CLIENT6, SERVER, SERVER6, Namespace, client_and_server, namespace
-from tests.running import mailsensor, needs
+from tests.running import mailsensor, needs, root_for
 from tests.sensing import Record, told_of
 
 # Long enough for a machine that is busy with other things; nothing waits so long unless something is wrong.
@@ -247,6 +248,20 @@ def test_two_rings_tell_what_one_tells(net: Namespace) -> None:
     assert all(record["completeness"]["one_sided"] is False for record in one.records)
 
 
+@pytest.mark.parametrize("tunnel", ["vxlan", "geneve"])
+def test_two_directions_that_a_tunnel_gives_ports_of_their_own_come_to_one_ring(tunnel: str, net: Namespace) -> None:
+    ports, source = {"c": b"\xc3\x51", "s": b"\xee\x4f"}, slice(34, 36)
+    with listening(net, "b0", workers=4) as listener:
+        for flow in flows(24):
+            wrapped = [bytearray(octets) for octets in octets_of(flow, *WRAPPED[tunnel])]
+            for segment, octets in zip(flow.segments, wrapped, strict=True):
+                octets[source] = ports[segment.side]
+            net.send_frames("a0", [bytes(octets) for octets in wrapped])
+        records = listener.wait_for(24)
+    assert not any(record["completeness"]["one_sided"] for record in records)
+    assert len(records) == 24
+
+
 def test_the_two_directions_of_a_tap_on_two_interfaces_are_one_flow(net: Namespace, tmp_path: Path) -> None:
     """Whatever order the rings are shown in: frames are read in that of their time."""
     net.veth("a1", "b1")
@@ -264,6 +279,59 @@ def test_the_two_directions_of_a_tap_on_two_interfaces_are_one_flow(net: Namespa
         counters = listener.tap.counters()
     assert same_but_for_time(live) == replayed(capture(flow), tmp_path)
     assert counters["segments_out_of_order"] == 0
+
+
+@contextmanager
+def trickling(net: Namespace, interface: str) -> Iterator[list[int]]:
+    """A frame every other millisecond on *interface* while the context lasts; tells how many were sent, at its end."""
+    sent, stop = [0], threading.Event()
+
+    def send() -> None:
+        (frame, *_) = octets_of(Dialogue().greet().quit().flow())
+        with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as out:
+            out.bind((interface, 0))
+            while not stop.wait(0.002):
+                out.send(frame)
+                sent[0] += 1
+
+    sending = threading.Thread(target=lambda: net.call(send))
+    sending.start()
+    try:
+        yield sent
+    finally:
+        stop.set()
+        sending.join()
+
+
+def test_a_silent_interface_does_not_hold_up_a_busy_one(net: Namespace) -> None:
+    """Blocks wait for the other interface together, and not one after the other."""
+    net.veth("a1", "b1")
+    # More blocks than the ring has, if none were read: a block is shown twice in 10 ms at most.
+    with listening(net, "b0", "b1", ring_octets=64 << 20, block_timeout_ms=5) as listener:
+        with trickling(net, "a0") as sent:
+            time.sleep(2.0)
+        wait_until(lambda: listener.status.frames == sent[0], "all frames are read")
+        assert listener.status.dropped == 0
+
+
+def test_an_interface_that_goes_away_is_noticed_while_another_has_frames(net: Namespace) -> None:
+    net.veth("a1", "b1")
+    with listening(net, "b0", "b1") as listener, trickling(net, "a1"):
+        wait_until(lambda: listener.tap.interfaces()[1].frames > 0, "frames come")
+        net.ip("link", "del", "a0")
+        wait_until(lambda: listener.status.state == "gone", "it is seen to be gone")
+        assert (listener.status.outages, listener.tap.interfaces()[1].outages) == (1, 0)
+
+
+@root_for("capturing")
+def test_threads_that_capture_have_given_their_rights_up_when_the_tap_is_made() -> None:
+    how = LiveSettings(workers=16, ring_octets=1 << 18)
+    for _ in range(5):
+        before = {each.thread for each in privileges.threads()}
+        tap = LiveTap(["lo"], builtin_table().interest, settings=how, reopens=False)
+        rights = [each.effective | each.permitted for each in privileges.threads() if each.thread not in before]
+        tap.stop()
+        assert rights == [0] * 16
 
 
 # ---- interfaces come and go

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from ipaddress import ip_address
 from types import MappingProxyType
 from typing import Any
@@ -22,6 +20,7 @@ from sensor.alert.chain import ALGORITHM
 from sensor.alert.record import AlertRecord, ExhibitRecord, ms_of
 from sensor.alert.sinks.base import Sink
 from sensor.alert.sinks.lines import LineSink
+from sensor.version import version
 
 OCSF_VERSION = "1.5.0"
 CLASS_UID = 2004
@@ -126,15 +125,7 @@ def _metadata(record: AlertRecord) -> dict[str, Any]:
 
 def product() -> dict[str, str]:
     """Who writes the event."""
-    return {"name": "Mailflow Sensor", "uid": "mailsensor", "vendor_name": "Mailflow", "version": _version()}
-
-
-@cache
-def _version() -> str:
-    try:
-        return version("mailflow-sensor")
-    except PackageNotFoundError:
-        return "unknown"
+    return {"name": "Mailflow Sensor", "uid": "mailsensor", "vendor_name": "Mailflow", "version": version()}
 
 
 def _finding_info(record: AlertRecord, updated: int) -> dict[str, Any]:

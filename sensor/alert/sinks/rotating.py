@@ -36,7 +36,7 @@ class RotatingSink:
             if not stat.S_ISREG(os.stat(path).st_mode):
                 raise SinkError(f"{path}: is no regular file, so it can't be moved aside")
         self._sink: Sink | None = open_sink(path)
-        self._inode = _inode(path)
+        self._identity = file_identity(path)
 
     @property
     def name(self) -> str:
@@ -60,14 +60,14 @@ class RotatingSink:
 
     def _ready(self) -> Sink:
         """The sink of a file that has room and is the one of that name. Raises ``OSError`` and ``SinkError``."""
-        if self._sink is not None and _inode(self._path) != self._inode:
+        if self._sink is not None and file_identity(self._path) != self._identity:
             self._let_go()
         if self._sink is not None and os.path.getsize(self._path) >= self._rotate_octets:
             self._let_go()
             move_aside(self._path, self._keep_files)
         if self._sink is None:
             self._sink = self._open_sink(self._path)
-            self._inode = _inode(self._path)
+            self._identity = file_identity(self._path)
         return self._sink
 
     def _let_go(self) -> None:
@@ -87,7 +87,8 @@ def move_aside(path: str, keep_files: int) -> None:
             os.replace(before, f"{path}.{number}")
 
 
-def _inode(path: str) -> tuple[int, int] | None:
+def file_identity(path: str) -> tuple[int, int] | None:
+    """Device and inode of the file that has that name now; none where there is none. Raises ``OSError``."""
     try:
         facts = os.stat(path)
     except FileNotFoundError:

@@ -16,6 +16,7 @@ import ssl
 import struct
 import sys
 from collections.abc import Sequence
+from math import ceil
 from typing import Any, Protocol
 
 from sensor.alert.record import AlertRecord
@@ -40,10 +41,11 @@ _SIOCOUTQ = 0x5411
 _ESTABLISHED = 1
 
 
-FRESH_WAIT_S = 0.1
+FRESH_WAIT_S = {"tcp": 0.1, "tls": 1.0}
 """
-How long a new connection is looked at before it is trusted: a certificate that the receiver does not like is told
-after the handshake (RFC 8446 4.4.2.4), and a proxy accepts before it knows whether somebody is behind it.
+How long a new connection is looked at before it is trusted, by transport; a quarter of the time for a batch at most. A
+proxy accepts before it knows whether somebody is behind it. A receiver that does not like our certificate says so after
+the handshake (RFC 8446 4.4.2.4), which takes a round trip and its own time: what was sent by then would be lost.
 """
 
 
@@ -111,7 +113,9 @@ class SyslogSink(PlainAsyncSink):
 def _channel(settings: SyslogSettings, port: int) -> _Channel:
     if settings.transport == "udp":
         return _Datagrams(settings.host, port)
-    return _Stream(settings.host, port, tls_context(settings.tls) if settings.transport == "tls" else None)
+    context = tls_context(settings.tls) if settings.transport == "tls" else None
+    fresh_s = min(FRESH_WAIT_S[settings.transport], settings.timeout_s / 4)
+    return _Stream(settings.host, port, context, fresh_s=fresh_s)
 
 
 class _Refusals(asyncio.DatagramProtocol):
@@ -155,10 +159,10 @@ class _Datagrams:
 
 
 class _Stream:
-    """One connection, opened when it is needed, looked at before it is trusted."""
+    """One connection, opened when it is needed, looked at for *fresh_s* seconds before it is trusted."""
 
-    def __init__(self, host: str, port: int, context: ssl.SSLContext | None) -> None:
-        self._host, self._port, self._context = host, port, context
+    def __init__(self, host: str, port: int, context: ssl.SSLContext | None, *, fresh_s: float) -> None:
+        self._host, self._port, self._context, self._fresh_s = host, port, context, fresh_s
         self._ends: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def open(self) -> None:
@@ -168,9 +172,11 @@ class _Stream:
             return
         await self.close()
         self._ends = await asyncio.open_connection(self._host, self._port, ssl=self._context)
-        await asyncio.sleep(FRESH_WAIT_S)
-        if not self._open():
-            raise ConnectionAbortedError("the receiver closes the connection as soon as it stands")
+        looks = ceil(self._fresh_s / _LONGEST_LOOK_S)
+        for _ in range(looks):
+            await asyncio.sleep(self._fresh_s / looks)
+            if not self._open():
+                raise ConnectionAbortedError("the receiver closes the connection as soon as it stands")
 
     async def send(self, messages: Sequence[bytes]) -> None:
         if self._ends is None:

@@ -155,6 +155,7 @@ impl Live {
             shared: Arc::clone(&shared),
             events,
         };
+        let (confined, at_work) = bounded(workers);
         for (number, lanes) in opened.into_iter().enumerate() {
             let worker = Worker {
                 number,
@@ -165,11 +166,16 @@ impl Live {
                 batch_events,
                 reopens,
             };
+            let confined = confined.clone();
             thread::Builder::new()
                 .name("mailsensor-ring".to_owned())
-                .spawn(move || worker.run())?;
+                .spawn(move || worker.run(&confined))?;
         }
-        Ok(live)
+        // Whoever looks at the rights of all threads behind this finds none that has not come to give its own up.
+        match (0..workers).all(|_| at_work.recv() == Ok(true)) {
+            true => Ok(live),
+            false => Err(failed()),
+        }
     }
 
     #[pyo3(signature = (timeout_s = None))]
@@ -305,9 +311,13 @@ impl Drop for Worker {
 }
 
 impl Worker {
-    fn run(mut self) {
+    /// First tells *confined* whether the thread could give its rights up; without that, it ends.
+    fn run(mut self, confined: &Sender<bool>) {
         // Rights are each thread's own: those that the caller gives up later, this one would keep.
-        if live::give_up_rights(self.reopens).is_err() {
+        let is_confined = live::give_up_rights(self.reopens).is_ok();
+        // Nobody listens any more where another thread could not: then this one is soon told to stop.
+        let _ = confined.send(is_confined);
+        if !is_confined {
             self.shared.failed.store(true, Ordering::Release);
             return;
         }

@@ -51,7 +51,8 @@ class CaptureFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
     """
-    What the run alone knows. ``continued`` says that counts begin with earlier runs, whose captures are not named.
+    What the run alone knows. ``continued`` says that counts begin with earlier runs, whose captures are not named;
+    ``from_store`` that all of it is what runs have kept, where damage, anomalies and the allow-list's work are not.
 
     ``alerts_dropped`` were told and no longer fitted memory.
     """
@@ -62,6 +63,7 @@ class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
     domains_inferred: bool = False
     captures: Sequence[CaptureFacts] = ()
     continued: bool = False
+    from_store: bool = False
     interrupted: bool = False
     damage: Sequence[DamageSummary] = ()
     passed_over: Sequence[str] = ()

@@ -106,7 +106,9 @@ def _header(page: Page) -> Markup:
     )
 
 
-def _captures_line(facts: RunFacts) -> Markup:
+def _captures_line(facts: RunFacts) -> Child:
+    if not facts.captures:
+        return "none: what was seen was seen as it passed"
     total = octets(sum(each.octets or 0 for each in facts.captures))
     named = len(facts.captures) <= CAPTURES_NAMED
     names = spread(quoted(each.name) for each in facts.captures) if named else counted(len(facts.captures), "file")
@@ -173,6 +175,9 @@ def _alerts(page: Page) -> Iterator[Child]:
 
 
 def _allowed(page: Page) -> Iterator[Child]:
+    if page.facts.from_store:
+        yield element("p", "Not kept between runs: the summary of each run tells it.")
+        return
     if not page.allowed:
         yield element("p", "Nothing: no entry of the allow-list held anything back.")
         return
@@ -207,11 +212,11 @@ def _mailboxes(page: Page) -> Iterator[Child]:
     yield _legend()
     columns = (
         Column("Mailbox"),
+        Column("Destinations"),
         *(Column(name, is_number=True) for name in ("By a rule", "Both", "By hand", "Unmarked", "Refused")),
         Column("Auto share, 95 % interval"),
         Column("Level"),
         Column("First, last (UTC)"),
-        Column("Destinations"),
     )
     yield table(
         "Mailboxes by gravest alert, then by automatic forwards to outside",
@@ -239,12 +244,12 @@ def _mailbox_row(mailbox: MailboxFacts) -> tuple[Child, ...]:
                 element("div", evidence, class_="marks"),
             )
         ),
+        _destinations(mailbox),
         *(f"{count:,}" for count in mailbox.cells),
         f"{mailbox.attempts:,}",
         _share(mailbox),
         mailbox.level,
         joined(element("div", moment(at_ms), class_="time") for at_ms in (mailbox.first_seen_ms, mailbox.last_seen_ms)),
-        _destinations(mailbox),
     )
 
 

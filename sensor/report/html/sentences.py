@@ -103,6 +103,8 @@ def _whose(page: Page) -> Iterator[str]:
 
 
 def _left_out(page: Page) -> Iterator[str]:
+    if page.facts.from_store:
+        yield "Made from what runs have kept: what was damaged or odd in captures stands in those runs' own summaries."
     wrong = len(page.facts.damage) + len(page.facts.passed_over)
     if wrong:
         yield f"{counted(wrong, 'source')} {'was' if wrong == 1 else 'were'} damaged or passed over: see Sources."

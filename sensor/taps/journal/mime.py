@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import codecs
 import quopri
 import re
 from collections.abc import Iterator
@@ -22,6 +23,11 @@ MAX_FIELD_OCTETS = 4_096
 """Of a field whose parameters are read: a boundary has 70 characters (RFC 2046 5.1.1), and reading is slow."""
 MAX_PARTS = 64
 """A journal report has two or three parts; what is behind the last of these is not looked at."""
+MAX_DEPTH = 3
+"""Of multiparts in each other: a report has one, and each gateway that adds its words to mail may put one around it."""
+
+_NO_CHARSETS = frozenset(("idna", "mbcs", "oem", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"))
+"""What Python takes for character sets and no mail has. One takes time with the square of the text, others escape."""
 
 _HEADER_END = re.compile(rb"\r?\n\r?\n")
 
@@ -54,13 +60,22 @@ class Entity:
         return quopri.decodestring(bytes(self.body)) if encoding == "quoted-printable" else self.body
 
     def text(self) -> str:
-        """The body as text. What its character set has not, or that is not known, is replaced."""
-        charset = str(self.header.get_param("charset", "utf-8")) if _is_short(self.header) else "utf-8"
+        """
+        The body as text. What its character set has not, or that is not known, is replaced. Raises ``ValueError`` as
+        ``octets`` does.
+        """
         octets = bytes(self.octets())
         try:
-            return octets.decode(charset, "replace")
-        except LookupError:
-            return octets.decode("utf-8", "replace")
+            text = octets.decode(self._charset(), "replace")
+        except (LookupError, UnicodeError):
+            text = octets.decode("utf-8", "replace")
+        return text.removeprefix("\ufeff")
+
+    def _charset(self) -> str:
+        """By Python's own name. Raises ``LookupError`` for one that it does not know."""
+        named = str(self.header.get_param("charset", "utf-8")) if _is_short(self.header) else "utf-8"
+        charset = codecs.lookup(named).name
+        return "utf-8" if charset.replace("_", "-") in _NO_CHARSETS else charset
 
     def parts(self) -> Iterator[Entity]:
         """The parts of a multipart (RFC 2046 5.1), at most ``MAX_PARTS``; none of anything else."""
@@ -76,6 +91,15 @@ class Entity:
             start = after
         if start is not None:
             yield entity_of(self.body[start:])
+
+
+def leaves(entity: Entity, depth: int = 0) -> Iterator[Entity]:
+    """The parts that are no multiparts themselves, at most ``MAX_PARTS`` of each level, ``MAX_DEPTH`` levels deep."""
+    for part in entity.parts():
+        if depth + 1 < MAX_DEPTH and part.content_type.startswith("multipart/"):
+            yield from leaves(part, depth + 1)
+        else:
+            yield part
 
 
 def entity_of(octets: bytes | memoryview) -> Entity:

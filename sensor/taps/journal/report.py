@@ -14,7 +14,7 @@ by the user in Outlook on the web. The names of the fields are English whatever 
 wrote ``Recipients:`` and then an address a line.
 
 The subject was written by the mail's sender. So that no line end in it makes recipients up, those count alone that
-stand behind the last Message-Id.
+stand behind the last Message-Id. Where there is none, the sender counts that the text begins with.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ MAX_RECIPIENTS = 10_000
 _FIELD = re.compile(r"([A-Za-z][A-Za-z-]{0,30})[ \t]*:[ \t]*(.*)", re.DOTALL)
 _RECIPIENT_FIELDS = frozenset(("to", "cc", "bcc", "recipient"))
 _REDIRECTION = re.compile(r",[ \t]*(Expanded|Forwarded)[ \t]*:[ \t]*", re.IGNORECASE)
+# Between the parts of a recipient's line, where a gateway wrapped it.
+_FOLDED = re.compile(r",[ \t]*\n[ \t]+")
 # A local part in quotes (RFC 5321 4.1.2) may hold whatever it likes.
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"@')
 _BRACKETED = re.compile(r"<([^<>]*)>[ \t]*\Z")
@@ -53,11 +55,12 @@ class Report:
 
 def read_report(text: str) -> Report | None:
     """What the *text* of a report says; none where it is no report: it names neither sender nor recipients."""
-    fields = [_field(line) for line in text.replace("\r\n", "\n").split("\n")]
-    last_id = max((place for place, (name, _) in enumerate(fields) if name == "message-id"), default=-1)
+    lines = _FOLDED.sub(", ", text.replace("\r\n", "\n")).lstrip().split("\n")
+    fields = [_field(line) for line in lines]
+    last_id = max((place for place, (name, _) in enumerate(fields) if name == "message-id"), default=0)
     # The first of a name counts: what the subject brings along stands behind it.
     head = dict(reversed(fields[: last_id + 1]))
-    recipients = list(_recipients(fields[last_id + 1 :]))
+    recipients = list(_recipients(fields[last_id:]))
     if "sender" not in head and not recipients:
         return None
     return Report(

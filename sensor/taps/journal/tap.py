@@ -27,8 +27,8 @@ from sensor.settings import JournalSettings, split_listen
 from sensor.taps.awaited import AwaitedBatch
 from sensor.taps.base import Batch, TapError
 from sensor.taps.capture import TURN_S
+from sensor.taps.certificate import Certificate
 from sensor.taps.inline import InlineCore, InlineTap, KnownPath
-from sensor.taps.journal.certificate import Certificate
 from sensor.taps.journal.copy import Copy, Recipient, Told
 from sensor.taps.journal.counts import COUNTERS
 from sensor.taps.journal.endpoint import Endpoint, Handler
@@ -66,7 +66,15 @@ class JournalTap(InlineTap):
         super().__init__(InlineCore(interest, limits=limits))
         self._settings, self._log, self._clock = settings, log or Log(), clock
         self._certificate = (
-            None if settings.tls == "off" else Certificate(settings.cert_file, settings.key_file, self._log)
+            None
+            if settings.tls == "off"
+            else Certificate(
+                settings.cert_file,
+                settings.key_file,
+                self._log,
+                tap="journal",
+                named="journal.cert_file and journal.key_file",
+            )
         )
         self._gate = Gate(settings)
         self._counts: Counter[str] = Counter()

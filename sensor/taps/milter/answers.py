@@ -7,8 +7,11 @@ from collections.abc import Iterable
 
 from sensor.taps.milter.negotiation import Terms, accepted
 
-MAX_REPLY_TEXT_OCTETS = 400
-"""RFC 5321 4.5.3.1.5: a reply line is of 512 octets at most, its code and the name of the MTA in it included."""
+MAX_LINE_OCTETS = 998
+"""
+Of a header field or a reply (RFC 5322 2.1.1). Both are made shorter, since a cut line says less than was meant:
+a tag has 800 octets at most, and the text that an admin sets 400, so that a reply has the 512 of RFC 5321 4.5.3.1.5.
+"""
 
 _UNPRINTABLE = re.compile(rb"[^\x20-\x7e]+")
 
@@ -64,4 +67,4 @@ def _field(name: bytes, value: bytes, *, leading_space: bool) -> bytes:
 
 def _line(text: bytes) -> bytes:
     """One line of printable ASCII, whatever it was made from: mail holds any octet, and this goes into other mail."""
-    return _UNPRINTABLE.sub(b" ", text)[:MAX_REPLY_TEXT_OCTETS]
+    return _UNPRINTABLE.sub(b" ", text)[:MAX_LINE_OCTETS]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -48,6 +50,11 @@ class Follower:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+    @property
+    def is_open(self) -> bool:
+        """False while there is no log yet."""
+        return self._file is not None
 
     def place(self) -> Place | None:
         """How far it came: up to the last whole line."""
@@ -103,7 +110,7 @@ class Follower:
     def _open(self, path: str, *, at_end: bool) -> None:
         self.close()
         try:
-            self._file = open(path, "rb", buffering=0)  # noqa: SIM115 - closed when the next is opened, or at the end
+            self._file = open(path, "rb", buffering=0, opener=_open_file)  # noqa: SIM115 - closed by ``close``
         except FileNotFoundError:
             return  # it will be made by the first line
         self._begin(self._file, self._file.seek(0, os.SEEK_END) if at_end else 0)
@@ -122,3 +129,14 @@ class Follower:
                         self._begin(self._file, place.offset)
                     return
         self._open(self._path, at_end=False)
+
+
+def _open_file(path: str, flags: int) -> int:
+    """Whatever else stands there would never end, or never begin. Raises ``OSError``."""
+    opened = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
+    mode = os.fstat(opened).st_mode
+    # Of a folder, ``open`` itself says so.
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        os.close(opened)
+        raise OSError(errno.EINVAL, "it is no file")
+    return opened

@@ -15,6 +15,7 @@ from sensor.log import Log
 from sensor.taps.milter.counts import Counts
 from sensor.taps.milter.protocol import Reader, ViolationError
 from sensor.taps.milter.session import Session
+from sensor.taps.telling import Teller
 
 SWEEP_S = 5.0
 """How often connections are looked over for those that were silent too long."""
@@ -31,6 +32,10 @@ class Desk:
     idle_timeout_s: float
     clock_ns: Callable[[], int] = time.time_ns
     current: set[Connection] = field(default_factory=set)
+    teller: Teller = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.teller = Teller(self.log, "milter")
 
     def tell_failure(self, error: Exception) -> None:
         """A fault of ours: it costs a connection, and is told, without the error's text, which may quote the mail."""
@@ -60,6 +65,7 @@ class Connection(asyncio.Protocol):
         desk = self._desk
         if len(desk.current) >= desk.connections:
             desk.counts.connections_refused += 1
+            desk.teller.tell("connections_refused", "milter.connections are open; the MTA goes on without us")
             transport.abort()
             return
         desk.counts.connections += 1

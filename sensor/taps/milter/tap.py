@@ -95,14 +95,21 @@ class MilterTap(InlineTap):
     def name(self) -> TapName:
         return "milter"
 
+    def take_over(self) -> None:
+        """
+        From here on MTAs find this tap, in the place of an earlier one on the same socket; who comes before ``batches``
+        waits. Raises ``TapError``.
+        """
+        for door in self._doors:
+            door.open()
+
     def batches(self) -> Iterator[Batch]:
-        """From here on MTAs are served. Until then an earlier tap on the same socket is left alone."""
+        """From here on MTAs are served."""
         if not self._has_begun:
             self._has_begun = True
             with ExitStack() as undo:
                 undo.push(self._opened)
-                for door in self._doors:
-                    door.open()
+                self.take_over()
                 undo.pop_all()
             for door in self._doors:
                 if door.path is None and is_shared(door.listener):

@@ -19,8 +19,10 @@ from sensor.taps.milter.reconcile import Reconciler
 TURN_S = 1.0
 """How often the log is looked at."""
 
+NOT_THERE = "there is no such file; once there is, it is followed"
+
 SAVE_EVERY_S = 5.0
-"""How often the state is saved. A sensor that was killed takes mail shown in these seconds for unseen.."""
+"""How often the state is saved. A sensor that was killed takes mail shown in these seconds for unseen."""
 
 
 class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -83,7 +85,7 @@ class Watch:
         except OSError as error:
             self._tell(self._path, error.strerror)
             return
-        self._tell(self._path, None)
+        self._tell(self._path, None if self._follower.is_open else NOT_THERE)
         if unseen:
             self._counts.mails_unseen += len(unseen)
             self._log.warning("mails_unseen", mails=len(unseen), first=unseen[0], in_all=self._counts.mails_unseen)

@@ -5,6 +5,7 @@ is for the next hop to say.
 
 NO_NEXT_HOP = b"421 4.3.2 Next hop is not available, try again later\r\n"
 LOST = b"421 4.3.2 Connection to the next hop was lost, try again later\r\n"
+NO_MORE = b"421 4.3.2 No further mail in this session, try again in another\r\n"
 LEAVE = b"421 4.3.2 Service shutting down, try again later\r\n"
 NOT_TAKEN = b"451 4.3.0 Next hop was lost, nothing was delivered, try again later\r\n"
 AMBIGUOUS = b"451 4.3.0 Next hop gave no answer, try again later\r\n"
@@ -14,6 +15,7 @@ BARE_NEWLINE = b"521 5.5.2 Command line not ended by CR LF, closing connection\r
 TOO_LONG = b"500 5.5.2 Command line too long, closing connection\r\n"
 NUL = b"500 5.5.2 Command line has a NUL\r\n"
 NO_CHUNKING = b"502 5.5.1 CHUNKING is not offered, closing connection\r\n"
+NO_BURL = b"502 5.5.1 BURL is not offered\r\n"
 NOT_TRUSTED = b"550 5.7.0 Not authorized\r\n"
 NO_PROXY = b"554 5.7.0 Not authorized, closing connection\r\n"
 LOOP = b"554 5.4.6 Mail loop: this relay greets itself, closing connection\r\n"

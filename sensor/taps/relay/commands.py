@@ -20,7 +20,7 @@ class Kind(Enum):
     EHLO = auto()  # ends a transaction; the reply says what the next hop offers
     HELO = auto()  # the same without offers
     LHLO = auto()  # the same for LMTP (RFC 2033)
-    MAIL = auto()  # begins a transaction
+    MAIL = auto()  # begins a transaction; SEND, SOML and SAML (RFC 821 3.4) do, too
     RCPT = auto()  # LMTP answers the final dot once for each that was accepted
     RESET = auto()
     DATA = auto()  # what follows is content, if the reply says so
@@ -28,6 +28,7 @@ class Kind(Enum):
     QUIT = auto()
     STARTTLS = auto()  # the relay's own business
     CHUNK = auto()  # BDAT: not offered, since its content would have to be counted off
+    REFERENCE = auto()  # BURL (RFC 4468): not offered, since its content would be sent without passing here
     IDENTITY = auto()  # XCLIENT, XFORWARD: from trusted peers only
     PROXY = auto()  # no command: it would have been the first octets of a trusted peer
     NOTHING = auto()  # NOOP, HELP: harmless before TLS
@@ -38,6 +39,9 @@ VERBS: Mapping[bytes, Kind] = {
     b"HELO": Kind.HELO,
     b"LHLO": Kind.LHLO,
     b"MAIL": Kind.MAIL,
+    b"SEND": Kind.MAIL,
+    b"SOML": Kind.MAIL,
+    b"SAML": Kind.MAIL,
     b"RCPT": Kind.RCPT,
     b"RSET": Kind.RESET,
     b"DATA": Kind.DATA,
@@ -45,6 +49,7 @@ VERBS: Mapping[bytes, Kind] = {
     b"QUIT": Kind.QUIT,
     b"STARTTLS": Kind.STARTTLS,
     b"BDAT": Kind.CHUNK,
+    b"BURL": Kind.REFERENCE,
     b"XCLIENT": Kind.IDENTITY,
     b"XFORWARD": Kind.IDENTITY,
     b"PROXY": Kind.PROXY,

@@ -40,6 +40,9 @@ class Port(Protocol):
     def seen(self, octets: bytes, *, from_client: bool) -> None:
         """For the observer: the dialogue as the client has it, without what TLS hides and what never was a command."""
 
+    def tell(self, trouble: str, why: str) -> None:
+        """For the log: *trouble* is one of a few names, and *why* holds no word of mail."""
+
     def judge(self) -> Ruling:
         """The verdict on the mail whose content was seen so far."""
 

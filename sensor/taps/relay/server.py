@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import hashlib
 import socket
+import ssl
 from collections import Counter
 from ipaddress import ip_address
 from typing import Any
@@ -20,8 +21,9 @@ from sensor.taps.relay.legs import Ends
 from sensor.taps.relay.observer import Observer
 from sensor.taps.relay.port import Conduct
 from sensor.taps.relay.session import LINGER_S, LOOP_REFUSED, REFUSED, Session, next_hop_of, plain_address
-from sensor.taps.relay.tls import client_context, next_hop_context
+from sensor.taps.relay.tls import client_certificate, next_hop_context
 from sensor.taps.sharing import SHARED, is_shared
+from sensor.taps.telling import Teller
 
 BACKLOG = 1_024
 """Connections that the kernel holds for us: some milliseconds of a flood."""
@@ -45,14 +47,18 @@ class RelayServer:
         log: Log | None = None,
     ) -> None:
         self.settings, self.observer, self.counts = settings, observer, counts
-        self.client_tls, self.next_hop_tls = client_context(settings), next_hop_context(settings)
-        self.is_stopping = False
-        self._judges = judges
         self._log = log or Log()
+        self._certificate = client_certificate(settings, self._log)
+        self.next_hop_tls = next_hop_context(settings)
+        self.is_stopping = self._is_listening = False
+        self._judges = judges
+        self.teller = Teller(self._log, "relay")
         self._tag_name = tag_name
         self._hello_name = settings.hello_name or socket.gethostname()
         self._token = _token(self._hello_name, settings)
         self._sessions: set[Session] = set()
+        # Those that were not turned away at once, and of them, by client, those that are served.
+        self._let_in: set[Session] = set()
         self._admitted: Counter[str] = Counter()
         # Our connections to the next hop, and those of clients: one that is both is we ourselves. Both ends count: a
         # client on this machine may well have the port that one of ours has, since they lead to different places.
@@ -65,7 +71,10 @@ class RelayServer:
     # ---- its life
 
     def listen(self) -> None:
-        """Let clients in: from here on the kernel holds them until ``run`` takes them."""
+        """Let clients in: from here on the kernel holds them until ``run`` takes them. May be called again."""
+        if self._is_listening:
+            return
+        self._is_listening = True
         for each in self.sockets:
             each.listen(BACKLOG)
             if is_shared(each):
@@ -120,9 +129,11 @@ class RelayServer:
         if ends in self._own:
             self.counts.add("loops_refused")
             return LOOP_REFUSED
-        if len(self._sessions) > self.settings.max_sessions:
+        if len(self._let_in) >= self.settings.max_sessions:
             self.counts.add("sessions_refused")
+            self.teller.tell("sessions_refused", "relay.max_sessions are open")
             return REFUSED
+        self._let_in.add(session)
         return None
 
     def admits(self, client: str, *, is_trusted: bool) -> bool:
@@ -130,6 +141,7 @@ class RelayServer:
         if not is_trusted and self._admitted[client] >= self.settings.max_sessions_per_client:
             self.counts.add("sessions_refused")
             self.counts.add("sessions_refused_of_client")
+            self.teller.tell("sessions_refused", "relay.max_sessions_per_client of one client are open")
             return False
         self._admitted[client] += 1
         self.counts.add("sessions")
@@ -140,10 +152,14 @@ class RelayServer:
         parsed = ip_address(address)
         return any(parsed in network for network in self.settings.trusted_peers)
 
+    def client_tls(self) -> ssl.SSLContext | None:
+        """For the next handshake with a client; none where none is offered."""
+        return None if self._certificate is None else self._certificate.context()
+
     def conduct(self, identity: Identity, *, is_trusted: bool) -> Conduct:
         """How a client's session is treated."""
         return Conduct(
-            offers_tls=self.client_tls is not None,
+            offers_tls=self._certificate is not None,
             requires_tls=self.settings.tls == "require",
             is_trusted=is_trusted,
             judges=self._judges,
@@ -173,6 +189,7 @@ class RelayServer:
         if session not in self._sessions:
             return
         self._sessions.remove(session)
+        self._let_in.discard(session)
         self._clients.pop(session.ends, None)
         if session.is_admitted and session.identity is not None:
             client = session.identity.client[0]

@@ -18,6 +18,7 @@ from sensor.taps.relay.port import Conduct, Ruling
 from sensor.taps.relay.shortcut import Rest, Shortcut
 from sensor.taps.relay.splice import Splice
 from sensor.taps.relay.state import State
+from sensor.taps.telling import Teller, reason_of
 
 PROXY_TIMEOUT_S = 3.0
 """For the header of a trusted peer, which sends it at once (proxy-protocol.txt 2: at least 3 seconds)."""
@@ -39,10 +40,10 @@ class House(Protocol):
     """What a session needs of the server that it belongs to."""
 
     loop: asyncio.AbstractEventLoop
+    teller: Teller
     settings: RelaySettings
     counts: Counts
     observer: Observer
-    client_tls: ssl.SSLContext | None
     next_hop_tls: ssl.SSLContext | None
     is_stopping: bool
 
@@ -53,6 +54,7 @@ class House(Protocol):
         """True if one more session of that client may be open; it then counts as open."""
 
     def is_trusted(self, address: str) -> bool: ...
+    def client_tls(self) -> ssl.SSLContext | None: ...
     def conduct(self, identity: Identity, *, is_trusted: bool) -> Conduct: ...
     def hello(self) -> bytes: ...
     def add_own(self, ends: Ends) -> None: ...
@@ -106,8 +108,8 @@ class Session:
     def _read_proxy(self) -> None:
         try:
             header = proxy.parse(self._early)
-        except proxy.ProxyError:
-            self._refuse_proxy()
+        except proxy.ProxyError as error:
+            self._refuse_proxy(str(error))
             return
         if header is None:
             return
@@ -123,16 +125,20 @@ class Session:
         if early:
             self.from_client(early)
 
-    def _refuse_proxy(self) -> None:
+    def _refuse_proxy(self, why: str = "none came in time") -> None:
         self.house.counts.add("proxy_headers_refused")
+        self.tell("proxy_header_refused", why)
         self._turn_away(None)
 
     def _turn_away(self, octets: bytes | None) -> None:
+        """Close without waiting for the client to: those who are refused would keep others out."""
         self._expects_proxy = False
+        self._cancel_timer()
+        self._is_over = True
         if octets is not None:
             self.client.write(octets)
-        self._is_over = True
-        self.close_client()
+        if self.client.transport is not None:
+            self.client.transport.close()
 
     def _admit(self, identity: Identity) -> None:
         if not self.house.admits(identity.client[0], is_trusted=self._is_trusted):
@@ -160,7 +166,10 @@ class Session:
         try:
             async with asyncio.timeout(self.house.settings.connect_timeout_s):
                 await self.house.loop.create_connection(lambda: self.next_hop, host, port)
-        except (OSError, TimeoutError, ValueError):  # of a name that is none
+        except (OSError, TimeoutError, ValueError) as error:  # the last of a name that is none
+            is_ours = isinstance(error, TimeoutError) and error.errno is None
+            late = f"no answer within {self.house.settings.connect_timeout_s:g} s"
+            self.tell("next_hop_not_reached", late if is_ours else reason_of(error))
             if self._splice is not None and self.next_hop.transport is None:
                 self._splice.next_hop_failed()
                 self.regulate()
@@ -326,7 +335,7 @@ class Session:
         transport, splice = self.client.transport, self._splice
         assert transport is not None  # noqa: S101 - a client that is gone asks for nothing
         assert splice is not None  # noqa: S101 - it is the splice that asks
-        secured = await self._start_tls(self.client, self.house.client_tls, server_side=True, name=None)
+        secured = await self._start_tls(self.client, self.house.client_tls(), server_side=True, name=None)
         if not secured:
             self.house.counts.add("tls_client_failures")
             self.client.abort()
@@ -365,7 +374,8 @@ class Session:
                 server_hostname=name,
                 ssl_handshake_timeout=HANDSHAKE_TIMEOUT_S,
             )
-        except (OSError, TimeoutError):  # ssl.SSLError is an OSError
+        except (OSError, TimeoutError) as error:  # ssl.SSLError is an OSError
+            self.tell("client_tls_failed" if server_side else "next_hop_tls_failed", reason_of(error))
             return False
         # None if the connection was lost at the very end of the handshake.
         if transport is None or leg.transport is None:
@@ -376,6 +386,9 @@ class Session:
     def seen(self, octets: bytes, *, from_client: bool) -> None:
         if self._view is not None:
             self._view.seen(octets, from_client=from_client)
+
+    def tell(self, trouble: str, why: str) -> None:
+        self.house.teller.tell(trouble, why)
 
     def judge(self) -> Ruling:
         return Ruling() if self._view is None else self._view.judge()

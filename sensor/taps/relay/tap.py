@@ -41,6 +41,9 @@ class RelayTap(InlineTap):
     ) -> None:
         if not settings.next_hop:
             raise TapError("relay.next_hop: names nobody to pass mail on to")
+        for rule in inline.rules:
+            if rule.action == "quarantine":
+                (log or Log()).warning("quarantine_defers", rule=rule.name, why="a relay has no hold queue")
         core = InlineCore(interest, limits=limits)
         super().__init__(core)
         self.counts = Counts()
@@ -68,9 +71,13 @@ class RelayTap(InlineTap):
         self._on_listening = on_listening
         self.addresses = tuple(told(each.getsockname()) for each in self._server.sockets)
 
+    def take_over(self) -> None:
+        """From here on clients find this relay beside an earlier one; who comes before ``batches`` waits."""
+        self._server.listen()
+
     def batches(self) -> Iterator[Batch]:
         """As those of every tap in line. They are what mail is served for: it begins here."""
-        self._server.listen()
+        self.take_over()
         self._on_listening()
         self.run(self._serve)
         return super().batches()

@@ -1,6 +1,6 @@
 """
-What an admin hears of in the log though only counters know of it: mail or sessions turned away, the next hop gone,
-records lost. Each trouble is told when it is first seen, and while it lasts by the minute, with its number since.
+What an admin hears of in the log though only counters know of it: mail that nobody judged, sessions and records lost to
+overload. Each trouble is told when it is first seen, and while it lasts by the minute, with its number since.
 """
 
 from __future__ import annotations
@@ -18,24 +18,8 @@ LOOK_EVERY_S = 2.0
 TELL_EVERY_S = 60.0
 """A trouble that lasts is not to fill the log: one line a minute of each."""
 
-_OWN = (
-    "sessions_refused",
-    "sessions_refused_of_client",
-    "loops_refused",
-    "next_hop_failed",
-    "next_hop_lost",
-    "next_hop_nonsense",
-    "next_hop_timeouts",
-    "mails_ambiguous",
-    "mails_failed",
-    "mails_unjudged",
-    "tls_next_hop_failures",
-    "identity_not_passed",
-    "proxy_headers_refused",
-)
-
 TROUBLES: Mapping[str, str] = {
-    **{f"relay_{name}": COUNTERS[name] for name in _OWN},
+    "relay_mails_unjudged": COUNTERS["mails_unjudged"],
     "inline_refused": "Sessions that passed without being observed, since more are open than limits.inline_sessions.",
     "inline_events_dropped": "Records lost: mail passes faster than it is analysed, by more than limits.inline_events.",
 }

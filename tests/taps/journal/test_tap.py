@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import shutil
 import smtplib
 import socket
 import ssl
@@ -366,7 +367,7 @@ def test_a_renewed_certificate_is_shown_to_the_next_session(certificate: tuple[P
     files = tmp_path / "cert.pem", tmp_path / "key.pem"
     log = io.StringIO()
     for source, target in zip(certificate, files, strict=True):
-        target.write_bytes(source.read_bytes())
+        shutil.copy(source, target)
     with serving(log, tls="may", cert_file=str(files[0]), key_file=str(files[1])) as served:
         first = shown(served.tap.address)
         make_certificate(*files)
@@ -402,6 +403,16 @@ def test_settings_that_would_lose_mail_are_refused(settings: JournalSettings, wo
 
 def test_an_address_that_can_not_be_listened_at_is_named() -> None:
     with pytest.raises(TapError, match=r"journal\.listen = 192\.0\.2\.1:25"), serving(listen="192.0.2.1:25"):
+        pass
+
+
+def test_a_key_that_everybody_can_read_is_refused(certificate: tuple[Path, Path], tmp_path: Path) -> None:
+    cert, key = (Path(shutil.copy(path, tmp_path / path.name)) for path in certificate)
+    key.chmod(0o644)
+    with (
+        pytest.raises(TapError, match=r"everybody may read or write this key \(mode 0644\); chmod o-rw"),
+        serving(tls="may", cert_file=str(cert), key_file=str(key)),
+    ):
         pass
 
 

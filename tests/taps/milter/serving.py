@@ -41,7 +41,7 @@ name = "holding"
 action = "quarantine"
 destinations = ["hold.example"]
 [milter]
-socket_access = "everybody"
+socket_access = "{access}"
 {milter}
 """
 
@@ -82,10 +82,12 @@ class Milter:
 
 
 @contextmanager
-def serving(folder: Path, *, listen: str = "", inline: str = "", milter: str = "") -> Iterator[Milter]:
+def serving(
+    folder: Path, *, listen: str = "", inline: str = "", milter: str = "", access: str = "everybody"
+) -> Iterator[Milter]:
     """A milter with ``RULES`` and those lines beside them. *folder* may be reached by everybody."""
     settings = folder / "sensor.toml"
-    settings.write_text(RULES.format(inline=inline, milter=milter))
+    settings.write_text(RULES.format(inline=inline, milter=milter, access=access))
     listen = listen or f"unix:{folder}/milter.sock"
     with (folder / "milter.log").open("wb") as log, (folder / "summary.json").open("wb") as summary:
         process = subprocess.Popen(

@@ -152,6 +152,7 @@ def test_connections_beyond_the_bound_are_closed_at_once_and_a_place_is_free_aga
             assert ask(first, offer())[0] == b"O"
             assert is_hung_up(second)
             assert own.count("connections_refused") == 1
+            assert 'warning milter_connections_refused times=1 why="milter.connections are open' in own.log.getvalue()
             first.sendall(QUIT)
             assert is_hung_up(first)
         with own.dial() as third:

@@ -17,5 +17,5 @@ def certificate(folder: Path, name: str) -> tuple[Path, Path]:
     files = ("-keyout", str(key), "-out", str(cert))
     subprocess.run([openssl, "req", *kind, *subject, *files], check=True, capture_output=True)
     cert.chmod(0o644)
-    key.chmod(0o644)
+    key.chmod(0o600)
     return cert, key

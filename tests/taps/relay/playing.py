@@ -43,6 +43,7 @@ class Recorder:
     judged_on: list[bytes] = field(default_factory=list)
     has_shortcut: bool = False
     passed_short: int = 0
+    told: list[str] = field(default_factory=list)
 
     def to_client(self, octets: bytes) -> None:
         assert octets
@@ -72,6 +73,9 @@ class Recorder:
 
     def seen(self, octets: bytes, *, from_client: bool) -> None:
         self.sight.append((from_client, octets))
+
+    def tell(self, trouble: str, why: str) -> None:
+        self.told.append(f"{trouble}: {why}")
 
     def judge(self) -> Ruling:
         self.judged_on.append(self.saw(from_client=True))

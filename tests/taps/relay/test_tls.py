@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import ssl
 import tempfile
 from collections.abc import Iterator
@@ -10,9 +11,10 @@ from typing import Any
 
 import pytest
 
+from sensor.log import Log
 from sensor.settings import RelaySettings
 from sensor.taps.base import TapError
-from sensor.taps.relay.tls import client_context, next_hop_context
+from sensor.taps.relay.tls import client_certificate, next_hop_context
 from tests.postfix import Postfix, postfix
 from tests.taps.relay.certificates import certificate
 from tests.taps.relay.next_hop import next_hop
@@ -107,6 +109,16 @@ def test_a_next_hop_without_tls_gets_nothing_where_it_is_required() -> None:
         assert (client.reply(), client.text[:10]) == (421, b"421 4.7.4 ")
 
 
+def test_a_key_that_everybody_can_read_is_refused(pair: tuple[Path, Path], tmp_path: Path) -> None:
+    cert, key = (Path(shutil.copy(path, tmp_path / path.name)) for path in pair)
+    key.chmod(0o644)
+    settings = RelaySettings(tls="may", tls_cert_file=str(cert), tls_key_file=str(key))
+    with pytest.raises(TapError, match=r"everybody may read or write this key \(mode 0644\); chmod o-rw"):
+        client_certificate(settings, Log())
+    key.chmod(0o640)
+    assert client_certificate(settings, Log()) is not None
+
+
 @pytest.mark.parametrize("loop", LOOPS)
 def test_commands_injected_behind_starttls_are_refused(loop: str, pair: tuple[Path, Path]) -> None:
     cert, key = map(str, pair)
@@ -149,6 +161,6 @@ def test_files_that_are_no_certificates_are_told_before_anything_runs(tmp_path: 
         RelaySettings(tls="may", tls_cert_file=str(tmp_path / "none.pem")),
     ):
         with pytest.raises(TapError, match=r"relay\.tls"):
-            client_context(settings)
+            client_certificate(settings, Log())
     with pytest.raises(TapError, match=r"relay\.next_hop_ca_file"):
         next_hop_context(RelaySettings(next_hop_tls="require", next_hop_ca_file=str(wrong)))

@@ -1,10 +1,13 @@
 //! What this crate's tests are made from: writers of small captures, and inputs that give what they please.
 
 use std::io::{self, Write};
+use std::path::Path;
+
+use wire::frame::{Frame, LinkType};
 
 use crate::byte_order::ByteOrder;
 use crate::damage::{Damage, DamageKind};
-use crate::{CaptureReader, FrameBatch};
+use crate::{open_path, CaptureReader, FrameBatch};
 
 pub const MAGIC_US: u32 = 0xa1b2_c3d4;
 pub const MAGIC_NS: u32 = 0xa1b2_3c4d;
@@ -232,4 +235,43 @@ pub fn gzip(content: &[u8]) -> Vec<u8> {
 
 pub fn zstd(content: &[u8]) -> Vec<u8> {
     ruzstd::encoding::compress_to_vec(content, ruzstd::encoding::CompressionLevel::Fastest)
+}
+
+fn known_link_type(frame: &Frame<'_>) -> Option<LinkType> {
+    match frame.link_type {
+        LinkType::ETHERNET => Some(LinkType::ETHERNET),
+        LinkType::RAW | LinkType::IPV4 | LinkType::IPV6 => Some(LinkType::RAW),
+        _ => None,
+    }
+}
+
+/// The number of its capture, its link type, its octets.
+pub type Captured = (usize, LinkType, Vec<u8>);
+
+/// Every frame of the captures in `pcaps` that a live interface may show.
+pub fn captured() -> Vec<Captured> {
+    let pcaps = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../pcaps");
+    let mut folders: Vec<_> = std::fs::read_dir(pcaps)
+        .unwrap()
+        .map(|each| each.unwrap().path())
+        .collect();
+    folders.sort();
+    let mut frames = Vec::new();
+    for (number, folder) in folders.iter().filter(|folder| folder.is_dir()).enumerate() {
+        let files = std::fs::read_dir(folder).unwrap().map(|each| each.unwrap().path());
+        for path in files.filter(|path| {
+            path.file_name()
+                .is_some_and(|name| name.to_string_lossy().starts_with("input."))
+        }) {
+            let Ok(mut reader) = open_path(&path) else { continue };
+            let mut batch = FrameBatch::new();
+            while reader.fill(&mut batch) {
+                let known = batch
+                    .frames()
+                    .filter_map(|frame| Some((number, known_link_type(&frame)?, frame.bytes.to_vec())));
+                frames.extend(known);
+            }
+        }
+    }
+    frames
 }

@@ -50,8 +50,8 @@ struct Mail {
     /// The header section was read, so the skimmer is at work.
     is_skimmed: bool,
     skimmer: BodySkimmer,
-    /// Whom the topmost trace line that says so took the mail for.
-    received_for: Option<String>,
+    /// Whom the topmost trace line that says so took the mail for, and the first other one.
+    received_for: Vec<String>,
 }
 
 impl ContentReader {
@@ -177,8 +177,7 @@ impl ContentReader {
             .header_octets_dropped
             .saturating_add(self.collector.octets_dropped());
         let (mut facts, touched_here) = self.mail.finish(interest, limits, counters);
-        let received_for = self.mail.received_for.take();
-        let touched = touched_here || envelope.touches(&facts.header, received_for.as_deref());
+        let touched = touched_here || envelope.touches(&facts.header, &self.mail.received_for);
         if touched && self.mail.trace_waits {
             facts.received = trace(self.collector.section(), limits);
         }
@@ -216,7 +215,7 @@ impl Mail {
         self.touched = false;
         self.trace_waits = false;
         self.is_skimmed = false;
-        self.received_for = None;
+        self.received_for.clear();
     }
 
     fn read_header(&mut self, section: &[u8], interest: &Interest, limits: &Limits) {
@@ -232,9 +231,10 @@ impl Mail {
         if read.touched {
             self.skimmer.look_for_labels();
         }
-        self.received_for = read
-            .received_for
-            .map(|address| String::from_utf8_lossy(address).into_owned());
+        let named = read.received_for.into_iter().flatten();
+        self.received_for.clear();
+        self.received_for
+            .extend(named.map(|address| String::from_utf8_lossy(address).into_owned()));
         self.facts.header = read.header;
         self.facts.fields = read.fields;
         self.facts_octets = self.facts.held_octets();

@@ -20,9 +20,9 @@ pub struct Envelope<'a> {
 impl Envelope<'_> {
     /// True if the envelope shows that somebody on the way sent the mail on, alone or held against its *header*.
     ///
-    /// *received_for* is whom the topmost trace line with a `for` clause took it for.
+    /// *received_for* is whom the topmost trace line with a `for` clause took it for, and the first other one below.
     #[must_use]
-    pub fn touches(&self, header: &Header, received_for: Option<&str>) -> bool {
+    pub fn touches(&self, header: &Header, received_for: &[String]) -> bool {
         self.touched
             || self.forward_paths.iter().any(was_written_for_another)
             || self.is_sent_by_addressee(header)
@@ -44,10 +44,11 @@ impl Envelope<'_> {
         header.delivered_to.iter().any(|mailbox| !self.goes_to(mailbox))
     }
 
-    /// The last hop that names its recipient took the mail for another one. Lists do that as well, and say that they are lists.
-    fn was_received_for_another(&self, header: &Header, received_for: Option<&str>) -> bool {
+    /// A hop took the mail for another recipient: the last one that names any, or the one that a gateway's line stands above.
+    /// Lists do that as well, and say that they are lists.
+    fn was_received_for_another(&self, header: &Header, received_for: &[String]) -> bool {
         let is_copy = self.forward_paths.len() == 1 && header.list_id.is_none();
-        is_copy && received_for.is_some_and(|recipient| !self.goes_to(recipient))
+        is_copy && received_for.iter().any(|recipient| !self.goes_to(recipient))
     }
 
     fn goes_to(&self, address: &str) -> bool {
@@ -118,7 +119,7 @@ mod tests {
                 reverse_path: *reverse_path,
                 forward_paths: &paths(&["x@dst.example"]),
             };
-            assert_eq!(envelope.touches(&header, None), *expected);
+            assert_eq!(envelope.touches(&header, &[]), *expected);
         }
     }
 
@@ -137,27 +138,34 @@ mod tests {
                 forward_paths: &recipients,
                 ..Envelope::default()
             };
-            assert_eq!(envelope.touches(&Header::default(), None), *expected);
+            assert_eq!(envelope.touches(&Header::default(), &[]), *expected);
         }
     }
 
     #[test]
     fn a_delivery_or_a_hop_for_somebody_else_redirects() {
-        type Case<'a> = (&'a [&'a str], &'a [&'a str], Option<&'a str>, bool, bool);
+        type Case<'a> = (&'a [&'a str], &'a [&'a str], &'a [&'a str], bool, bool);
         let cases: &[Case] = &[
-            (&["x@dst.example"], &["ann@corp.example"], None, false, true),
-            (&["x@dst.example"], &["X@dst.example"], None, false, false),
-            (&["x@dst.example"], &[], Some("ann@corp.example"), false, true),
-            (&["x@dst.example"], &[], Some("x@DST.example"), false, false),
-            (&["x@dst.example"], &[], Some("ann@corp.example"), true, false),
+            (&["x@dst.example"], &["ann@corp.example"], &[], false, true),
+            (&["x@dst.example"], &["X@dst.example"], &[], false, false),
+            (&["x@dst.example"], &[], &["ann@corp.example"], false, true),
+            (&["x@dst.example"], &[], &["x@DST.example"], false, false),
+            (
+                &["x@dst.example"],
+                &[],
+                &["x@dst.example", "ann@corp.example"],
+                false,
+                true,
+            ),
+            (&["x@dst.example"], &[], &["ann@corp.example"], true, false),
             (
                 &["x@dst.example", "y@dst.example"],
                 &[],
-                Some("ann@corp.example"),
+                &["ann@corp.example"],
                 false,
                 false,
             ),
-            (&["x@dst.example"], &[], None, false, false),
+            (&["x@dst.example"], &[], &[], false, false),
         ];
         for (recipients, delivered_to, received_for, is_list, expected) in cases {
             let header = Header {
@@ -170,7 +178,7 @@ mod tests {
                 ..Envelope::default()
             };
             assert_eq!(
-                envelope.touches(&header, *received_for),
+                envelope.touches(&header, &strings(received_for)),
                 *expected,
                 "{recipients:?} {delivered_to:?}"
             );

@@ -9,9 +9,10 @@ others got in the same report.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from sensor.taps.journal.copy import Copy, Form, Reading, Recipient, Told, as_it_came
-from sensor.taps.journal.mime import Entity
+from sensor.taps.journal.mime import MAX_PARTS, Entity, leaves
 from sensor.taps.journal.report import MAX_REPORT_OCTETS, Report, read_report
 
 MAX_SENT_ON = 256
@@ -38,22 +39,34 @@ def is_report(mail: Entity) -> bool:
 
 def read_entity(mail: Entity, copy: Copy) -> Reading:
     """The mail of the journal report *mail*, which came in *copy*."""
-    parts = list(mail.parts())
-    original = next((part for part in parts if part.content_type in MESSAGE_TYPES), None)
+    parts = list(islice(leaves(mail), MAX_PARTS))
+    attached = next((part for part in parts if part.content_type in MESSAGE_TYPES), None)
+    original = None if attached is None else _unwrapped(attached)
     if original is None:
         tnef = any(part.content_type == _TNEF for part in parts) or mail.content_type == _TNEF
         return Reading((as_it_came(copy),), "original_in_tnef" if tnef else "original_missing")
     report = next(filter(None, map(_report, parts)), None)
     if report is None:
-        return Reading((Told(_as_transferred(original.octets())),), "report_unreadable")
+        return Reading((Told(_as_transferred(original)),), "report_unreadable")
     problem = "recipients_truncated" if report.truncated else None
-    return Reading(tuple(_told(report, _as_transferred(original.octets()))), problem)
+    return Reading(tuple(_told(report, _as_transferred(original))), problem)
 
 
 def _report(part: Entity) -> Report | None:
     if part.content_type != "text/plain" or len(part.body) > MAX_REPORT_OCTETS:
         return None
-    return read_report(part.text())
+    try:
+        return read_report(part.text())
+    except ValueError:  # its transfer encoding is broken
+        return None
+
+
+def _unwrapped(attached: Entity) -> bytes | memoryview | None:
+    """The mail that is attached; none where its transfer encoding, which it should not have, is broken."""
+    try:
+        return attached.octets()
+    except ValueError:
+        return None
 
 
 def _told(report: Report, content: bytes | memoryview) -> Iterator[Told]:

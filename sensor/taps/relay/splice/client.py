@@ -22,6 +22,7 @@ class ClientSide(Mails):
     def __init__(self, port: Port, conduct: Conduct, counts: Counts) -> None:
         super().__init__(port, conduct, counts)
         self._xforward: bytes | None = None
+        self._tells_identity = False
 
     def _read(self) -> None:
         """Read what can be read."""
@@ -82,7 +83,7 @@ class ClientSide(Mails):
         if end or len(self._buffer) > commands.LINE_OCTETS:
             line = self._buffer[:end]
             self._port.seen(line, from_client=True)
-            self._say(answers.BYE if commands.kind_of(line) is Kind.QUIT else answers.LOST)
+            self._say(answers.BYE if commands.kind_of(line) is Kind.QUIT else answers.NO_MORE)
             self._end()
         return False
 
@@ -104,17 +105,23 @@ class ClientSide(Mails):
         elif kind in commands.GREETINGS and self._conduct.token and self._conduct.token in line.lower():
             self._counts.add("loops_refused")
             self._refuse(answers.LOOP, Then.CLOSE)
-        elif kind is Kind.CHUNK or kind is Kind.PROXY:
-            self._refuse(answers.NO_CHUNKING if kind is Kind.CHUNK else answers.NO_PROXY, Then.CLOSE)
+        elif kind in self._NOT_OFFERED:
+            self._refuse(*self._NOT_OFFERED[kind])
         elif kind is Kind.IDENTITY and not self._conduct.is_trusted:
             self._refuse(answers.NOT_TRUSTED)
         elif kind is Kind.AUTH and self._hides_auth:
             self._refuse(answers.TLS_FIRST)
         else:
-            if kind is Kind.MAIL and self._xforward is not None:
-                self._send(self._xforward, Mark.SWALLOWED)
-            self._send(line, kind)
-            self._state = AFTER.get(kind, self._state)
+            self._pass_command(line, kind)
+
+    def _pass_command(self, line: bytes, kind: Kind) -> None:
+        if kind is Kind.IDENTITY:
+            # The client tells whose mail it brings; what we could tell would stand in for that.
+            self._tells_identity, self._xforward = True, None
+        elif kind is Kind.MAIL and self._xforward is not None:
+            self._send(self._xforward, Mark.SWALLOWED)
+        self._send(line, kind)
+        self._state = AFTER.get(kind, self._state)
 
     def _start_tls(self, *, is_last: bool) -> None:
         if not self._conduct.offers_tls or self._is_secured:
@@ -140,3 +147,10 @@ class ClientSide(Mails):
         State.LEAVING: _read_farewell,
     }
     """What reads the client's next octets; in other states they wait. True if what is left may be read by another."""
+
+    _NOT_OFFERED: ClassVar[Mapping[Kind, tuple[bytes, Then]]] = {
+        Kind.CHUNK: (answers.NO_CHUNKING, Then.CLOSE),
+        Kind.REFERENCE: (answers.NO_BURL, Then.NOTHING),
+        Kind.PROXY: (answers.NO_PROXY, Then.CLOSE),
+    }
+    """What nobody may ask, and whether more of the client could be taken for commands after it."""

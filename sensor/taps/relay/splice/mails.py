@@ -80,6 +80,7 @@ class Mails(Ground):
         """The next hop may have taken the mail or not; the client is told to come again, and never are we."""
         self._counts.add("next_hop_lost")
         self._counts.add("mails_ambiguous")
+        self._port.tell("mail_ambiguous", "the next hop was lost after a final dot: it may come twice")
         self._say(answers.AMBIGUOUS * dots)
         self._end_mail()
         asks_more = len(self._awaited) > dots or self._state is not State.COMMANDS

@@ -45,6 +45,7 @@ class NextHopSide(ClientSide):
         """A reply that nothing asked for: 421 is the one that a server may give at any time (RFC 5321 3.8)."""
         if reply.code != 421:
             self._counts.add("next_hop_nonsense")
+            self._port.tell("next_hop_nonsense", "a reply that nothing asked for")
         if self._state is State.CONTENT:
             self._fail_content(reply.octets if reply.code >= 400 else answers.NOT_TAKEN)
         elif self._state is not State.SECURING:
@@ -63,7 +64,7 @@ class NextHopSide(ClientSide):
 
     def _take_greeting(self, reply: Reply) -> None:
         self._end_mail_if(reply)
-        identity, offered = self._conduct.xforward, ehlo.offers(reply)
+        identity, offered = None if self._tells_identity else self._conduct.xforward, ehlo.offers(reply)
         told = offered.get(b"XFORWARD") if identity is not None else None
         self._xforward = xforward(identity, told) if identity is not None and told is not None else None
         passed = set(ehlo.PASSED)
@@ -125,12 +126,18 @@ class NextHopSide(ClientSide):
             self._state = State.COMMANDS
             if step.banner.code != 220:
                 self._counts.add("next_hop_failed")
+                self._port.tell("next_hop_refuses", f"its banner is {step.banner.code}")
                 self._end()
         elif isinstance(step, Secure) and is_clean:
             self._flush()
             self._port.secure_next_hop()
         else:
-            self._counts.add("tls_next_hop_failures" if isinstance(step, Failed) else "tls_injections")
+            lacks_tls = isinstance(step, Failed)
+            self._counts.add("tls_next_hop_failures" if lacks_tls else "tls_injections")
+            self._port.tell(
+                "next_hop_tls_failed",
+                "it offers no STARTTLS, or refuses it" if lacks_tls else "octets in clear stood behind its STARTTLS",
+            )
             self._fail_approach(answers.NO_TLS)
 
     def _fail_approach(self, octets: bytes) -> None:
@@ -142,6 +149,7 @@ class NextHopSide(ClientSide):
 
     def _give_up_next_hop(self) -> None:
         self._counts.add("next_hop_nonsense")
+        self._port.tell("next_hop_nonsense", self._replies.broken or "a reply that goes on where nothing does")
         self._port.close_next_hop(abort=True)
         self._lose_next_hop()
 
@@ -160,6 +168,7 @@ class NextHopSide(ClientSide):
             self._lose_verdict(dots)
         elif self._state is State.CONTENT:
             self._counts.add("next_hop_lost")
+            self._port.tell("next_hop_lost", "it went away amid a mail")
             self._fail_content(answers.NOT_TAKEN)
         else:
             self._counts.add("next_hop_lost")

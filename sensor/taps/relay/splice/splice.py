@@ -93,6 +93,7 @@ class Splice(NextHopSide):
         if self._next_hop_is_gone:
             return
         self._counts.add("next_hop_timeouts")
+        self._port.tell("next_hop_silent", "no answer within relay.reply_timeout_s")
         self._port.close_next_hop(abort=True)
         self.next_hop_lost()
 

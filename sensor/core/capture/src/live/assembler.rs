@@ -23,12 +23,18 @@ pub(super) struct Label(usize);
 /// Codes as `linux/bpf_common.h` composes them.
 pub(super) mod code {
     pub const LOAD_WORD: u16 = 0x20;
+    pub const LOAD_WORD_AT_X: u16 = 0x40;
     pub const LOAD_SHORT_AT_X: u16 = 0x48;
     pub const LOAD_OCTET_AT_X: u16 = 0x50;
+    pub const LOAD_MEMORY: u16 = 0x60;
+    pub const STORE: u16 = 0x02;
     pub const SET_X: u16 = 0x01;
+    pub const X_FROM_MEMORY: u16 = 0x61;
     pub const ADD: u16 = 0x04;
     pub const ADD_X: u16 = 0x0c;
+    pub const MULTIPLY: u16 = 0x24;
     pub const AND: u16 = 0x54;
+    pub const XOR_X: u16 = 0xac;
     pub const SHIFT_LEFT: u16 = 0x64;
     pub const SHIFT_RIGHT: u16 = 0x74;
     pub const JUMP: u16 = 0x05;
@@ -36,6 +42,7 @@ pub(super) mod code {
     pub const IF_AT_LEAST: u16 = 0x35;
     pub const IF_ANY_BIT: u16 = 0x45;
     pub const RETURN: u16 = 0x06;
+    pub const RETURN_ACCUMULATOR: u16 = 0x16;
     pub const COPY_TO_X: u16 = 0x07;
     pub const COPY_FROM_X: u16 = 0x87;
 }
@@ -84,6 +91,17 @@ impl Assembler {
             code: condition,
             if_true: 0,
             if_false: 1,
+            operand,
+        });
+        self.jump(label);
+    }
+
+    /// A jump to *label* if *condition* does not hold; else the program goes on.
+    pub fn jump_unless(&mut self, condition: u16, operand: u32, label: Label) {
+        self.program.push(Instruction {
+            code: condition,
+            if_true: 1,
+            if_false: 0,
             operand,
         });
         self.jump(label);

@@ -45,7 +45,7 @@ pub mod sys {
         attach(&OwnedFd, &[Instruction]) -> ();
         be_promiscuous(&OwnedFd, i32) -> ();
         make_ring(&OwnedFd, u32, u32, Duration) -> ();
-        join_fanout(&OwnedFd, Option<u16>) -> u16;
+        join_fanout(&OwnedFd, Option<u16>, &[Instruction]) -> u16;
         statistics(&OwnedFd) -> Statistics;
         take_error(&OwnedFd) -> Option<io::Error>;
         wait(&[RawFd], Duration) -> Vec<bool>;

@@ -18,10 +18,10 @@ use super::assembler::{code, Assembler, Label};
 pub const MAIL_PORTS: [u16; 8] = [24, 25, 465, 587, 2_525, 10_024, 10_025, 10_026];
 
 /// VLAN tags in band that the filter looks behind; what has more passes whole.
-const TAGS: usize = 3;
+pub(super) const TAGS: usize = 3;
 
 /// Ethertypes of 802.1Q, 802.1ad, and of QinQ before it.
-const TAG_TYPES: [u32; 4] = [0x8100, 0x88a8, 0x9100, 0x9200];
+pub(super) const TAG_TYPES: [u32; 4] = [0x8100, 0x88a8, 0x9100, 0x9200];
 /// MPLS, MPLS upstream, PPPoE session, Ethernet in Ethernet.
 const OPAQUE_TYPES: [u32; 4] = [0x8847, 0x8848, 0x8864, 0x6558];
 /// The least ethertype; less is the length of an 802.3 frame.
@@ -31,18 +31,18 @@ const LLC_WITH_IP: [u32; 2] = [0xaaaa, 0x0606];
 /// IPv4, IPv6, GRE, authentication header, MPLS, Ethernet.
 const OPAQUE_PROTOCOLS: [u32; 6] = [4, 41, 47, 51, 137, 143];
 /// Routing, fragment, destination options.
-const EXTENSION_HEADERS: [u32; 3] = [43, 44, 60];
+pub(super) const EXTENSION_HEADERS: [u32; 3] = [43, 44, 60];
 /// Hop-by-hop options: nearly always those of a host that tells its router which groups it is in (MLD, RFC 3810 5).
-const HOP_BY_HOP: u32 = 0;
+pub(super) const HOP_BY_HOP: u32 = 0;
 const ICMPV6: u32 = 58;
 /// VXLAN, VXLAN of Linux before its port was assigned, VXLAN-GPE, GENEVE.
-const TUNNEL_PORTS: [u32; 4] = [4_789, 8_472, 4_790, 6_081];
-const TCP: u32 = 6;
-const UDP: u32 = 17;
+pub(super) const TUNNEL_PORTS: [u32; 4] = [4_789, 8_472, 4_790, 6_081];
+pub(super) const TCP: u32 = 6;
+pub(super) const UDP: u32 = 17;
 
 /// The kind of packet (`SKF_AD_PKTTYPE`), at a place that no frame has; and its value for what this host sent.
-const PACKET_KIND: u32 = 0xffff_f004;
-const OUTGOING: u32 = 4;
+pub(super) const PACKET_KIND: u32 = 0xffff_f004;
+pub(super) const OUTGOING: u32 = 4;
 
 /// What is to pass.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -19,7 +19,7 @@ use super::sys;
 /// First and longest pause between two tries to open an interface that is gone.
 const RETRY_FIRST: Duration = Duration::from_millis(100);
 const RETRY_MOST: Duration = Duration::from_secs(5);
-/// How often a lane that is down is looked at, and how often the kernel is asked for its counts.
+/// How often a lane is looked at, and how often the kernel is asked for its counts.
 const LOOK: Duration = Duration::from_millis(250);
 
 /// How an interface is.
@@ -145,6 +145,13 @@ impl Lane {
         self.ring.as_mut()
     }
 
+    /// Notes which blocks of the ring are ready by now.
+    pub(super) fn look_ahead(&mut self, now: Instant) {
+        if let Some(ring) = &mut self.ring {
+            ring.look_ahead(now);
+        }
+    }
+
     /// Hands the next frame to *take*, and counts it.
     #[inline]
     pub(super) fn take(&mut self, take: impl FnOnce(&Frame<'_>)) {
@@ -167,14 +174,18 @@ impl Lane {
         self.look();
     }
 
-    /// Every now and then: takes the kernel's counts, looks whether the interface is back.
+    /// Every now and then: takes the kernel's counts, looks whether the interface went or is back.
     pub(super) fn tend(&mut self, now: Instant) {
         if now >= self.look_at {
             self.look_at = now + LOOK;
             self.read_statistics();
-            if self.account.state() != State::Up {
-                self.let_go();
-                self.look();
+            match self.account.state() {
+                // The socket would tell, but while other interfaces have frames nobody waits for it.
+                State::Up => self.trouble(),
+                State::Down | State::Gone => {
+                    self.let_go();
+                    self.look();
+                }
             }
         }
     }

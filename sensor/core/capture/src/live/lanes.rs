@@ -90,6 +90,10 @@ impl Lanes {
 
     fn read(&mut self, take: &mut impl FnMut(&Frame<'_>)) -> Turn {
         let mut turn = Turn::default();
+        if self.lanes.len() > 1 {
+            let now = Instant::now();
+            self.lanes.iter_mut().for_each(|lane| lane.look_ahead(now));
+        }
         while turn.frames < TURN_FRAMES {
             let Some(next) = self.next() else { break };
             self.lanes[next].take(|frame| {

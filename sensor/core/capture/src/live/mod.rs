@@ -23,6 +23,7 @@ mod lanes;
 #[cfg(target_os = "linux")]
 mod mapping;
 mod ring;
+mod sharing;
 #[cfg(target_os = "linux")]
 mod sys;
 

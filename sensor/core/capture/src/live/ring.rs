@@ -1,5 +1,6 @@
 //! One packet socket with its ring: opened, read frame by frame, asked for its losses.
 
+use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::{Mutex, PoisonError};
@@ -12,6 +13,7 @@ use super::error::LiveError;
 use super::filter::{self, Pass};
 use super::interface::{self, Interface};
 use super::mapping::Mapping;
+use super::sharing;
 use super::sys::{self, Statistics};
 
 /// The least memory of a ring: two blocks that hold a frame of 64 KiB, as segmentation offload makes them.
@@ -58,10 +60,10 @@ pub struct Fanout {
 }
 
 impl Fanout {
-    fn join(&self, socket: &OwnedFd, index: i32) -> io::Result<()> {
+    fn join(&self, socket: &OwnedFd, index: i32, link_type: LinkType) -> io::Result<()> {
         let mut group = self.group.lock().unwrap_or_else(PoisonError::into_inner);
         let known = group.filter(|(of, _)| *of == index).map(|(_, number)| number);
-        let number = sys::join_fanout(socket, known)?;
+        let number = sys::join_fanout(socket, known, &sharing::program(link_type))?;
         *group = Some((index, number));
         Ok(())
     }
@@ -77,6 +79,8 @@ pub struct Ring {
     /// The block that is read, or will be next.
     block: usize,
     reading: Option<Reading>,
+    /// When each block from the one at hand on was found to be ours, as far as anybody looked: [`Ring::look_ahead`].
+    found: VecDeque<Instant>,
 }
 
 /// The block at hand.
@@ -122,7 +126,9 @@ impl Ring {
             sys::be_promiscuous(&socket, index).map_err(failed("asking for frames to others"))?;
         }
         if let Some(fanout) = fanout {
-            fanout.join(&socket, index).map_err(failed("sharing its frames out"))?;
+            fanout
+                .join(&socket, index, link_type)
+                .map_err(failed("sharing its frames out"))?;
         }
         Ok(Self {
             mapping,
@@ -131,6 +137,7 @@ impl Ring {
             link_type,
             block: 0,
             reading: None,
+            found: VecDeque::new(),
         })
     }
 
@@ -149,6 +156,15 @@ impl Ring {
         &self.socket
     }
 
+    /// Notes which blocks are ready by now. Where frames wait for those of other rings, the blocks behind the one at hand wait all
+    /// the while, too: one that began to wait only at its turn would have a ring of blocks last that many waits.
+    pub fn look_ahead(&mut self, now: Instant) {
+        let blocks = self.mapping.blocks();
+        while self.found.len() < blocks && self.mapping.block((self.block + self.found.len()) % blocks).is_some() {
+            self.found.push_back(now);
+        }
+    }
+
     /// Packet time of the next frame, and when its block was found; none if no block is ready.
     #[inline]
     pub fn head(&mut self) -> Option<(Timestamp, Instant)> {
@@ -157,7 +173,7 @@ impl Ring {
             let cursor = Cursor::new(block);
             match cursor.frame(block) {
                 Some(head) => {
-                    let since = Instant::now();
+                    let since = self.found.front().copied().unwrap_or_else(Instant::now);
                     self.reading = Some(Reading { cursor, head, since });
                 }
                 None => self.next_block(),
@@ -194,6 +210,7 @@ impl Ring {
     /// Gives the block at hand back.
     fn next_block(&mut self) {
         self.reading = None;
+        self.found.pop_front();
         self.mapping.give_back(self.block);
         self.block = (self.block + 1) % self.mapping.blocks().max(1);
     }

@@ -61,6 +61,10 @@ pub fn bind(socket: &OwnedFd, index: i32) -> io::Result<()> {
 
 /// Sets a filter, in place of the one before.
 pub fn attach(socket: &OwnedFd, program: &[Instruction]) -> io::Result<()> {
+    set_program(socket, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, program)
+}
+
+fn set_program(socket: &OwnedFd, level: c_int, option: c_int, program: &[Instruction]) -> io::Result<()> {
     let mut filters: Vec<libc::sock_filter> = program
         .iter()
         .map(|each| libc::sock_filter {
@@ -74,7 +78,7 @@ pub fn attach(socket: &OwnedFd, program: &[Instruction]) -> io::Result<()> {
         len: u16::try_from(filters.len()).map_err(|_| io::ErrorKind::InvalidInput)?,
         filter: filters.as_mut_ptr(),
     };
-    set(socket, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)
+    set(socket, level, option, &program)
 }
 
 /// Asks for frames to others too, until the socket is closed.
@@ -106,17 +110,21 @@ pub fn make_ring(socket: &OwnedFd, block_octets: u32, blocks: u32, timeout: Dura
     set(socket, libc::SOL_PACKET, libc::PACKET_RX_RING, &ring)
 }
 
-/// Joins the group of sockets that share the frames of an interface by flow; a new group gives its number.
+/// Joins the *group* of sockets that share the frames of an interface by what *program* makes of each; none for a new one. Gives its
+/// number.
 ///
-/// Both directions of a flow go to the same socket, since the hash of the kernel is the same for both. IPv4 fragments are
-/// joined first, so that those behind the first, which name no ports, follow it.
-pub fn join_fanout(socket: &OwnedFd, group: Option<u16>) -> io::Result<u16> {
-    let flags = libc::PACKET_FANOUT_HASH | libc::PACKET_FANOUT_FLAG_DEFRAG;
+/// IPv4 fragments are joined first, so that those behind the first, which name no ports, follow it.
+pub fn join_fanout(socket: &OwnedFd, group: Option<u16>, program: &[Instruction]) -> io::Result<u16> {
+    let flags = libc::PACKET_FANOUT_CBPF | libc::PACKET_FANOUT_FLAG_DEFRAG;
     let wanted = match group {
         Some(group) => u32::from(group) | flags << 16,
         None => (flags | libc::PACKET_FANOUT_FLAG_UNIQUEID) << 16,
     };
     set(socket, libc::SOL_PACKET, libc::PACKET_FANOUT, &wanted)?;
+    if group.is_none() {
+        // The group's own: who joins it later has it, too.
+        set_program(socket, libc::SOL_PACKET, libc::PACKET_FANOUT_DATA, program)?;
+    }
     let joined: u32 = get(socket, libc::SOL_PACKET, libc::PACKET_FANOUT, 0)?;
     Ok((joined & 0xffff) as u16)
 }

@@ -202,6 +202,40 @@ fn every_fact_is_filled_by_some_case() {
     }
 }
 
+#[test]
+fn whom_the_hops_took_the_mail_for_is_told_topmost_first_and_the_first_other_one() {
+    let cases: &[(&[&str], [Option<&str>; 2])] = &[
+        (&[], [None, None]),
+        (&["by a.example id 1"], [None, None]),
+        (
+            &["by a.example id 1", "by b.example for <x@a.example>"],
+            [Some("x@a.example"), None],
+        ),
+        (
+            &["by a.example for <x@a.example>", "by b.example for X@A.example; Sun"],
+            [Some("x@a.example"), None],
+        ),
+        (
+            &[
+                "by a.example for <x@a.example>",
+                "by b.example for <X@a.example>",
+                "by c.example id 2",
+                "by d.example for <y@a.example>",
+                "by e.example for <z@a.example>",
+            ],
+            [Some("x@a.example"), Some("y@a.example")],
+        ),
+    ];
+    for (lines, expected) in cases {
+        let section: String = lines.iter().map(|line| format!("Received: {line}\r\n")).collect();
+        let read = parse_section(section.as_bytes(), &interest(&json!({})), &Limits::default());
+        let told = read
+            .received_for
+            .map(|address| address.map(|octets| std::str::from_utf8(octets).unwrap()));
+        assert_eq!(told, *expected, "{lines:?}");
+    }
+}
+
 /// The values of one field with a fold put at the *at*th blank of the section; none if it has not that many.
 fn refolded(raw: &str, at: usize) -> Option<String> {
     let blanks: Vec<usize> = raw.match_indices(' ').map(|(at, _)| at).collect();

@@ -40,8 +40,9 @@ pub struct HeaderFacts<'a> {
     pub fields: Vec<KeptField>,
     /// The fields that say how to read the body.
     pub content: ContentFields<'a>,
-    /// The address in the `for` clause of the topmost Received line that has one, as it stands there.
-    pub received_for: Option<&'a [u8]>,
+    /// The address in the `for` clause of the topmost Received line that has one, as it stands there, and the first one
+    /// below that is another.
+    pub received_for: [Option<&'a [u8]>; 2],
     /// True if there is a field that the artifact table names, or the subject has one of its prefixes.
     pub touched: bool,
     /// What was odd.
@@ -277,9 +278,15 @@ impl<'a, 'l> Reader<'a, 'l> {
 
     /// Counts the line; [`trace`] reads as many as the limit allows.
     fn received(&mut self, value: &'a [u8]) {
-        if self.facts.received_for.is_none() {
-            self.facts.received_for = received_for(value);
-        }
+        self.facts.received_for = match self.facts.received_for {
+            [None, _] => [received_for(value), None],
+            // A gateway's line names the recipient as the one below it does, but for mail that was sent on between them.
+            [Some(last), None] => [
+                Some(last),
+                received_for(value).filter(|other| !other.eq_ignore_ascii_case(last)),
+            ],
+            both => both,
+        };
         let count = &mut self.facts.header.received_count;
         *count = count.saturating_add(1);
         if *count as usize > self.limits.received_lines {

@@ -1,5 +1,3 @@
-use std::path::Path;
-
 use proptest::prelude::*;
 use wire::anomaly::AnomalyCounts;
 use wire::counters::Counters;
@@ -9,7 +7,7 @@ use wire::limits::Limits;
 
 use super::super::interpreter::run;
 use super::*;
-use crate::{open_path, FrameBatch};
+use crate::testing::{captured, Captured};
 
 const SNAP: u32 = 262_144;
 
@@ -143,42 +141,6 @@ fn must_pass(decoder: &mut Decoder, frame: &Frame<'_>) -> bool {
     mail || counters.fragments > 0
 }
 
-fn known_link_type(frame: &Frame<'_>) -> Option<LinkType> {
-    match frame.link_type {
-        LinkType::ETHERNET => Some(LinkType::ETHERNET),
-        LinkType::RAW | LinkType::IPV4 | LinkType::IPV6 => Some(LinkType::RAW),
-        _ => None,
-    }
-}
-
-/// Every frame of the captures in `pcaps`, with its link type.
-fn captured() -> Vec<(LinkType, Vec<u8>)> {
-    let pcaps = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../pcaps");
-    let mut folders: Vec<_> = std::fs::read_dir(pcaps)
-        .unwrap()
-        .map(|each| each.unwrap().path())
-        .collect();
-    folders.sort();
-    let mut frames = Vec::new();
-    for folder in folders.iter().filter(|folder| folder.is_dir()) {
-        let files = std::fs::read_dir(folder).unwrap().map(|each| each.unwrap().path());
-        for path in files.filter(|path| {
-            path.file_name()
-                .is_some_and(|name| name.to_string_lossy().starts_with("input."))
-        }) {
-            let Ok(mut reader) = open_path(&path) else { continue };
-            let mut batch = FrameBatch::new();
-            while reader.fill(&mut batch) {
-                let known = batch
-                    .frames()
-                    .filter_map(|frame| Some((known_link_type(&frame)?, frame.bytes.to_vec())));
-                frames.extend(known);
-            }
-        }
-    }
-    frames
-}
-
 fn frame_of(link_type: LinkType, bytes: &[u8]) -> Frame<'_> {
     Frame {
         at: wire::frame::Timestamp(0),
@@ -192,7 +154,7 @@ fn frame_of(link_type: LinkType, bytes: &[u8]) -> Frame<'_> {
 fn no_frame_of_any_capture_that_holds_mail_is_dropped() {
     let mut decoder = Decoder::new(&Limits::default());
     let (mut mail, mut dropped) = (0, 0);
-    for (link_type, bytes) in captured() {
+    for (_, link_type, bytes) in captured() {
         let passes = passes(link_type, &bytes);
         if must_pass(&mut decoder, &frame_of(link_type, &bytes)) {
             mail += 1;
@@ -209,9 +171,9 @@ proptest! {
     /// Whatever becomes of the headers: what the decoder takes for mail, the filter lets through.
     #[test]
     fn a_changed_frame_that_still_holds_mail_passes(changes in prop::collection::vec((any::<usize>(), 0_usize..70, any::<u8>()), 400)) {
-        thread_local!(static CAPTURED: Vec<(LinkType, Vec<u8>)> = captured());
+        thread_local!(static CAPTURED: Vec<Captured> = captured());
         CAPTURED.with(|captured| for (which, place, octet) in changes {
-            let (link_type, mut bytes) = captured[which % captured.len()].clone();
+            let (_, link_type, mut bytes) = captured[which % captured.len()].clone();
             if let Some(changed) = bytes.get_mut(place) {
                 *changed = octet;
             }
