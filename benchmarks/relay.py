@@ -22,13 +22,15 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 SIZES = (1_000, 10_000, 100_000)
 SESSIONS = 10
+DIRECT = "direct"
 LARGE = 30_000_000
 
 # A relay as one would write it: aiosmtpd takes a mail whole, aiosmtplib sends it on over a connection that is kept.
@@ -77,11 +79,21 @@ class Relay:
 
 
 @dataclass(frozen=True, slots=True)
+class Running:
+    """One that was started: its port, its process if it is one, and the process whose processor time is told."""
+
+    name: str
+    port: int
+    process: int | None
+    timed: int
+
+
+@dataclass(frozen=True, slots=True)
 class Rate:
-    """What one size came to."""
+    """What one run came to."""
 
     mails_s: float
-    cpu_us: float | None
+    cpu_us: float
 
 
 def main() -> None:
@@ -90,43 +102,64 @@ def main() -> None:
     parser.add_argument("--only", action="append", help="relays whose name has this; repeatable")
     parser.add_argument("--size", action="append", type=int, help="octets of a mail; repeatable")
     parser.add_argument("--mails", type=int, default=4_000, help="mails of a run, fewer of large ones")
-    parser.add_argument("--runs", type=int, default=3, help="runs, of which the best is told")
+    parser.add_argument(
+        "--runs",
+        type=int,
+        default=5,
+        help="runs of each, in turns; the best is told, and the median of its share of what goes directly",
+    )
     options = parser.parse_args()
     for tool in ("smtp-source", "smtp-sink"):
         if shutil.which(tool) is None:
             sys.exit(f"{tool} is not installed: apt-get install postfix")
     wanted = [each for each in RELAYS if not options.only or any(part in each.name for part in options.only)]
-    sizes = options.size or SIZES
-    print(
-        f"{'':32}" + "".join(f"{size:>12,} B {'CPU us':>8}" for size in sizes) + f"{'p50 ms':>9}{'p99 ms':>9}", end=""
-    )
-    print(f"{'p50 beside 30 MB':>18}{'p95':>8}{'peak MiB':>10}")
-    for relay in wanted:
-        with ExitStack() as opened:
-            row(relay, sizes, options.mails, options.runs, opened)
+    with ExitStack() as opened:
+        measure(started(wanted, opened), options.size or SIZES, options.mails, options.runs)
 
 
-def row(relay: Relay, sizes: list[int] | tuple[int, ...], mails: int, runs: int, opened: ExitStack) -> None:
-    """Measure one relay and print its line."""
-    sink_port, sink = opened.enter_context(smtp_sink())
-    try:
-        port, process = relay.start(sink_port, opened)
-    except RuntimeError as error:
-        print(f"{relay.name:32}{error}")
-        return
-    until_open(port)
-    rates = [
-        best_rate(
-            port, process or sink, size, max(200, mails * 1_000 // max(size, 1_000) if size > 10_000 else mails), runs
+def started(relays: Iterable[Relay], opened: ExitStack) -> list[Running]:
+    """Those that can be started here, each with a sink of its own."""
+    running = []
+    for relay in relays:
+        sink_port, sink = opened.enter_context(smtp_sink())
+        try:
+            port, process = relay.start(sink_port, opened)
+        except RuntimeError as error:
+            print(f"{relay.name}: {error}")
+            continue
+        until_open(port)
+        running.append(Running(relay.name, port, process, process or sink))
+    return running
+
+
+def measure(running: Sequence[Running], sizes: Sequence[int], mails: int, runs: int) -> None:
+    """All of them in turns, so that what else the machine does is the same for each, and a line for each."""
+    rates = {size: rates_of(running, size, mails_of(size, mails), runs) for size in sizes}
+    heads = "".join(f"{size:>12,} B {'of direct':>10} {'CPU us':>8}" for size in sizes)
+    print(f"{'':32}{heads}{'p50 ms':>9}{'p99 ms':>9}{'p50 beside 30 MB':>18}{'p95':>8}{'peak MiB':>10}")
+    for each in running:
+        cells = "".join(cell(rates[size], each.name) for size in sizes)
+        alone = latencies(each.port, 500)
+        with large_mails(each.port):
+            beside = latencies(each.port, 500)
+        print(f"{each.name:32}{cells}{percentile(alone, 50):>9.2f}{percentile(alone, 99):>9.2f}", end="")
+        print(
+            f"{percentile(beside, 50):>18.2f}{percentile(beside, 95):>8.2f}{peak_mib(each.process):>10.0f}", flush=True
         )
-        for size in sizes
-    ]
-    alone = latencies(port, 500)
-    with large_mails(port):
-        beside = latencies(port, 500)
-    cells = "".join(f"{each.mails_s:>14,.0f} {each.cpu_us or 0:>8,.0f}" for each in rates)
-    print(f"{relay.name:32}{cells}{percentile(alone, 50):>9.2f}{percentile(alone, 99):>9.2f}", end="")
-    print(f"{percentile(beside, 50):>18.2f}{percentile(beside, 95):>8.2f}{peak_mib(process):>10.0f}", flush=True)
+
+
+def mails_of(size: int, mails: int) -> int:
+    """How many mails of that size a run has: fewer of large ones."""
+    return max(200, mails * 1_000 // size) if size > 10_000 else mails
+
+
+def cell(rates: Mapping[str, Sequence[Rate]], name: str) -> str:
+    """The best run; the median of its share of what went directly in the same round, if anything did; its CPU."""
+    best = max(rates[name], key=lambda rate: rate.mails_s)
+    pairs = zip(rates[name], rates.get(DIRECT, ()), strict=False)
+    shares = [rate.mails_s / direct.mails_s for rate, direct in pairs]
+    share = f"{statistics.median(shares):.2f}" if shares else "-"
+    return f"{best.mails_s:>14,.0f} {share:>10} {min(rate.cpu_us for rate in rates[name]):>8,.0f}"
 
 
 # ---- what stands between
@@ -160,6 +193,8 @@ def aiosmtpd(*uvloop: str) -> Callable[[int, ExitStack], tuple[int, int | None]]
     """The relay above."""
 
     def start(sink: int, opened: ExitStack) -> tuple[int, int | None]:
+        if find_spec("aiosmtplib") is None:
+            raise RuntimeError("takes aiosmtplib")
         port = free_port()
         return port, popen(opened, sys.executable, "-c", _AIOSMTPD, str(port), str(sink), *uvloop)
 
@@ -170,18 +205,17 @@ def proxy_filter(sink: int, opened: ExitStack) -> tuple[int, int | None]:
     """Postfix that passes mail on before it queues it, with the sink for a filter."""
     if os.geteuid() != 0:
         raise RuntimeError("takes root")
-    from tests.taps.relay.postfix import postfix
+    from tests.postfix import postfix
 
     port = free_port()
     settings = {"message_size_limit": "100000000", "smtpd_client_connection_count_limit": "0"}
     line = f"127.0.0.1:{port} inet n - n - 100 smtpd -o smtpd_proxy_filter=127.0.0.1:{sink} -o mynetworks=127.0.0.0/8"
-    folder = Path(opened.enter_context(tempfile.TemporaryDirectory()))
-    opened.enter_context(postfix(folder, settings, line))
+    opened.enter_context(postfix(settings, line))
     return port, None
 
 
 RELAYS = (
-    Relay("direct", direct),
+    Relay(DIRECT, direct),
     Relay("ours, uvloop", ours("uvloop")),
     Relay("ours, asyncio", ours("asyncio")),
     Relay("postfix smtpd_proxy_filter", proxy_filter),
@@ -193,16 +227,16 @@ RELAYS = (
 # ---- sending
 
 
-def best_rate(port: int, process: int, size: int, mails: int, runs: int) -> Rate:
-    """Mails a second over connections that are kept, and what each cost the process in the middle."""
-    best = Rate(0.0, None)
+def rates_of(running: Sequence[Running], size: int, mails: int, runs: int) -> Mapping[str, Sequence[Rate]]:
+    """Mails a second over connections that are kept, and what each cost the process in the middle, round by round."""
+    rates: dict[str, list[Rate]] = {each.name: [] for each in running}
     for _ in range(runs):
-        cpu, began = cpu_s(process), time.perf_counter()
-        source(port, size, mails)
-        took, cpu = time.perf_counter() - began, cpu_s(process) - cpu
-        if mails / took > best.mails_s:
-            best = Rate(mails / took, cpu / mails * 1e6)
-    return best
+        for each in running:
+            cpu, began = cpu_s(each.timed), time.perf_counter()
+            source(each.port, size, mails)
+            took, cpu = time.perf_counter() - began, cpu_s(each.timed) - cpu
+            rates[each.name].append(Rate(mails / took, cpu / mails * 1e6))
+    return rates
 
 
 def source(port: int, size: int, mails: int, *, sessions: int = SESSIONS) -> None:

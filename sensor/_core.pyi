@@ -27,6 +27,7 @@ __all__ = [
     "Replay",
     "Reply",
     "Session",
+    "Shortcut",
     "Tally",
     "TlsSession",
     "Trace",
@@ -499,6 +500,48 @@ class Inline:
     def counters(self) -> dict[str, int]: ...
     def anomalies(self) -> dict[str, int]:
         """How often each anomaly was seen; every slug is present."""
+
+@final
+class Shortcut:
+    """
+    Follows the plain part of a relayed dialogue: what the relay neither changes nor answers, and may pass as it came.
+
+    Each piece passes whole or not at all. What passes is fed to *session* of *core*, if that is open. A piece that does
+    not pass left no trace: go on from ``stand`` by other means. One is begun where no reply is awaited: at commands, or
+    in content behind what *content* says; in a mail or not, with so many of its recipients accepted, for each of which
+    *lmtp* has a reply to the dot. Where not *passes_content*, no content passes; where *judges*, its dot waits.
+
+    What became of a piece: 0 refused; else the sum of 1 it passes; 2 it passes up to the dot that ends it, which waits
+    for ``end``; 4 that dot passes, too; 8 the core failed on it, and sees no more of the session; 16 for each dot that
+    was answered with a positive reply.
+    """
+
+    def __new__(
+        cls,
+        core: Inline,
+        session: int | None,
+        *,
+        judges: bool,
+        lmtp: bool,
+        passes_content: bool,
+        content: bytes | None,
+        in_mail: bool,
+        recipients: int,
+    ) -> Shortcut: ...
+    def client(self, data: bytes | bytearray | memoryview, at_ns: int, /) -> int:
+        """Octets of the client."""
+    def server(self, data: bytes | bytearray | memoryview, at_ns: int, /) -> int:
+        """Octets of the server."""
+    def end(self, at_ns: int, /) -> int:
+        """The dot that waited passes."""
+    @property
+    def is_answered(self) -> bool:
+        """True if no reply is awaited."""
+    def stand(self) -> tuple[bytes | None, list[str], bool, int]:
+        """
+        Where content is open, what stands before its next octet: CR LF, LF, or no line end. What replies are awaited
+        to: mail, rcpt, reset, data, dot, other. Whether a mail has begun; its accepted recipients.
+        """
 
 def mail_ports() -> list[int]:
     """The TCP ports that the kernel lets through where no others are named."""

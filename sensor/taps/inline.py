@@ -28,6 +28,15 @@ KnownPath = tuple[str, int | None, str | None, bool, str | None]
 MailReply = tuple[int, str | None, str]
 """Code, enhanced code, text."""
 
+GATHER_S = 0.02
+"""
+Between batches while mail passes: taken one by one, mails would have the analysis and their loop pass the interpreter
+to and fro for each. Of 10,000 mails a second that is 200 a batch, a hundredth of ``inline_events``.
+"""
+
+CoreShortcut = _core.Shortcut
+"""What follows the plain part of a relayed dialogue."""
+
 
 class Envelope(TypedDict):
     """What is known of a mail before its content; what is left out is unknown."""
@@ -90,6 +99,29 @@ class InlineCore:
     def close(self, session: int, *, at_ns: int, reset: bool = False) -> None:
         """The connection ended: what is open is told."""
         self._core.close(session, at_ns=at_ns, reset=reset)
+
+    def shortcut(
+        self,
+        session: int | None,
+        *,
+        judges: bool,
+        lmtp: bool,
+        passes_content: bool,
+        content: bytes | None,
+        in_mail: bool,
+        recipients: int,
+    ) -> CoreShortcut:
+        """Follow plain dialogue from a rest of it, and feed *session* with what passes: see ``_core.Shortcut``."""
+        return _core.Shortcut(
+            self._core,
+            session,
+            judges=judges,
+            lmtp=lmtp,
+            passes_content=passes_content,
+            content=content,
+            in_mail=in_mail,
+            recipients=recipients,
+        )
 
     # ---- mails: the envelope first, then the content
 
@@ -170,8 +202,7 @@ class InlineTap(CoreEvents, ABC):
             else:
                 return
             try:
-                if not len(batch):
-                    self._over.wait(TURN_S)
+                self._over.wait(GATHER_S if len(batch) else TURN_S)
             except KeyboardInterrupt:
                 if interrupted:
                     raise

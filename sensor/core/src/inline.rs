@@ -29,16 +29,39 @@ pub struct Inline {
     inner: Mutex<wire::inline::Inline>,
 }
 
+/// What became of octets that a session was fed.
+pub enum Fed {
+    Seen,
+    /// The session is not open any more.
+    Closed,
+    /// The core failed on them.
+    Failed,
+}
+
 impl Inline {
+    /// Feeds a session for somebody to whom mail goes on, whatever comes of it.
+    pub fn fed(&self, session: u64, octets: &[u8], by: Speaker, at: Timestamp) -> Fed {
+        match self.attempt(|inner| inner.feed(session, octets, by, at)) {
+            Some(Ok(())) => Fed::Seen,
+            Some(Err(_)) => Fed::Closed,
+            None => Fed::Failed,
+        }
+    }
+
     /// Does *act*. Should it panic, that is an error like others: whoever passes mail on survives a defect of ours.
     fn with<T>(&self, act: impl FnOnce(&mut wire::inline::Inline) -> Result<T, InlineError>) -> PyResult<T> {
-        let mut inner = lock(&self.inner);
-        match catch_unwind(AssertUnwindSafe(|| act(&mut inner))) {
-            Ok(done) => done.map_err(refused),
-            Err(_) => Err(PyRuntimeError::new_err(
+        match self.attempt(act) {
+            Some(done) => done.map_err(refused),
+            None => Err(PyRuntimeError::new_err(
                 "the core failed on this mail; this is a defect of the sensor, please report it",
             )),
         }
+    }
+
+    /// What *act* returned; none if it panicked.
+    fn attempt<T>(&self, act: impl FnOnce(&mut wire::inline::Inline) -> T) -> Option<T> {
+        let mut inner = lock(&self.inner);
+        catch_unwind(AssertUnwindSafe(|| act(&mut inner))).ok()
     }
 }
 
@@ -175,7 +198,13 @@ type Peer = (String, Option<u16>);
 type GivenPath = (Text, Option<u16>, Option<Text>, bool, Option<Text>);
 
 /// Octets of `bytes` as they stand; of other buffers a copy, since whoever owns one may write to it.
-struct Octets<'a>(Cow<'a, [u8]>);
+pub struct Octets<'a>(Cow<'a, [u8]>);
+
+impl Octets<'_> {
+    pub fn octets(&self) -> &[u8] {
+        &self.0
+    }
+}
 
 impl<'a, 'py> FromPyObject<'a, 'py> for Octets<'a> {
     type Error = PyErr;

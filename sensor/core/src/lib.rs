@@ -1,7 +1,8 @@
 //! `sensor._core`: the streaming core as a Python module. This crate alone knows PyO3.
 //!
 //! It registers what `sensor/_core.pyi` describes; `reading.rs` runs the threads that `replay.rs` shows, `live.rs` those of live interfaces,
-//! `inline.rs` takes mail from whoever holds it, `convert.rs` shows records to Python, `error.rs` maps errors.
+//! `inline.rs` takes mail from whoever holds it, `shortcut.rs` follows what a relay passes as it came, `convert.rs` shows records to
+//! Python, `error.rs` maps errors.
 
 mod convert;
 mod error;
@@ -13,6 +14,7 @@ mod parse;
 mod reading;
 mod receive;
 mod replay;
+mod shortcut;
 mod tally;
 mod trace;
 mod traffic;
@@ -55,6 +57,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<replay::Replay>()?;
     module.add_class::<live::Live>()?;
     module.add_class::<inline::Inline>()?;
+    module.add_class::<shortcut::Shortcut>()?;
     module.add_class::<live::InterfaceStatus>()?;
     module.add_class::<replay::Damage>()?;
     module.add_class::<tally::Tally>()?;

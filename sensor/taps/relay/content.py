@@ -14,20 +14,30 @@ class Content:
     """
     From the reply to DATA to the final dot. *out* takes what goes to the next hop; *judge* is asked at the blank line.
 
-    ``smuggled`` counts dots that a lenient server would have misread.
+    ``smuggled`` counts dots that a lenient server would have misread. *before* is what its first octet stands behind.
     """
 
     def __init__(
-        self, tag_name: bytes | None, out: Callable[[bytes], None], judge: Callable[[], Ruling], counts: Counts
+        self,
+        tag_name: bytes | None,
+        out: Callable[[bytes], None],
+        judge: Callable[[], Ruling],
+        counts: Counts,
+        before: bytes = b"\r\n",
     ) -> None:
         self._out, self._judge, self._counts = out, judge, counts
-        self._scanner = DataScanner()
+        self._scanner = DataScanner(before)
         self._hold = HeaderHold(tag_name) if tag_name is not None else None
         self._is_released = self._is_tagged = False
 
     @property
     def smuggled(self) -> int:
         return self._scanner.smuggled
+
+    @property
+    def before(self) -> bytes | None:
+        """What the next octet stands behind; None where something is held back, or counted until the end."""
+        return None if self._scanner.held or self._scanner.smuggled else self._scanner.before
 
     def scan(self, data: bytes) -> Scanned:
         """What the next octets of the client come to. Nothing is passed on yet."""

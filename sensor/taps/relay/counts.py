@@ -7,6 +7,7 @@ from collections.abc import Mapping
 COUNTERS: Mapping[str, str] = {
     "sessions": "Client connections that were accepted.",
     "sessions_refused": "Client connections answered 421, since there were too many in all or of that client.",
+    "sessions_refused_of_client": "Of these, those of clients that had `relay.max_sessions_per_client` open already.",
     "loops_refused": "Connections or greetings that came from this relay itself.",
     "next_hop_failed": "Sessions answered 421, since the next hop could not be reached or greeted in vain.",
     "next_hop_lost": "Next-hop connections that ended while the client still needed them.",

@@ -38,12 +38,13 @@ class DataScanner:
     Reads the content of one mail. ``smuggled`` counts the dots that a lenient server would have misread.
 
     At most two octets are held back between pieces: a dot or a CR whose meaning the next octet tells.
+
+    ``before`` is the newline that the last octets ended with, as far as it matters: content begins after that of DATA.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, before: bytes = b"\r\n") -> None:
         self.smuggled = 0
-        # The newline that the last octets ended with, as far as it matters: content begins after the CRLF of DATA.
-        self._before = b"\r\n"
+        self.before = before
         self._held = b""
 
     def feed(self, data: bytes) -> Scanned:
@@ -51,7 +52,7 @@ class DataScanner:
         if not data:
             return Scanned(b"", b"", None)
         # What stands before matters to a dot alone; without it, nothing has to be joined and copied.
-        before = self._before if self._held or data.startswith(b".") else b""
+        before = self.before if self._held or data.startswith(b".") else b""
         rest = None
         window = before + self._held + data
         has_dots = _has_dots_after_newlines(window)
@@ -62,7 +63,7 @@ class DataScanner:
         else:
             self._held = _undecided(window)
             window = window[: len(window) - len(self._held)]
-            self._before = _newline_at_the_end(window)
+            self.before = _newline_at_the_end(window)
         seen = window[len(before) :]
         if not has_dots:
             return Scanned(seen, seen, rest)

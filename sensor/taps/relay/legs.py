@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol, cast
 
+Ends = tuple[tuple[str, int], tuple[str, int]]
+"""Of a connection: who made it, and where it leads. Addresses in their plain form."""
+
 
 class Owner(Protocol):
     """The session, as its connections know it."""
@@ -47,8 +50,10 @@ class Leg(asyncio.Protocol):
 
     def read(self, *, wanted: bool) -> None:
         """Read on, or read no further for now."""
+        if wanted is self.is_reading:
+            return
         transport = self.transport
-        if wanted == self.is_reading or transport is None or transport.is_closing():
+        if transport is None or transport.is_closing():
             return
         self.is_reading = wanted
         if wanted:
@@ -79,7 +84,7 @@ class ClientLeg(Leg):
 class NextHopLeg(Leg):
     """The connection to the next hop."""
 
-    end: tuple[str, int] | None = None
+    ends: Ends | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)

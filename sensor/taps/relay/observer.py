@@ -13,9 +13,10 @@ from typing import Protocol
 from sensor.inline import Verdict
 from sensor.log import Log
 from sensor.model import Transaction
-from sensor.taps.inline import Peer
+from sensor.taps.inline import CoreShortcut, Peer
 from sensor.taps.relay.counts import Counts
 from sensor.taps.relay.port import PASS, Ruling
+from sensor.taps.relay.shortcut import UNSEEN, Rest, Shortcut, Stand
 
 NOT_JUDGED = Ruling(refusal=b"451 4.3.0 This mail could not be checked, try again later\r\n")
 """Where nothing passes unjudged, what a mail gets that could not be observed. Never a 5xx: the fault is ours."""
@@ -32,6 +33,17 @@ class Core(Protocol):
     def secured(self, session: int, *, at_ns: int) -> None: ...
     def provisional(self, session: int) -> Transaction | None: ...
     def close(self, session: int, *, at_ns: int, reset: bool = False) -> None: ...
+    def shortcut(
+        self,
+        session: int | None,
+        *,
+        judges: bool,
+        lmtp: bool,
+        passes_content: bool,
+        content: bytes | None,
+        in_mail: bool,
+        recipients: int,
+    ) -> CoreShortcut: ...
 
 
 class Judging(Protocol):
@@ -67,13 +79,12 @@ class Observer:
         view.open(client, server)
         return view
 
-    def failed(self, error: Exception) -> None:
+    def failed(self, why: str) -> None:
         """An error in the core or the judge, the first of which is told: the others are counted."""
         self.counts.add("observer_failures")
         if not self._is_told:
             self._is_told = True
-            # Its kind alone: an error's text may quote the mail.
-            self._log.error("relay_observer_failed", why=type(error).__name__)
+            self._log.error("relay_observer_failed", why=why)
 
 
 class View:
@@ -122,7 +133,30 @@ class View:
         try:
             self._observer.core.close(session, at_ns=self._observer.clock(), reset=reset)
         except Exception as error:  # noqa: BLE001 - mail goes on, whatever the observer does
-            self._observer.failed(error)
+            self._observer.failed(type(error).__name__)
+
+    def shortcut(self, rest: Rest) -> Shortcut | None:
+        """One that tells this view of what it lets pass."""
+        core = self._observer.core
+        try:
+            followed = core.shortcut(
+                self._session,
+                judges=rest.judges and self._observer.judge is not None,
+                lmtp=rest.is_lmtp,
+                passes_content=rest.passes_content,
+                content=rest.content,
+                in_mail=rest.in_mail,
+                recipients=rest.recipients,
+            )
+        except Exception as error:  # noqa: BLE001 - mail goes on, whatever the observer does
+            self._fail(error)
+            return None
+        return SeenShortcut(followed, self, self._observer.clock)
+
+    def missed(self) -> None:
+        """The core failed on what passed by a shortcut."""
+        self._observer.failed("RuntimeError")
+        self.close(reset=True)
 
     def judge(self) -> Ruling:
         """What is to become of the mail whose content was seen so far."""
@@ -154,5 +188,38 @@ class View:
 
     def _fail(self, error: Exception) -> None:
         """Look on no further. The core is told that the session ended, so that it keeps nothing of it."""
-        self._observer.failed(error)
+        # Its kind alone: an error's text may quote the mail.
+        self._observer.failed(type(error).__name__)
         self.close(reset=True)
+
+
+class SeenShortcut:
+    """What the core follows, with the time of it. Where the observer fails, what passes goes on."""
+
+    __slots__ = ("_clock", "_core", "_view")
+
+    def __init__(self, core: CoreShortcut, view: View, clock: Callable[[], int]) -> None:
+        self._core, self._view, self._clock = core, view, clock
+
+    @property
+    def is_answered(self) -> bool:
+        return self._core.is_answered
+
+    def from_client(self, octets: bytes, /) -> int:
+        passage = self._core.client(octets, self._clock())
+        return self._without_failure(passage) if passage & UNSEEN else passage
+
+    def from_next_hop(self, octets: bytes, /) -> int:
+        passage = self._core.server(octets, self._clock())
+        return self._without_failure(passage) if passage & UNSEEN else passage
+
+    def end(self) -> None:
+        if self._core.end(self._clock()) & UNSEEN:
+            self._view.missed()
+
+    def stand(self) -> Stand:
+        return self._core.stand()
+
+    def _without_failure(self, passage: int) -> int:
+        self._view.missed()
+        return passage & ~UNSEEN

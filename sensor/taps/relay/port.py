@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from sensor.taps.relay.identity import Identity
+from sensor.taps.relay.shortcut import Rest, Shortcut
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,9 @@ class Port(Protocol):
 
     def judge(self) -> Ruling:
         """The verdict on the mail whose content was seen so far."""
+
+    def shortcut(self, rest: Rest) -> Shortcut | None:
+        """A shortcut from where the dialogue is at rest, if there is one."""
 
 
 @dataclass(frozen=True, slots=True)

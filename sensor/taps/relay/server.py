@@ -17,6 +17,7 @@ from sensor.settings import RelaySettings, split_listen
 from sensor.taps.base import TapError
 from sensor.taps.relay.counts import Counts
 from sensor.taps.relay.identity import Identity
+from sensor.taps.relay.legs import Ends
 from sensor.taps.relay.observer import Observer
 from sensor.taps.relay.port import Conduct
 from sensor.taps.relay.session import LINGER_S, LOOP_REFUSED, REFUSED, Session, next_hop_of, plain_address
@@ -59,9 +60,10 @@ class RelayServer:
         # Those that were not turned away at once, and of them, by client, those that are served.
         self._let_in: set[Session] = set()
         self._admitted: Counter[str] = Counter()
-        # Our own ends of connections to the next hop, and the ends of clients: one that is both is we ourselves.
-        self._own_ends: set[tuple[str, int]] = set()
-        self._clients: dict[tuple[str, int], Session] = {}
+        # Our connections to the next hop, and those of clients: one that is both is we ourselves. Both ends count: a
+        # client on this machine may well have the port that one of ours has, since they lead to different places.
+        self._own: set[Ends] = set()
+        self._clients: dict[Ends, Session] = {}
         self._all_gone = asyncio.Event()
         self.sockets = bound(settings.listen)
         refuse_own_listener(settings, self.sockets)
@@ -121,10 +123,10 @@ class RelayServer:
 
     # ---- what sessions ask
 
-    def refusal(self, peer: tuple[str, int], session: Session) -> bytes | None:
-        """What the connection of *session* from *peer* is answered, if it can't be taken."""
-        self._clients[peer] = session
-        if peer in self._own_ends:
+    def refusal(self, ends: Ends, session: Session) -> bytes | None:
+        """What the connection of *session* is answered, if it can't be taken."""
+        self._clients[ends] = session
+        if ends in self._own:
             self.counts.add("loops_refused")
             return LOOP_REFUSED
         if len(self._let_in) >= self.settings.max_sessions:
@@ -138,6 +140,7 @@ class RelayServer:
         """True if one more session of that client may be open; it then counts as open."""
         if not is_trusted and self._admitted[client] >= self.settings.max_sessions_per_client:
             self.counts.add("sessions_refused")
+            self.counts.add("sessions_refused_of_client")
             self.teller.tell("sessions_refused", "relay.max_sessions_per_client of one client are open")
             return False
         self._admitted[client] += 1
@@ -171,15 +174,15 @@ class RelayServer:
         verb = b"LHLO" if self.settings.next_hop_protocol == "lmtp" else b"EHLO"
         return verb + b" " + self._token + b"." + self._hello_name.encode("ascii", "replace") + b"\r\n"
 
-    def add_own_end(self, end: tuple[str, int]) -> None:
+    def add_own(self, ends: Ends) -> None:
         """A connection to the next hop was made. It may have been taken by ourselves before that was heard of."""
-        self._own_ends.add(end)
-        if end in self._clients:
+        self._own.add(ends)
+        if ends in self._clients:
             self.counts.add("loops_refused")
-            self._clients[end].abort()
+            self._clients[ends].abort()
 
-    def remove_own_end(self, end: tuple[str, int]) -> None:
-        self._own_ends.discard(end)
+    def remove_own(self, ends: Ends) -> None:
+        self._own.discard(ends)
 
     def leave(self, session: Session) -> None:
         """A session is over."""
@@ -187,7 +190,7 @@ class RelayServer:
             return
         self._sessions.remove(session)
         self._let_in.discard(session)
-        self._clients.pop(session.peer, None)
+        self._clients.pop(session.ends, None)
         if session.is_admitted and session.identity is not None:
             client = session.identity.client[0]
             self._admitted[client] -= 1

@@ -12,9 +12,10 @@ from sensor.taps.relay import proxy
 from sensor.taps.relay.approach import Approach
 from sensor.taps.relay.counts import Counts
 from sensor.taps.relay.identity import Identity
-from sensor.taps.relay.legs import ClientLeg, Leg, NextHopLeg
+from sensor.taps.relay.legs import ClientLeg, Ends, Leg, NextHopLeg
 from sensor.taps.relay.observer import Observer, View
 from sensor.taps.relay.port import Conduct, Ruling
+from sensor.taps.relay.shortcut import Rest, Shortcut
 from sensor.taps.relay.splice import Splice
 from sensor.taps.relay.state import State
 from sensor.taps.telling import Teller, reason_of
@@ -46,8 +47,8 @@ class House(Protocol):
     next_hop_tls: ssl.SSLContext | None
     is_stopping: bool
 
-    def refusal(self, peer: tuple[str, int], session: Session) -> bytes | None:
-        """What the connection of *session* from *peer* is answered, if it can't be taken."""
+    def refusal(self, ends: Ends, session: Session) -> bytes | None:
+        """What the connection of *session* is answered, if it can't be taken."""
 
     def admits(self, client: str, *, is_trusted: bool) -> bool:
         """True if one more session of that client may be open; it then counts as open."""
@@ -56,8 +57,8 @@ class House(Protocol):
     def client_tls(self) -> ssl.SSLContext | None: ...
     def conduct(self, identity: Identity, *, is_trusted: bool) -> Conduct: ...
     def hello(self) -> bytes: ...
-    def add_own_end(self, end: tuple[str, int]) -> None: ...
-    def remove_own_end(self, end: tuple[str, int]) -> None: ...
+    def add_own(self, ends: Ends) -> None: ...
+    def remove_own(self, ends: Ends) -> None: ...
     def leave(self, session: Session) -> None: ...
 
 
@@ -73,7 +74,7 @@ class Session:
         self.house = house
         self.client = ClientLeg(self)
         self.next_hop = NextHopLeg(self)
-        self.peer = ("", 0)
+        self.ends: Ends = ("", 0), ("", 0)
         self.identity: Identity | None = None
         self.is_admitted = False
         self._splice: Splice | None = None
@@ -89,9 +90,10 @@ class Session:
 
     def begin(self) -> None:
         """The client has connected."""
-        peer, own = self._ends()
-        self.peer = peer
-        refusal = self.house.refusal(peer, self)
+        transport = self.client.transport
+        assert transport is not None  # noqa: S101 - the client has just connected
+        peer, own = self.ends = end_of(transport, "peername"), end_of(transport, "sockname")
+        refusal = self.house.refusal(self.ends, self)
         if refusal is not None:
             self._turn_away(refusal)
             return
@@ -102,12 +104,6 @@ class Session:
             self._timer = self.house.loop.call_later(PROXY_TIMEOUT_S, self._refuse_proxy)
         else:
             self._admit(self.identity)
-
-    def _ends(self) -> tuple[tuple[str, int], tuple[str, int]]:
-        transport = self.client.transport
-        assert transport is not None  # noqa: S101 - the client has just connected
-        peer, own = (transport.get_extra_info(name) or ("0.0.0.0", 0) for name in ("peername", "sockname"))  # noqa: S104
-        return (plain_address(peer[0]), peer[1]), (plain_address(own[0]), own[1])
 
     def _read_proxy(self) -> None:
         try:
@@ -185,10 +181,10 @@ class Session:
         if self._is_over or self._splice is None or self._splice.state is State.OVER:
             transport.abort()
             return
-        own = transport.get_extra_info("sockname")
-        if own:
-            leg.end = (plain_address(own[0]), own[1])
-            self.house.add_own_end(leg.end)
+        ends = end_of(transport, "sockname"), end_of(transport, "peername")
+        if all(port for _, port in ends):
+            leg.ends = ends
+            self.house.add_own(ends)
         assert self.identity is not None  # noqa: S101 - nobody connects for a client that is not known
         if self.house.settings.identity == "proxy1":
             transport.write(proxy.v1(self.identity))
@@ -232,8 +228,8 @@ class Session:
 
     def next_hop_lost(self, leg: NextHopLeg) -> None:
         """The next hop's connection is gone."""
-        if leg.end is not None:
-            self.house.remove_own_end(leg.end)
+        if leg.ends is not None:
+            self.house.remove_own(leg.ends)
         leg.transport = None
         if self._splice is not None:
             self._splice.next_hop_lost()
@@ -397,11 +393,20 @@ class Session:
     def judge(self) -> Ruling:
         return Ruling() if self._view is None else self._view.judge()
 
+    def shortcut(self, rest: Rest) -> Shortcut | None:
+        return None if self._view is None else self._view.shortcut(rest)
+
 
 def next_hop_of(settings: RelaySettings) -> tuple[str, int]:
     """Host and port of the next hop."""
     host, _, port = settings.next_hop.rpartition(":")
     return host.strip("[]"), int(port)
+
+
+def end_of(transport: asyncio.Transport, name: str) -> tuple[str, int]:
+    """The "peername" or "sockname" of a connection, as far as it is known: one that is gone already has none."""
+    address = transport.get_extra_info(name) or ("0.0.0.0", 0)  # noqa: S104 - nobody listens there
+    return plain_address(address[0]), address[1]
 
 
 def plain_address(text: str) -> str:

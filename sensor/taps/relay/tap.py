@@ -16,6 +16,7 @@ from sensor.taps.inline import InlineCore, InlineTap
 from sensor.taps.relay.counts import Counts
 from sensor.taps.relay.observer import Observer
 from sensor.taps.relay.server import RelayServer
+from sensor.taps.relay.troubles import Troubles
 
 SWITCH_INTERVAL_S = 0.0005
 """How long another thread may go on when the loop has something to do: half of the millisecond that mail may wait."""
@@ -63,6 +64,7 @@ class RelayTap(InlineTap):
             tag_name=judge.strips,
             log=log,
         )
+        self._troubles = Troubles(self.counters, log or Log())
         self._stop: asyncio.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stops = False
@@ -117,7 +119,10 @@ class RelayTap(InlineTap):
         self._loop = asyncio.get_running_loop()
         if self._stops:
             self._stop.set()
+        watch = self._loop.create_task(self._troubles.watch())
         await self._server.run(self._stop)
+        watch.cancel()
+        await asyncio.wait((watch,))
         self._judge.close()
 
 

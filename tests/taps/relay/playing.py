@@ -6,10 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from sensor.classify import load_table
+from sensor.taps.inline import InlineCore
 from sensor.taps.relay.approach import Approach, TlsUse
 from sensor.taps.relay.counts import Counts
+from sensor.taps.relay.data import END
 from sensor.taps.relay.identity import Identity
 from sensor.taps.relay.port import PASS, Conduct, Ruling
+from sensor.taps.relay.shortcut import JUDGE, Rest, Shortcut, Stand
 from sensor.taps.relay.splice import Splice
 
 BANNER = b"220 mx.corp.example ESMTP\r\n"
@@ -24,6 +28,7 @@ GO_ON = b"354 End data with <CR><LF>.<CR><LF>\r\n"
 CONTENT = b"Subject: a\r\n\r\nbody\r\n..stuffed\r\n"
 TAKEN = b"250 2.0.0 Ok: queued as 4F7\r\n"
 PLAIN = Conduct()
+CORE = InlineCore(load_table(()).interest)
 
 
 @dataclass
@@ -36,6 +41,8 @@ class Recorder:
     done: list[str] = field(default_factory=list)
     ruling: Ruling = PASS
     judged_on: list[bytes] = field(default_factory=list)
+    has_shortcut: bool = False
+    passed_short: int = 0
     told: list[str] = field(default_factory=list)
 
     def to_client(self, octets: bytes) -> None:
@@ -74,12 +81,59 @@ class Recorder:
         self.judged_on.append(self.saw(from_client=True))
         return self.ruling
 
+    def shortcut(self, rest: Rest) -> Shortcut | None:
+        return SeenByRecorder(self, rest) if self.has_shortcut else None
+
     def saw(self, *, from_client: bool) -> bytes:
         return b"".join(octets for client, octets in self.sight if client == from_client)
 
 
+class SeenByRecorder:
+    """The core's shortcut, which tells the recorder of what it lets pass."""
+
+    def __init__(self, recorder: Recorder, rest: Rest) -> None:
+        self._recorder = recorder
+        self._core = CORE.shortcut(
+            None,
+            judges=rest.judges,
+            lmtp=rest.is_lmtp,
+            passes_content=rest.passes_content,
+            content=rest.content,
+            in_mail=rest.in_mail,
+            recipients=rest.recipients,
+        )
+
+    @property
+    def is_answered(self) -> bool:
+        return self._core.is_answered
+
+    def from_client(self, octets: bytes, /) -> int:
+        passage = self._core.client(octets, 0)
+        return self._passed(octets[: -len(END)] if passage == JUDGE else octets, passage, from_client=True)
+
+    def from_next_hop(self, octets: bytes, /) -> int:
+        return self._passed(octets, self._core.server(octets, 0), from_client=False)
+
+    def end(self) -> None:
+        self._passed(END, self._core.end(0), from_client=True)
+
+    def stand(self) -> Stand:
+        return self._core.stand()
+
+    def _passed(self, octets: bytes, passage: int, *, from_client: bool) -> int:
+        if passage:
+            self._recorder.passed_short += 1
+            self._recorder.seen(octets, from_client=from_client)
+        return passage
+
+
 class Play:
-    """A session: ``client`` and ``server`` say something, whole or octet by octet where ``by_octets``."""
+    """
+    A session: ``client`` and ``server`` say something, whole or octet by octet where ``by_octets``. Where
+    ``has_shortcut``, what is plain goes by that.
+    """
+
+    has_shortcut = True
 
     def __init__(
         self,
@@ -89,8 +143,11 @@ class Play:
         identity: Identity | None = None,
         ruling: Ruling = PASS,
         by_octets: bool = False,
+        has_shortcut: bool | None = None,
     ) -> None:
-        self.port, self.counts = Recorder(ruling=ruling), Counts()
+        if has_shortcut is None:
+            has_shortcut = self.has_shortcut
+        self.port, self.counts = Recorder(ruling=ruling, has_shortcut=has_shortcut), Counts()
         approach = Approach(b"EHLO relay.corp.example\r\n", tls, identity, self.counts)
         self.splice = Splice(self.port, conduct, approach, self.counts)
         self._by_octets = by_octets

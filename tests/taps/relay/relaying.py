@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Self
 
@@ -49,7 +49,12 @@ class Relay:
 
 @contextmanager
 def relaying(
-    next_hop: int | str, *, rules: Sequence[InlineRule] = (), inline: InlineSettings | None = None, **settings: Any
+    next_hop: int | str,
+    *,
+    rules: Sequence[InlineRule] = (),
+    inline: InlineSettings | None = None,
+    limits: Mapping[str, int] | None = None,
+    **settings: Any,
 ) -> Iterator[Relay]:
     """A relay to the next hop on that port of 127.0.0.1, with those settings; stopped if the test did not."""
     where = next_hop if isinstance(next_hop, str) else f"127.0.0.1:{next_hop}"
@@ -57,7 +62,7 @@ def relaying(
     table = load_table(())
     policy = inline or InlineSettings(rules=tuple(rules), verdict_timeout_ms=2_000)
     judge = Judge(table, Organisation(("corp.example",), ()), policy)
-    relay = Relay(RelayTap(how, table.interest, judge=judge, inline=policy))
+    relay = Relay(RelayTap(how, table.interest, judge=judge, inline=policy, limits=limits))
     try:
         yield relay
     finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sensor.taps.relay.port import Conduct, Ruling
+from sensor.taps.relay.port import PASS, Conduct, Ruling
 from sensor.taps.relay.state import State
 from tests.taps.relay.playing import BANNER, EHLO, ENVELOPE, GO_ON, OFFERS, Play
 
@@ -67,15 +67,22 @@ CONDUCT = st.builds(
     st.booleans(),
     st.booleans(),
 )
-RULING = st.sampled_from([Ruling(), Ruling(tag=b"X-Tag: a\r\n"), Ruling(refusal=b"550 5.7.1 No\r\n")])
+RULING = st.sampled_from([PASS, Ruling(), Ruling(tag=b"X-Tag: a\r\n"), Ruling(refusal=b"550 5.7.1 No\r\n")])
 
 
 # A dialogue that goes well, so that the road is long.
 WELL = [*zip(ENVELOPE.splitlines(keepends=True), (b"250 Ok\r\n", b"250 Ok\r\n", GO_ON), strict=True)]
 
 
-def play(steps: list[tuple[str, bytes]], conduct: Conduct, ruling: Ruling, *, by_octets: bool) -> Play:
-    session = Play(conduct, ruling=ruling, by_octets=by_octets).server(BANNER).client(EHLO).server(OFFERS)
+def play(
+    steps: list[tuple[str, bytes]], conduct: Conduct, ruling: Ruling, *, by_octets: bool, has_shortcut: bool = True
+) -> Play:
+    session = (
+        Play(conduct, ruling=ruling, by_octets=by_octets, has_shortcut=has_shortcut)
+        .server(BANNER)
+        .client(EHLO)
+        .server(OFFERS)
+    )
     for name, octets in steps:
         if name == "envelope":
             for command, reply in WELL:
@@ -113,6 +120,35 @@ def test_the_answers_do_not_depend_on_how_octets_are_cut(
     # An abort takes back what is not sent yet: of octets together that is more.
     longer, shorter = cut.port.next_hop, whole.port.next_hop
     assert longer == shorter or ("abort_next_hop" in cut.port.done and longer.startswith(shorter))
+
+
+@settings(deadline=None)
+@given(STEPS, CONDUCT, RULING)
+def test_the_shortcut_changes_nothing(steps: list[tuple[str, bytes]], conduct: Conduct, ruling: Ruling) -> None:
+    short, long = (play(steps, conduct, ruling, by_octets=False, has_shortcut=each) for each in (True, False))
+    assert (short.port.client, short.port.next_hop) == (long.port.client, long.port.next_hop)
+    assert short.port.done == long.port.done
+    for from_client in (True, False):
+        assert short.port.saw(from_client=from_client) == long.port.saw(from_client=from_client)
+    assert short.port.judged_on == long.port.judged_on
+    assert short.counts.all() == long.counts.all()
+    assert short.splice.waits_for_next_hop == long.splice.waits_for_next_hop
+    # Both stand in the same place, too: what comes next is heard alike.
+    for session in (short, long):
+        take(session, "server", b"250 Ok\r\n")
+        take(session, "client", b"x\r\n.\r\nNOOP\r\n")
+    assert (short.port.client, short.port.next_hop) == (long.port.client, long.port.next_hop)
+
+
+def test_plain_mail_takes_the_shortcut_all_the_way() -> None:
+    session = play([], Conduct(judges=True), PASS, by_octets=False)
+    for number in (1, 2):
+        for command, reply in WELL:
+            session.client(command).server(reply)
+        session.client(b"Subject: a\r\n\r\n").client(b"..body\r\n.\r\n").server(b"250 2.0.0 Taken\r\n")
+        # Five pieces of the client's, a dot for itself after the verdict, and four replies.
+        assert session.port.passed_short == 10 * number
+    assert session.counts["mails_taken"] == 2
 
 
 @settings(deadline=None)

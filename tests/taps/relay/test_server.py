@@ -8,6 +8,7 @@ import os
 import resource
 import signal
 import socket
+import struct
 import subprocess
 import threading
 import time
@@ -28,6 +29,9 @@ from tests.running import COMMAND, environment, mailsensor
 from tests.service import free_port, running
 from tests.taps.relay.next_hop import SILENT, next_hop, on_a_thread
 from tests.taps.relay.relaying import LOOPS, Client, Relay, relaying
+
+IP_LOCAL_PORT_RANGE = 51
+"""linux/in.h; Python has no name for it yet."""
 
 FORWARD = (
     b"Message-ID: <forward@corp.example>\r\nResent-From: ann@corp.example\r\n"
@@ -196,6 +200,23 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         pass
     finally:
         writer.close()
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_client_on_the_same_machine_may_have_the_port_that_leads_to_the_next_hop(loop: str) -> None:
+    """A port is given away again where the other end differs: 554 was the answer to one client in thousands."""
+    with next_hop() as server, relaying(server.port, event_loop=loop) as relay, Client(relay.port) as first:
+        assert first.hello() == 250
+        [((_, port), _)] = relay.tap._server._own  # noqa: SLF001
+        with socket.socket() as second:
+            try:
+                second.setsockopt(socket.IPPROTO_IP, IP_LOCAL_PORT_RANGE, struct.pack("@I", port << 16 | port))
+            except OSError:
+                pytest.skip("Linux lets a program choose such a port since 6.3")
+            second.settimeout(20)
+            second.connect(("127.0.0.1", relay.port))
+            assert second.getsockname() == ("127.0.0.1", port)
+            assert second.recv(3) == b"220"
 
 
 @pytest.mark.parametrize("loop", LOOPS)

@@ -27,6 +27,12 @@ def by_octets(request: pytest.FixtureRequest) -> bool:
     return bool(request.param)
 
 
+@pytest.fixture(autouse=True, params=[True, False], ids=["shortcut", "long way"])
+def has_shortcut(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every rule holds on both ways."""
+    monkeypatch.setattr(Play, "has_shortcut", request.param)
+
+
 def test_commands_replies_and_content_pass_as_they_come(by_octets: bool) -> None:
     play = Play(by_octets=by_octets).greet()
     play.client(b"VRFY b@corp.example\r\nXYZZY\r\n").server(b"252-Perhaps\r\n252 2.1.5 b\r\n500 5.5.2 What?\r\n")

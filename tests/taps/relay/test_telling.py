@@ -118,7 +118,7 @@ def test_a_reason_is_the_systems(error: Exception, why: str) -> None:
 
 
 def test_the_page_names_every_line_of_the_log() -> None:
-    sources = (Path(__file__).parents[3] / "sensor" / "taps" / "relay").glob("*.py")
+    sources = (Path(__file__).parents[3] / "sensor" / "taps" / "relay").rglob("*.py")
     told = {name for each in sources for name in re.findall(r'tell\(\s*"([a-z_]+)"', each.read_text())}
     told |= {"client_tls_failed", "next_hop_tls_failed"}
     page = DOCS.read_text()

@@ -16,6 +16,7 @@ from tests.taps.relay.certificates import certificate
 def test_what_is_wrong_with_a_file_is_said_in_words(tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.pem"
     wrong.write_text("no certificate")
+    wrong.chmod(0o600)  # it stands for the key, too, and a key that others may read is refused for that
     cert, _ = certificate(tmp_path, "one")
     _, other_key = certificate(tmp_path, "two")
     for cert_file, key_file, words in (

@@ -8,6 +8,7 @@
 //! the only one; time that steps back is as harmless as on the wire.
 
 pub mod mail;
+pub mod shortcut;
 
 use std::collections::HashMap;
 use std::fmt;
