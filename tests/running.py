@@ -54,11 +54,11 @@ def root_for(what: str) -> pytest.MarkDecorator:
 
 def environment(changes: Mapping[str, str] | None = None) -> dict[str, str]:
     """
-    The environment of this process without settings of the sensor, and with *changes*.
+    The environment of this process without settings of the sensor or of Python's output, and with *changes*.
 
     Tests that are run by root stay root: what they made may be for nobody else to read.
     """
-    own = {name: value for name, value in os.environ.items() if not name.startswith("MAILSENSOR_")}
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("MAILSENSOR_", "PYTHONUNBUF"))}
     stays = {"MAILSENSOR_RUN_USER": "root"} if os.geteuid() == 0 else {}
     return own | {"PYTHONPATH": str(ROOT)} | stays | dict(changes or {})
 

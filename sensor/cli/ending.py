@@ -20,6 +20,8 @@ def status_of(work: Callable[[], int]) -> int:
     except BrokenPipeError:
         return _reader_went_away()
     except OSError as error:
+        if error.filename is None:
+            _let_output_go()
         return _complain(f"{error.filename or 'output'}: {error.strerror or error}")
     except ImportError as error:
         if "_core" not in str(error):
@@ -49,6 +51,11 @@ def _complain(message: str) -> int:
 
 def _reader_went_away() -> int:
     """As in ``mailsensor ... | head``: end quietly, with the status that other tools end with on a closed pipe."""
+    _let_output_go()
+    return 141
+
+
+def _let_output_go() -> None:
+    """What is still in the buffer goes nowhere: Python would try once more at its end, and end with status 120."""
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, sys.stdout.fileno())
-    return 141
