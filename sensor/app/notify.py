@@ -18,6 +18,11 @@ class Notifier:
         self._watchdog_s = _watchdog_s(environment)
         self._next_s = 0.0
 
+    @property
+    def is_supervised(self) -> bool:
+        """True if somebody is there who starts the process again when it fails: systemd, or a container's engine."""
+        return bool(self._address) or os.getpid() == 1
+
     def ready(self) -> None:
         self._send("READY=1")
 

@@ -20,6 +20,9 @@ from sensor.log import Log
 from sensor.privileges import PrivilegeError
 from sensor.web.server import bound, open_web
 
+COULD_NOT_GO_ON = 1
+"""A worker died that only a new process can begin again. Everything is saved, and who supervises starts one."""
+
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
@@ -65,14 +68,19 @@ def run(options: RunOptions, environment: Mapping[str, str]) -> int:
         notifier = Notifier(environment)
         notifier.ready()
         log.info("running", workers=",".join(sensor.worker_names))
+        status = READ_WHOLE
         while not stop.is_set():
             sensor.turn()
             notifier.alive(time.monotonic())
+            if sensor.stranded and notifier.is_supervised:
+                log.error("ends_to_be_started_anew", workers=",".join(sensor.stranded), why="the right to them is gone")
+                status = COULD_NOT_GO_ON
+                break
         notifier.stopping()
         log.info("stopping")
         sensor.drain(lambda: notifier.alive(time.monotonic()))
     log.info("stopped")
-    return READ_WHOLE
+    return status
 
 
 def _check_that_it_can_read_again(path: str) -> None:

@@ -157,6 +157,11 @@ class Sensor:
     # ---- for other threads
 
     @property
+    def stranded(self) -> Sequence[str]:
+        """Workers that died, and that only a new process has the rights to begin anew."""
+        return [worker.name for worker in self._crew if worker.is_stranded]
+
+    @property
     def worker_names(self) -> Sequence[str]:
         return self._crew.names
 

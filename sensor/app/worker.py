@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from sensor.errors import UserError
 from sensor.log import Log
-from sensor.taps.base import Batch, Tap
+from sensor.taps.base import Batch, RightGoneError, Tap
 from sensor.taps.folder import EndOfCaptures
 from sensor.taps.mark import Mark
 
@@ -116,6 +116,8 @@ class Worker:
         self.restarts: int = 0 if before is None else before.restarts
         self.problem: str | None = None
         self.has_ended = False
+        # It died, and what it reads can't be opened any more with the rights that are left.
+        self.is_stranded = False
         self._open_tap, self._inbox, self._log, self._clock = open_tap, inbox, log, clock
         # Opened here, so that a wrong interface or file is an error of whoever starts the sensor.
         self._tap: Tap | None = open_tap()
@@ -220,7 +222,7 @@ class Worker:
                 tap = self._open_tap()
                 with self._lock:
                     self._tap = tap
-            self.problem = None
+            self.problem, self.is_stranded = None, False
             if self._stopping.is_set():
                 tap.stop()
             for batch in tap.batches():
@@ -229,6 +231,7 @@ class Worker:
             if tap is not None:
                 # A capture that it was reading will not be gone on with: nothing has to wait for its end.
                 self._hand_over(Parcel(self.name, tap, EndOfCaptures(())))
+            self.is_stranded = isinstance(error, RightGoneError)
             return f"{type(error).__name__}: {error}"
         return None
 

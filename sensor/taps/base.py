@@ -16,6 +16,10 @@ class TapError(UserError):
     """The source can't be read; the message says what is wrong and what would work."""
 
 
+class RightGoneError(TapError):
+    """The source could be read, had this process the right to it, which it may have given up."""
+
+
 class DamageView(Protocol):
     """One thing that was wrong with a source: what could be read was read."""
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from sensor import _core
 from sensor.model import InterestSpec, TapName
+from sensor.privileges import may
 from sensor.settings import LiveSettings
-from sensor.taps.base import Batch, DamageView, TapError
+from sensor.taps.base import Batch, DamageView, RightGoneError, TapError
 from sensor.taps.capture import CoreTap, core_interest
 
 # How often it is looked whether an interface went down or frames were dropped. The core's own counts are as old.
@@ -67,7 +68,7 @@ class LiveTap(CoreTap):
                 reopens=reopens,
             )
         except (_core.CaptureError, ValueError) as error:
-            raise TapError(str(error)) from None
+            raise (TapError if may("net_raw") else RightGoneError)(str(error)) from None
         super().__init__(self._live)
         self._watch = watch
         self._told = self._live.interfaces()

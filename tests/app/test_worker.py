@@ -10,7 +10,7 @@ from sensor.app import worker as module
 from sensor.app.worker import Inbox, Worker
 from sensor.log import Log
 from sensor.model import Missed, TapName, TlsSession, Transaction
-from sensor.taps.base import Batch, DamageView
+from sensor.taps.base import Batch, DamageView, RightGoneError
 from sensor.taps.folder import EndOfCaptures
 from sensor.taps.missed import MissedBatch
 from tests.mails import Batch as Mails
@@ -100,6 +100,23 @@ def test_one_that_can_not_be_opened_again_says_why() -> None:
     worker = started(open_tap, queue.Queue())
     until(lambda: worker.problem is not None and "no such device" in worker.problem)
     assert not worker.is_up
+    worker.stop()
+
+
+def test_one_that_lacks_the_right_to_go_on_is_stranded_until_it_has_it() -> None:
+    gone = RightGoneError("this user may not capture")
+    tries: list[Brittle | RightGoneError] = [Brittle(1, dies=True), gone, gone, Brittle(1, dies=False)]
+
+    def open_tap() -> Brittle:
+        found = tries.pop(0)
+        if isinstance(found, RightGoneError):
+            raise found
+        return found
+
+    worker = started(open_tap, queue.Queue())
+    until(lambda: worker.is_stranded)
+    assert not worker.is_up
+    until(lambda: not tries and not worker.is_stranded)
     worker.stop()
 
 
