@@ -22,6 +22,7 @@ LARGEST = 4096
 STREAM_TARGETS = {
     "content_reader": rb"(?i)[a-z-]+:",
     "header_section": rb"(?i)[a-z-]+:",
+    "inline_shortcut": rb"(?s).*\r\n\.",
     "mime_skimmer": rb"(?is).*content-type",
     "smtp_data": rb"(?s).*\r\n\.",
     "smtp_origin": rb"PROXY|\r\n\r\n\0",
