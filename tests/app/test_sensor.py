@@ -28,7 +28,8 @@ MILTER = '[milter]\nlisten = ["unix:{at}"]\nsocket_access = "owner"\n'
 def write_settings(folder: Path, *, milter: str = "first.sock", more: str = "") -> Path:
     """Settings of a sensor that writes records and serves as a milter in *folder*."""
     path = folder / "sensor.toml"
-    path.write_text(f'[run]\nrecords = "{folder}/records.jsonl"\n{MILTER.format(at=folder / milter)}{more}')
+    (folder / "out").mkdir(exist_ok=True)
+    path.write_text(f'[run]\nrecords = "{folder}/out/records.jsonl"\n{MILTER.format(at=folder / milter)}{more}')
     return path
 
 
@@ -49,15 +50,14 @@ def can_connect(path: Path) -> bool:
 
 
 def test_a_reload_that_can_not_open_the_records_anew_changes_nothing(tmp_path: Path) -> None:
-    """The record file was moved away and a folder put in its place: neither settings nor sources may be half new."""
+    """The folder of the record file was moved away: neither settings nor sources may be half new."""
     settings = write_settings(tmp_path)
     with sensing(settings) as sensor:
         until(lambda: can_connect(tmp_path / "first.sock"), "the milter")
-        (tmp_path / "records.jsonl").rename(tmp_path / "records.jsonl.1")
-        (tmp_path / "records.jsonl").mkdir()
         port = free_port()
         journal = f'[journal]\nlisten = "127.0.0.1:{port}"\naddresses = ["journal@corp.example"]\n'
         write_settings(tmp_path, milter="second.sock", more=f"{journal}[web]\nallow_reload = true\n")
+        (tmp_path / "out").rename(tmp_path / "away")
         answer = sensor.request_reload()
         sensor.turn(0)
         problem = answer.result(0)
@@ -68,7 +68,7 @@ def test_a_reload_that_can_not_open_the_records_anew_changes_nothing(tmp_path: P
         assert list(tmp_path.glob("second.sock*")) == []
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", port))
-        (tmp_path / "records.jsonl").rmdir()
+        (tmp_path / "away").rename(tmp_path / "out")
         answer = sensor.request_reload()
         sensor.turn(0)
         assert answer.result(0) is None

@@ -45,6 +45,7 @@ def put(pair: tuple[Path, Path], cert: Path, key: Path) -> None:
     for source, target in zip(pair, (cert, key), strict=True):
         new = target.with_name("new")
         new.write_bytes(source.read_bytes())
+        new.chmod(0o600)
         new.replace(target)
 
 
