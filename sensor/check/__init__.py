@@ -6,6 +6,7 @@ from sensor.check.clock import CLOCK
 from sensor.check.disk import DISK
 from sensor.check.files import FILES
 from sensor.check.interfaces import INTERFACES
+from sensor.check.mta_log import MTA_LOG
 from sensor.check.offloads import OFFLOADS
 from sensor.check.organisation import ORGANISATION
 from sensor.check.ports import PORTS
@@ -24,6 +25,7 @@ CHECKS: tuple[Check, ...] = (
     RINGS,
     CAPTURES,
     PORTS,
+    MTA_LOG,
     WEB,
     FILES,
     SECRETS,

@@ -15,6 +15,8 @@ def written(settings: Settings) -> Iterator[tuple[str, str]]:
     yield "store.path", settings.store.path
     yield "run.records", settings.run.records
     yield "run.alerts", settings.run.alerts
+    if settings.milter.log_path:
+        yield "milter.log_state", settings.milter.log_state
     if settings.alerts.spool_dir:
         # What is written are files in it.
         yield "alerts.spool_dir", os.path.join(settings.alerts.spool_dir, "x.spool")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import pkgutil
+import pwd
 import re
 import socket
 from collections.abc import Iterator, Mapping
@@ -29,6 +30,7 @@ from sensor.settings import (
     FileSinkSettings,
     JournalSettings,
     LiveSettings,
+    MilterSettings,
     OrganisationSettings,
     PrivacySettings,
     RelaySettings,
@@ -41,6 +43,7 @@ from sensor.settings import (
     WebhookSettings,
     WebSettings,
 )
+from tests.postfix import open_folder
 from tests.running import root_for
 
 BY_NAME = {each.name: each for each in CHECKS}
@@ -463,3 +466,46 @@ def test_captures_have_to_be_there(tmp_path: Path) -> None:
         (CaptureSettings(files=(str(tmp_path / "none.pcap"),)), "fail"),
     ):
         assert worst(look("captures", capture=settings)) == status
+
+
+# ---- the MTA's log
+
+
+def milter(log: Path, *, listen: bool = True) -> MilterSettings:
+    return MilterSettings(listen=("unix:/run/m.sock",) if listen else (), log_path=str(log))
+
+
+def test_a_log_that_the_milter_can_read_is_well(tmp_path: Path) -> None:
+    (tmp_path / "log").touch()
+    assert worst(look("mta_log", milter=milter(tmp_path / "log"))) == "ok"
+
+
+def test_a_log_that_is_not_there_is_a_warning_with_a_way_to_have_one(tmp_path: Path) -> None:
+    (line,) = look("mta_log", milter=milter(tmp_path / "log"))
+    assert (line.status, "maillog_file" in line.fix) == ("warn", True)
+
+
+def test_what_is_no_log_file_is_an_error(tmp_path: Path) -> None:
+    assert worst(look("mta_log", milter=milter(tmp_path))) == "fail"
+
+
+@root_for("files that another user may not read")
+def test_a_log_that_the_sensors_user_can_not_read_is_an_error() -> None:
+    before = os.geteuid()
+    with open_folder() as folder:
+        (folder / "log").touch(mode=0o600)
+        os.seteuid(pwd.getpwnam("nobody").pw_uid)
+        try:
+            (line,) = look("mta_log", milter=milter(folder / "log"))
+        finally:
+            os.seteuid(before)
+    assert (line.status, "usermod" in line.fix) == ("fail", True)
+
+
+def test_a_log_without_a_milter_is_nobodys_concern(tmp_path: Path) -> None:
+    assert look("mta_log", milter=milter(tmp_path / "log", listen=False)) == []
+
+
+def test_where_the_milter_keeps_its_place_in_the_log_has_to_be_writable(tmp_path: Path) -> None:
+    settings = replace(milter(tmp_path / "log"), log_state=str(tmp_path / "gone" / "state"))
+    assert worst(look("files", milter=settings)) == "fail"
