@@ -90,8 +90,8 @@ def _user(name: str) -> str:
 def until_told(setup: Setup) -> Iterator[ExitStack]:
     """For what is opened meanwhile. SIGTERM means what Ctrl-C means, and logs tell what the settings let them."""
     with ExitStack() as opened:
+        # First of all: what is logged from here on tells no more than the settings let it.
         opened.enter_context(hiding(setup.veil.log))
-        # Before anything is opened: what is told from here on, is told in full.
         opened.enter_context(_terminate_as_interrupt())
         yield opened
 

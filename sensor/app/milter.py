@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from sensor.app.common import READ_WHOLE, READ_WITH_DAMAGE
+from sensor.app.common import READ_WHOLE, READ_WITH_DAMAGE, organisation_of
 from sensor.app.console import records_to
 from sensor.app.endless import (
     AtOnce,
@@ -19,7 +19,7 @@ from sensor.app.endless import (
     until_told,
 )
 from sensor.app.rights import Rights
-from sensor.classify import Organisation, Table
+from sensor.classify import Table
 from sensor.inline.judge import Judge
 from sensor.log import Log
 from sensor.settings import Settings, SettingsError
@@ -64,8 +64,7 @@ def open_milter(
     settings: Settings, table: Table, core_limits: Mapping[str, int], own_limits: Mapping[str, int], log: Log
 ) -> MilterTap:
     """The tap as the settings have it, with the judge that they ask for. Raises ``TapError``."""
-    ours = settings.organisation
-    judge = Judge(table, Organisation(ours.internal_domains, ours.internal_networks), settings.inline, log=log)
+    judge = Judge(table, organisation_of(settings), settings.inline, log=log)
     try:
         return MilterTap(
             settings.milter,

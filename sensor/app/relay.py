@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 
-from sensor.app.common import READ_WHOLE, READ_WITH_DAMAGE
+from sensor.app.common import READ_WHOLE, READ_WITH_DAMAGE, organisation_of
 from sensor.app.console import records_to
 from sensor.app.endless import (
     AtOnce,
@@ -22,7 +22,7 @@ from sensor.app.endless import (
 )
 from sensor.app.reading import Sink
 from sensor.app.rights import Rights
-from sensor.classify import Organisation, Table
+from sensor.classify import Table
 from sensor.inline.judge import Judge
 from sensor.log import Log
 from sensor.settings import RelaySettings, Settings, SettingsError
@@ -112,10 +112,10 @@ def open_relay(
     The tap as the settings have it, with the judge that they ask for; it drains no longer than *at_most_s*, and *tells*
     when it listens. Raises ``TapError``.
     """
-    ours, how = settings.organisation, settings.relay
+    how = settings.relay
     if at_most_s is not None:
         how = replace(how, drain_s=min(how.drain_s, at_most_s))
-    judge = Judge(table, Organisation(ours.internal_domains, ours.internal_networks), settings.inline, log=log)
+    judge = Judge(table, organisation_of(settings), settings.inline, log=log)
 
     def on_listening() -> None:
         if tells:
