@@ -9,7 +9,6 @@ import shutil
 import smtplib
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ import pytest
 
 from tests.running import needs
 from tests.service import free_port
+from tests.waiting import until
 
 PATIENCE_S = 20.0
 
@@ -123,10 +123,7 @@ class Postfix:
         self.wait_for(lambda: self.log.count(text) >= times, f"{text!r} is in the log {times} times")
 
     def wait_for(self, holds: Callable[[], bool], what: str) -> None:
-        end = time.monotonic() + PATIENCE_S
-        while not holds():
-            assert time.monotonic() < end, f"it never came true that {what}\n{self.log[-4_000:]}"
-            time.sleep(0.02)
+        until(holds, what, so_far=lambda: self.log[-4_000:])
 
     def run(self, verb: str) -> None:
         command = [needs("postfix", "postfix"), "-c", str(self.folder / "etc"), verb]

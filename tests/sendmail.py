@@ -6,7 +6,6 @@ import re
 import smtplib
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from tests.running import ROOT, lacking, needs
 from tests.service import free_port
+from tests.waiting import until
 
 PATIENCE_S = 30.0
 
@@ -92,11 +92,11 @@ class Sendmail:
         return (self.folder / "queue" / f"hf{queue_id}").exists()
 
     def wait_for(self, holds: Callable[[], bool], what: str) -> None:
-        end = time.monotonic() + PATIENCE_S
-        while not holds():
+        def holds_while_it_runs() -> bool:
             assert self.process.poll() is None, f"Sendmail ended\n{self.said}"
-            assert time.monotonic() < end, f"it never came true that {what}\n{self.said}"
-            time.sleep(0.02)
+            return holds()
+
+        until(holds_while_it_runs, what, so_far=lambda: self.said)
 
 
 @contextmanager

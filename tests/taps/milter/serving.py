@@ -6,7 +6,6 @@ import json
 import re
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.running import COMMAND, environment
+from tests.waiting import until
 
 PATIENCE_S = 20.0
 
@@ -65,10 +65,7 @@ class Milter:
         return [json.loads(line) for line in lines if line.endswith(b"\n")]
 
     def until(self, holds: Callable[[], bool], what: str) -> None:
-        end = time.monotonic() + PATIENCE_S
-        while not holds():
-            assert time.monotonic() < end, f"{what} did not come true\n{self.log}"
-            time.sleep(0.02)
+        until(holds, what, so_far=lambda: self.log)
 
     def records_of(self, number: int) -> list[Any]:
         """So many records, once they are there."""

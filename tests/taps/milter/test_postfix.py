@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import smtplib
 import socket
 import threading
 import time
@@ -15,26 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from sensor.classify import builtin_table
-from sensor.taps.inline import InlineCore
 from tests.postfix import Postfix, open_folder, postfix, queue_id_of, snippet
 from tests.running import ROOT
+from tests.taps.milter.mails import check_each, digest_of, forward, replies_to_each, send
 from tests.taps.milter.serving import PATIENCE_S, Milter, serving
 from tests.taps.milter.watching import Talk
-
-# What Gmail's forwarding leaves behind: fields that say both mailbox and destination.
-FORWARD = (
-    "Received: from store.corp.example (store.corp.example [192.0.2.30])\r\n"
-    "\tby mx.corp.example with ESMTP id 1; Sun, 22 Nov 2026 07:00:00 +0000\r\n"
-    "X-Forwarded-To: {to}\r\nX-Forwarded-For: {mailbox} {to}\r\n"
-    "From: dora@partner.example\r\nTo: {mailbox}\r\nSubject: {subject}\r\n"
-    "Message-ID: <{subject}@partner.example>\r\nDate: Sun, 22 Nov 2026 07:00:00 +0000\r\n\r\nHello\r\n.dots\r\n"
-)
-
-
-def forward(domain: str, *, mailbox: str = "ann@corp.example") -> bytes:
-    """A mail that *mailbox* forwards to eve at that domain; the domain is its subject too."""
-    return FORWARD.format(to=f"eve@{domain}.example", subject=domain, mailbox=mailbox).encode()
 
 
 @pytest.fixture
@@ -69,16 +53,6 @@ def both(folder: Path, *, listen: str = "", milter: str = "", **changes: str) ->
         yield sensor, mta
 
 
-def send(client: smtplib.SMTP, mail: bytes, *, to: str) -> str:
-    """The reply to the first command that was refused, or to the final dot."""
-    for code, reply in (client.mail("ann@corp.example"), client.rcpt(to)):
-        if code >= 300:
-            client.rset()
-            return f"{code} {reply.decode()}"
-    code, reply = client.data(mail)
-    return f"{code} {reply.decode()}"
-
-
 def send_alone(mta: Postfix, mail: bytes, *, to: str) -> str:
     """As ``send``, in a session of its own."""
     with mta.client() as client:
@@ -91,24 +65,13 @@ def send_alone(mta: Postfix, mail: bytes, *, to: str) -> str:
 def test_each_verdict_is_carried_out_and_recorded(folder: Path) -> None:
     """Four rules and none, in one SMTP session: each mail gets its own, and nothing of the one before."""
     with both(folder) as (milter, mta):
-        replies = {}
         with mta.client() as client:
-            for domain in ("tag", "defer", "reject", "hold", "partner"):
-                replies[domain] = send(client, forward(domain), to=f"eve@{domain}.example")
-        assert replies["defer"].startswith("451 4.7.1 ")
-        assert replies["reject"] == "550 5.7.1 Not 100% allowed"
+            replies = replies_to_each(client)
         assert mta.delivered(queue_id_of(replies["tag"])).startswith(b"X-Mailflow-Sensor: auto")
         assert b"X-Mailflow-Sensor" not in mta.delivered(queue_id_of(replies["partner"]))
         assert mta.on_hold(queue_id_of(replies["hold"]))
         records = milter.records_of(5)
-        assert [(each["header"]["subject"], each["outcome"]) for each in records] == [
-            ("tag", "delivered"),
-            ("defer", "deferred"),
-            ("reject", "rejected"),
-            ("hold", "delivered"),
-            ("partner", "delivered"),
-        ]
-        assert [each["session"]["transaction_index"] for each in records] == [0, 1, 2, 3, 4]
+        check_each(records)
         assert {each["tap"] for each in records} == {"milter"}
         assert {each["flow"]["dst_port"] for each in records} == {mta.port}
         assert records[2]["reply"] == {"code": 550, "enhanced": "5.7.1", "text": "Not 100% allowed"}
@@ -143,14 +106,6 @@ def test_a_mail_is_what_the_wire_carried(folder: Path) -> None:
         "truncated": False,
     }
     assert record["body_digest"] == digest_of(forward("partner"))
-
-
-def digest_of(mail: bytes) -> str | None:
-    """The digest that mail has on every road."""
-    core = InlineCore(builtin_table().interest)
-    number = core.begin(at_ns=0)
-    core.content(number, mail)
-    return core.drafted(number).body_digest
 
 
 # ---- several recipients, several mails, mails that come to nothing

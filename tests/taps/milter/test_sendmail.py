@@ -12,8 +12,8 @@ import pytest
 
 from tests.running import ROOT, root_for
 from tests.sendmail import Sendmail, queue_id_of, root_folder, sendmail
+from tests.taps.milter.mails import check_each, digest_of, forward, replies_to_each, send
 from tests.taps.milter.serving import Milter, serving
-from tests.taps.milter.test_postfix import digest_of, forward, send
 
 pytestmark = root_for("Sendmail, and folders that it trusts")
 
@@ -37,24 +37,13 @@ def both(folder: Path, *, listen: str = "") -> Iterator[tuple[Milter, Sendmail]]
 
 def test_each_verdict_is_carried_out_and_recorded(folder: Path) -> None:
     with both(folder) as (milter, mta):
-        replies = {}
         with mta.client() as client:
-            for domain in ("tag", "defer", "reject", "hold", "partner"):
-                replies[domain] = send(client, forward(domain), to=f"eve@{domain}.example")
-        assert replies["defer"].startswith("451 4.7.1 ")
-        assert replies["reject"] == "550 5.7.1 Not 100% allowed"
+            replies = replies_to_each(client)
         assert mta.delivered(queue_id_of(replies["tag"])).startswith(b"X-Mailflow-Sensor: auto")
         assert b"X-Mailflow-Sensor" not in mta.delivered(queue_id_of(replies["partner"]))
         assert mta.quarantined(queue_id_of(replies["hold"]))
         records = milter.records_of(5)
-        assert [(each["header"]["subject"], each["outcome"]) for each in records] == [
-            ("tag", "delivered"),
-            ("defer", "deferred"),
-            ("reject", "rejected"),
-            ("hold", "delivered"),
-            ("partner", "delivered"),
-        ]
-        assert [each["session"]["transaction_index"] for each in records] == [0, 1, 2, 3, 4]
+        check_each(records)
         assert {(each["tap"], each["session"]["protocol"]) for each in records} == {("milter", "esmtp")}
         assert {each["flow"]["dst_port"] for each in records} == {mta.port}
         assert milter.end() == 0
